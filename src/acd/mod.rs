@@ -1,0 +1,3 @@
+//! Queues, skills and the hand-off contract. Pure: no clock, socket, file or thread.
+
+pub mod handoff;

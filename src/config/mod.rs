@@ -1,0 +1,1 @@
+//! `frontdoor.toml`: `RawConfig` (serde, unknown keys are errors) becomes a validated `Config`.

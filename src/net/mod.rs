@@ -1,0 +1,1 @@
+//! SIP signalling and media sockets; translates between the wire and typed leg events.

@@ -1,0 +1,361 @@
+//! What a whole tree of prompt files says, once parsed and found sound. Never changes afterwards.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::nlu::{IntentName, SlotKind, SlotName};
+
+use super::Template;
+
+macro_rules! name_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Wraps a name as the files write it.
+            pub fn new(name: impl Into<String>) -> Self {
+                Self(name.into())
+            }
+
+            /// The name.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name_type!(
+    /// An action that the engineers declared in `frontdoor.toml` (`crm.balance`).
+    ActionName
+);
+name_type!(
+    /// A verification that the engineers declared in `frontdoor.toml` (`account_pin`).
+    VerificationName
+);
+name_type!(
+    /// A queue from `queues.md` (`billing`).
+    QueueName
+);
+name_type!(
+    /// SHA-256 of all the files of a profile, in hexadecimal; identifies the generation in records.
+    GenerationHash
+);
+
+/// What prompt files may name: the engineers' declarations, as the linter needs them.
+#[derive(Debug, Clone, Default)]
+pub struct Declared {
+    /// Actions with the slot names they take and the variables they give back.
+    pub actions: BTreeMap<ActionName, ActionSignature>,
+    /// Verifications with the slot names they check.
+    pub verifications: BTreeMap<VerificationName, VerificationSignature>,
+    /// Fields of the caller's CRM record that a slot may be filled `From:`.
+    pub caller_fields: BTreeSet<String>,
+}
+
+/// The inputs and outputs of a declared action.
+#[derive(Debug, Clone, Default)]
+pub struct ActionSignature {
+    /// Slots that must be filled before it runs.
+    pub inputs: Vec<String>,
+    /// Variables that its result fills, for `## Then say`.
+    pub outputs: Vec<String>,
+    /// Whether it changes anything. An intent with such an action needs a confirmation.
+    pub changes_state: bool,
+}
+
+/// What a declared verification asks for.
+#[derive(Debug, Clone, Default)]
+pub struct VerificationSignature {
+    /// Slots it checks, in the order they are asked (`account_number`, `pin`).
+    pub slots: Vec<String>,
+}
+
+/// How much harm a mistake does; decides what must be verified and confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Risk {
+    /// Nothing private, nothing changes.
+    Low,
+    /// Private, or easily undone.
+    Medium,
+    /// Money moves or access changes: verified and confirmed before it is done.
+    High,
+}
+
+/// An immutable, linted tree of prompt files. Calls keep the one they started with.
+#[derive(Debug, Clone)]
+pub struct Generation {
+    /// Identifies the text of all files.
+    pub hash: GenerationHash,
+    /// The profile's folder name (`bank`).
+    pub profile: String,
+    /// `house.md`.
+    pub house: House,
+    /// `words.md`.
+    pub words: Words,
+    /// `patterns.md`.
+    pub patterns: Patterns,
+    /// `hours.md`.
+    pub hours: Hours,
+    /// `queues.md`.
+    pub queues: BTreeMap<QueueName, Queue>,
+    /// `faq.md`.
+    pub faq: Vec<FaqEntry>,
+    /// `intents/*.md`, in file-name order.
+    pub intents: Vec<Intent>,
+}
+
+impl Generation {
+    /// The intent of this name.
+    pub fn intent(&self, name: &IntentName) -> Option<&Intent> {
+        self.intents.iter().find(|intent| intent.name == *name)
+    }
+}
+
+/// Who answers: `house.md`.
+#[derive(Debug, Clone)]
+pub struct House {
+    /// The organisation's name as spoken.
+    pub name: String,
+    /// The voice's name in `models/manifest.toml`; empty for the default.
+    pub voice: String,
+    /// Language tag (`en-US`).
+    pub language: String,
+    /// Variants of the first words of a call.
+    pub greeting: Vec<Template>,
+    /// Said once before anything else, where the law wants it.
+    pub disclosure: Option<Template>,
+    /// Words that work at any time.
+    pub global_words: GlobalWords,
+}
+
+/// Ways to say the commands that work at any time.
+#[derive(Debug, Clone, Default)]
+pub struct GlobalWords {
+    /// "agent", "a person", "representative".
+    pub agent: Vec<String>,
+    /// "repeat", "say that again".
+    pub repeat: Vec<String>,
+    /// "stop", "never mind": leave the task.
+    pub stop: Vec<String>,
+    /// "goodbye", "that's all".
+    pub goodbye: Vec<String>,
+}
+
+/// Product names and hints: `words.md`.
+#[derive(Debug, Clone, Default)]
+pub struct Words {
+    /// Written form and how it is said (`IBAN` -> `eye ban`).
+    pub said_as: Vec<(String, String)>,
+    /// Words the recogniser should expect.
+    pub hints: Vec<String>,
+}
+
+/// A moment in which the house has something to say that belongs to no intent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Pattern {
+    /// Silence where an answer was expected.
+    NoInput,
+    /// Speech that was not understood.
+    NoMatch,
+    /// Two intents are close: uses `{first}` and `{second}`.
+    Clarify,
+    /// The classifier is unsure: uses `{intent}`, its title.
+    ConfirmIntent,
+    /// About something this organisation does not do.
+    OutOfScope,
+    /// Too many failed tries; a person follows.
+    TooManyTries,
+    /// After a correction was taken in.
+    Corrected,
+    /// The caller left the task.
+    Cancelled,
+    /// "Hold on".
+    HoldOn,
+    /// "Anything else?"
+    AnythingElse,
+    /// The last words.
+    Goodbye,
+    /// Before explicit confirmation: "Is that right?"
+    ConfirmQuestion,
+    /// Reading a value back: uses `{value}`.
+    ReadBack,
+    /// Identity could not be verified; a person follows.
+    VerifyFailed,
+    /// Identity verified.
+    Verified,
+    /// A task failed and the intent has no words for it: offers a person.
+    TaskFailed,
+    /// While something takes long.
+    OneMoment,
+    /// A person is needed: the hand-off is recorded and somebody will call back.
+    HandOffCallback,
+    /// The hand-off itself could not be recorded.
+    HandOffFailed,
+    /// Speech models are down: "press 1 for ..., or 0 for a person".
+    KeypadMenu,
+    /// Nothing was said that can be repeated.
+    NothingToRepeat,
+    /// All the caller's tries are used and no person can be had.
+    Sorry,
+}
+
+/// What to say on each [`Pattern`], with the slots of each verification: `patterns.md`.
+#[derive(Debug, Clone)]
+pub struct Patterns {
+    /// Variants for every pattern; the parser makes sure that none is missing.
+    pub says: BTreeMap<Pattern, Vec<Template>>,
+    /// How each verification's slots are asked for.
+    pub verifications: BTreeMap<VerificationName, Vec<SlotSpec>>,
+}
+
+/// Opening hours: `hours.md`.
+#[derive(Debug, Clone, Default)]
+pub struct Hours {
+    /// Spoken summary, if the file gives one.
+    pub spoken: Option<Template>,
+    /// Per weekday (0 is Monday): spans of minutes after midnight.
+    pub weekly: [Vec<(u16, u16)>; 7],
+    /// Closed days: ISO date and name.
+    pub holidays: Vec<(String, String)>,
+}
+
+/// A queue from `queues.md`.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    /// Its name.
+    pub name: QueueName,
+    /// Spoken name ("our card team").
+    pub spoken: String,
+    /// Skills an agent needs.
+    pub skills: Vec<String>,
+    /// Urgency, 1 (first) to 9.
+    pub priority: u8,
+    /// What is said while waiting.
+    pub while_waiting: Vec<Template>,
+}
+
+/// A question and its answer: `faq.md`.
+#[derive(Debug, Clone)]
+pub struct FaqEntry {
+    /// The heading: the question as the organisation would put it.
+    pub question: String,
+    /// Other ways callers ask.
+    pub also: Vec<String>,
+    /// What is said.
+    pub answer: Template,
+}
+
+/// One thing a caller can want: `intents/*.md`.
+#[derive(Debug, Clone)]
+pub struct Intent {
+    /// Its name, which is also its file's name.
+    pub name: IntentName,
+    /// Short spoken description for "did you want ...?" (`your balance`).
+    pub title: String,
+    /// How much harm a mistake does.
+    pub risk: Risk,
+    /// Which verification must have passed.
+    pub verify: Option<VerificationName>,
+    /// What is done. Without one the intent only speaks.
+    pub action: Option<ActionName>,
+    /// Who takes over when it cannot be done here.
+    pub handoff: Option<QueueName>,
+    /// `true` for the intent that *is* asking for a person: handed over at once.
+    pub to_person: bool,
+    /// Training examples with templates expanded, each with its line in the file.
+    pub examples: Vec<Example>,
+    /// Things that sound like it and are not.
+    pub not_this: Vec<NotThis>,
+    /// What must be known, in asking order.
+    pub slots: Vec<SlotSpec>,
+    /// Read before a change is made ("Move {amount:money} to {to}.").
+    pub confirm: Vec<Template>,
+    /// Said when the action has succeeded.
+    pub then_say: Vec<Template>,
+    /// Said when the action failed in this way (`unavailable`, `not found`, ...).
+    pub if_it_fails: BTreeMap<String, Template>,
+    /// One line for the agent.
+    pub tell_the_agent: Option<Template>,
+    /// Inline tests.
+    pub tests: Vec<InlineTest>,
+}
+
+/// A training example.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Example {
+    /// Plain text, template expanded; a slot reads as one of its typical values.
+    pub text: String,
+    /// 1-based line in the file.
+    pub line: usize,
+}
+
+/// A negative example.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotThis {
+    /// Plain text, template expanded.
+    pub text: String,
+    /// The intent it really is, if the file says so.
+    pub intent: Option<IntentName>,
+    /// 1-based line in the file.
+    pub line: usize,
+}
+
+/// How a value is read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReadBack {
+    /// Not at all.
+    No,
+    /// As it is spoken.
+    Plain,
+    /// Digits in pairs.
+    InPairs,
+    /// Digits one by one.
+    OneByOne,
+}
+
+/// A slot as the prompt file asks for it.
+#[derive(Debug, Clone)]
+pub struct SlotSpec {
+    /// Its name.
+    pub name: SlotName,
+    /// What it takes.
+    pub kind: SlotKind,
+    /// May be keyed.
+    pub keypad: bool,
+    /// The caller is given longer pauses.
+    pub patient: bool,
+    /// Masked everywhere: recording, transcript, log, record.
+    pub secret: bool,
+    /// Taken if the caller does not say, without asking.
+    pub default: Option<String>,
+    /// First question, in variants.
+    pub ask: Vec<Template>,
+    /// Later questions.
+    pub again: Vec<Template>,
+    /// How it is read back.
+    pub read_back: ReadBack,
+    /// Field of the caller's CRM record that fills it (`account_number`).
+    pub from_caller: Option<String>,
+}
+
+/// A test written in an intent file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InlineTest {
+    /// What the caller says.
+    pub caller: String,
+    /// What it must be understood as.
+    pub intent: Option<IntentName>,
+    /// Slot values it must fill, in normal form.
+    pub slots: Vec<(SlotName, String)>,
+    /// 1-based line in the file.
+    pub line: usize,
+}

@@ -1,0 +1,1 @@
+//! RTP media: reordering, jitter buffer, loss concealment, telephone-event. Pure.

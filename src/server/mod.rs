@@ -1,0 +1,1 @@
+//! Wiring: a task per call, engine pools, admission, drain. Decides nothing.

@@ -1,0 +1,1 @@
+//! Fakes and scripted callers on simulated time, for tests.

@@ -1,0 +1,1 @@
+//! From voice-activity probabilities to utterances and turns. Pure.

@@ -1,0 +1,1 @@
+//! Call records, transcripts and hand-offs in SQLite.
