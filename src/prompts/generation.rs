@@ -188,6 +188,8 @@ pub enum Pattern {
     ConfirmQuestion,
     /// Reading a value back: uses `{value}`.
     ReadBack,
+    /// What was given did not match; asked once more.
+    VerifyRetry,
     /// Identity could not be verified; a person follows.
     VerifyFailed,
     /// Identity verified.

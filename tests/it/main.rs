@@ -1,1 +1,3 @@
+//! One harness for all integration tests, so that the models link once.
 
+mod architecture;
