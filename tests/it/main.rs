@@ -1,1 +1,3 @@
+//! The integration tests, in one binary so that the models link once.
 
+mod prompts;
