@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use crate::audio::{AudioFrame, SampleRate};
 use crate::base::{Pii, UtteranceId};
 use crate::conversation::{ConversationInput, Expected};
-use crate::nlu::{Understanding, YesNo, is_backchannel, parse_yes_no};
+use crate::nlu::Understanding;
+use crate::nlu::spoken::yes_no::parse as parse_yes_no;
+use crate::nlu::spoken::{YesNo, is_backchannel};
 use crate::speech::{EndpointEvent, SpeechSpan, TurnInput, TurnOutput, TurnState};
 
 use super::timing::TurnClock;

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use crate::acd::handoff::HandoffReason;
 use crate::base::Pii;
-use crate::nlu::{
-    FillContext, Filled, GlobalCommand, GlobalPhrases, Provenance, SlotKind, SlotName, SlotValue,
-    Understanding, YesNo, fill, parse_command, parse_keys, parse_yes_no,
+use crate::nlu::spoken::commands::parse as parse_command;
+use crate::nlu::spoken::yes_no::parse as parse_yes_no;
+use crate::nlu::spoken::{
+    Expectation as Asking, FillContext, Filled, GlobalCommand, GlobalPhrases, KeyedYesNo,
+    KeysResult, YesNo, fill, spoken_keys,
 };
+use crate::nlu::{Provenance, SlotKind, SlotName, SlotValue, Understanding};
 use crate::prompts::{Pattern, ReadBack, SlotSpec};
 
 use super::request::yes_no;
@@ -284,28 +287,26 @@ impl Conversation {
             Stage::KeypadMenu => self.request_person(HandoffReason::Outage, None),
             Stage::Ask { scope, slot, .. } => {
                 let Some(spec) = self.slot_spec(&scope, &slot) else { return self.advance() };
-                match parse_keys(keys.expose(), &spec.kind) {
-                    Some(value) => {
+                // The caller has finished, with `#` or without.
+                match spoken_keys(&format!("{}#", keys.expose()), &spec.kind) {
+                    KeysResult::Complete(value) => {
                         self.progress();
-                        let value = SlotValue {
-                            value: Pii::new(value),
-                            provenance: Provenance::Keyed,
-                            confidence: 1.0,
-                        };
+                        let value =
+                            SlotValue { value, provenance: Provenance::Keyed, confidence: 1.0 };
                         self.set_slot(&scope, &spec, value);
                         self.advance();
                     }
-                    None => self.on_no_match(),
+                    KeysResult::Incomplete(_) | KeysResult::Invalid => self.on_no_match(),
                 }
             }
             Stage::ReadBack { .. }
             | Stage::Confirm
             | Stage::ConfirmIntent { .. }
             | Stage::OfferPerson { .. } => {
-                let words = match keys.expose().as_str() {
-                    "1" => "yes",
-                    "2" => "no",
-                    _ => return self.on_no_match(),
+                let words = match keys.expose().chars().next().and_then(KeyedYesNo::from_key) {
+                    Some(KeyedYesNo::Yes) => "yes",
+                    Some(KeyedYesNo::No) => "no",
+                    None => return self.on_no_match(),
                 };
                 let none = Understanding { intents: Vec::new(), out_of_scope: 0.0 };
                 self.on_heard(Pii::new(words.to_owned()), 1.0, none);
@@ -316,7 +317,7 @@ impl Conversation {
 
     /// The most confident value for this slot, as the answer to its question.
     fn best_fill(&self, spec: &SlotSpec, text: &str, heard: f32) -> Option<SlotValue> {
-        let context = FillContext { expected: true, today: self.rules.today };
+        let context = FillContext { expectation: Asking::Asked, today: self.rules.today };
         best(fill(&spec.kind, text, &context)).map(|filled| said(filled, heard))
     }
 
@@ -458,7 +459,7 @@ pub(super) fn best(filled: Vec<Filled>) -> Option<Filled> {
 
 pub(super) fn said(filled: Filled, heard: f32) -> SlotValue {
     SlotValue {
-        value: Pii::new(filled.value),
+        value: filled.value,
         provenance: Provenance::Said,
         confidence: filled.confidence * heard,
     }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::acd::handoff::HandoffReason;
 use crate::base::Pii;
-use crate::nlu::{FillContext, Provenance, SlotKind, SlotName, SlotValue, fill, parse_directed};
+use crate::nlu::spoken::choice::parse_directed;
+use crate::nlu::spoken::{Expectation as Asking, FillContext, fill};
+use crate::nlu::{Provenance, SlotKind, SlotName, SlotValue};
 use crate::prompts::{
     ActionName, Intent, Part, Pattern, ReadBack, SlotSpec, Template, VarFormat, VerificationName,
 };
@@ -251,7 +253,7 @@ impl Conversation {
         words: &str,
         wanted: &dyn Fn(&SlotSpec) -> bool,
     ) {
-        let context = FillContext { expected: false, today: self.rules.today };
+        let context = FillContext { expectation: Asking::Volunteered, today: self.rules.today };
         for spec in intent.slots.iter().filter(|spec| wanted(spec)) {
             let directed = directed_value(intent, spec, words);
             let value = match directed {

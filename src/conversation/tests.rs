@@ -70,7 +70,7 @@ impl Talk {
     fn new(caller: &[(&str, &str)]) -> Self {
         let declared = declared();
         let rules = Rules {
-            policy: ConfidencePolicy { accept: 0.55, confirm: 0.3 },
+            policy: ConfidencePolicy::default(),
             failures_max: 3,
             verifications: BTreeMap::from([(
                 VerificationName::new("account_pin"),

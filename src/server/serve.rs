@@ -231,6 +231,7 @@ fn rules(config: &Config) -> Rules {
         policy: ConfidencePolicy {
             accept: config.understanding.accept_confidence,
             confirm: config.understanding.confirm_confidence,
+            ..ConfidencePolicy::default()
         },
         failures_max: config.conversation.failures_max,
         verifications: verifications.collect(),
