@@ -276,7 +276,10 @@ fn check_claims(text: &str, line: usize, moment: Moment, report: &mut Report) {
         _ => "say only what is known at this point",
     };
     if let Some(phrase) = sentences(text).into_iter().find_map(|s| claim(s, which)) {
-        report.error(line, format!("\"{phrase}\" {why}"), fix);
+        // As the writer has it, if lowering the case has moved nothing.
+        let start = text.to_lowercase().find(&phrase);
+        let written = start.and_then(|start| text.get(start..start + phrase.len()));
+        report.error(line, format!("\"{}\" {why}", written.unwrap_or(&phrase)), fix);
     }
 }
 
@@ -319,15 +322,16 @@ pub(super) fn check_aloud(
         }
     }
     let spoken = without_blanks(text);
-    let lower = spoken.to_lowercase();
-    let address = ["http", "www.", ".com", ".org", ".net", "@"];
-    if address.iter().any(|part| lower.contains(part)) {
+    let (addresses, plain): (Vec<&str>, Vec<&str>) =
+        spoken.split_whitespace().partition(|word| is_address(word));
+    if !addresses.is_empty() {
         report.warning(
             line,
-            "a web or mail address reads badly aloud",
+            format!("the address \"{}\" reads badly aloud", addresses[0]),
             "say it in words (\"harbor bank dot com\"), or say where else to find it",
         );
-    } else if let Some(c) = spoken.chars().find(|c| !is_speakable(*c)) {
+    }
+    if let Some(c) = plain.iter().flat_map(|word| word.chars()).find(|c| !is_speakable(*c)) {
         report.warning(
             line,
             format!("`{c}` reads badly aloud"),
@@ -339,6 +343,12 @@ pub(super) fn check_aloud(
         );
     }
     check_short_forms(&spoken, line, known_words, report);
+}
+
+/// A web or mail address.
+fn is_address(word: &str) -> bool {
+    let word = word.to_lowercase();
+    ["http", "www.", ".com", ".org", ".net", "@"].iter().any(|part| word.contains(part))
 }
 
 fn check_short_forms(
@@ -471,7 +481,7 @@ mod tests {
         let known = BTreeSet::from(["PIN".to_owned()]);
         let long = "word ".repeat(31);
         for (text, part) in [
-            ("See www.harborbank.com for more.", Some("web or mail address")),
+            ("See www.harborbank.com for more.", Some("the address \"www")),
             ("Transfers w/ a fee.", Some("`/` reads badly")),
             ("Hello \u{1f600}.", Some("reads badly")),
             ("Your account (checking).", Some("`(` reads badly")),
