@@ -6,6 +6,9 @@ use super::finding::{Report, did_you_mean, listed};
 /// Longest line that is read, in characters.
 const LINE_LENGTH_MAX: usize = 1000;
 
+/// Most lines of a file that are read.
+const LINES_MAX: usize = 5000;
+
 /// A line of text below a heading.
 #[derive(Debug, Clone)]
 pub(super) struct Line {
@@ -248,6 +251,14 @@ fn clean_lines(text: &str, report: &mut Report) -> Vec<Line> {
     let mut comment_start: Option<usize> = None;
     for (index, raw) in text.lines().enumerate() {
         let number = index + 1;
+        if number > LINES_MAX {
+            report.error(
+                number,
+                format!("the file has more than {LINES_MAX} lines"),
+                "split it into several files, or remove what is not needed",
+            );
+            break;
+        }
         let mut text = without_comments(raw, number, &mut comment_start).replace('\t', " ");
         if text.chars().count() > LINE_LENGTH_MAX {
             report.error(
@@ -493,6 +504,8 @@ mod tests {
             ("## A\n##\n", 2, "not a heading"),
             ("## A\n<!-- x\ny\n", 2, "never ends"),
             ("## A\nx\u{0}y\n", 2, "control characters"),
+            (&"\n".repeat(LINES_MAX + 1), LINES_MAX + 1, "more than 5000 lines"),
+            (&"a".repeat(LINE_LENGTH_MAX + 1), 1, "longer than 1000 characters"),
         ] {
             let (_, found) = parse(text);
             assert!(

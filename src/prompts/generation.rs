@@ -380,6 +380,16 @@ pub struct Hours {
     pub holidays: Vec<(String, String)>,
 }
 
+impl Hours {
+    /// Whether it is open on this weekday (0 is Monday) and ISO date, at this minute after
+    /// midnight, all in the organisation's own time.
+    pub fn is_open(&self, weekday: usize, minute: u16, date: &str) -> bool {
+        let holiday = self.holidays.iter().any(|(day, _)| day == date);
+        let spans = self.weekly.get(weekday).map_or(&[][..], Vec::as_slice);
+        !holiday && spans.iter().any(|(from, to)| (*from..*to).contains(&minute))
+    }
+}
+
 /// A queue from `queues.md`.
 #[derive(Debug, Clone)]
 pub struct Queue {

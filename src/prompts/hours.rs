@@ -56,6 +56,7 @@ fn said(document: &Document, cx: &Context<'_>, report: &mut Report) -> Option<Te
 
 fn weekly(items: &[Item], line: usize, report: &mut Report) -> [Vec<(u16, u16)>; 7] {
     let mut week: [Option<Vec<(u16, u16)>>; 7] = Default::default();
+    let mut all_read = true;
     for item in items {
         let Some((days, times)) = item.text.split_once(':') else {
             report.error(
@@ -63,11 +64,13 @@ fn weekly(items: &[Item], line: usize, report: &mut Report) -> [Vec<(u16, u16)>;
                 format!("`{}` is not a line of opening hours", item.text),
                 "write it like `- Monday to Friday: 9 am to 5 pm` or `- Sunday: closed`",
             );
+            all_read = false;
             continue;
         };
         let (Some(days), Some(spans)) =
             (days_of(days, item.line, report), spans_of(times, item.line, report))
         else {
+            all_read = false;
             continue;
         };
         for day in days {
@@ -82,7 +85,7 @@ fn weekly(items: &[Item], line: usize, report: &mut Report) -> [Vec<(u16, u16)>;
         }
     }
     let missing: Vec<&str> = (0..7).filter(|day| week[*day].is_none()).map(|d| DAYS[d]).collect();
-    if !missing.is_empty() {
+    if all_read && !missing.is_empty() {
         report.warning(
             line,
             format!("nothing is said about {}, so it counts as closed", missing.join(", ")),

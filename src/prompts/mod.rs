@@ -2,6 +2,7 @@
 //! reads the files and hands their text in.
 
 mod document;
+mod examples;
 mod expand;
 mod finding;
 mod generation;

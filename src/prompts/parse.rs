@@ -6,13 +6,14 @@ use sha2::{Digest, Sha256};
 
 use crate::nlu::IntentName;
 
-use super::document::Document;
+use super::document::{Document, normal};
+use super::examples::{check_test_slots, plain_words};
 use super::finding::{
     FILE_SIZE_MAX_BYTES, Finding, Report, Severity, SourceFile, did_you_mean, too_big,
 };
 use super::hours::read_hours;
 use super::house::{read_faq, read_house, read_words, written_words};
-use super::intent::{check_test_slots, plain_words, read_intent};
+use super::intent::read_intent;
 use super::patterns::{read_patterns, read_queues};
 use super::speech::Context;
 use super::{
@@ -173,7 +174,10 @@ impl<'a> Tree<'a> {
         Context {
             declared,
             intents: self.intents.keys().cloned().collect(),
-            queues: queues.iter().map(|section| section.heading.clone()).collect(),
+            queues: queues
+                .iter()
+                .map(|section| normal(&section.heading).replace(' ', "_"))
+                .collect(),
             written_words: written_words(words),
             hours_said: self.top.get("hours.md").is_some_and(|d| d.section("Say").is_some()),
             verifications: BTreeMap::new(),

@@ -121,7 +121,7 @@ fn read_verification(
     if !missing.is_empty() {
         report.error(
             section.line,
-            format!("`{name}` also checks {}, and nothing asks for it", listed(missing.clone())),
+            format!("`{name}` also checks {}, which nothing asks for", listed(missing.clone())),
             format!("add a block `### {} (...)` below it", missing[0]),
         );
     }

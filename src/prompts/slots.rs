@@ -83,7 +83,15 @@ fn read_slot(
         );
         return None;
     }
-    let header = read_header(block, report)?;
+    // A slot that cannot be read stays known, so that one mistake is reported once; the tree is
+    // refused anyway.
+    let header = read_header(block, report).unwrap_or(Header {
+        kind: SlotKind::Text,
+        keypad: false,
+        patient: false,
+        secret: false,
+        default: None,
+    });
     let entries = keyed(&block.lines, &KEYS, report);
     let entry = |key: &str| entries.iter().find(|entry| normal(&entry.key) == normal(key));
     let mut say = |key: &str| -> Vec<Template> {

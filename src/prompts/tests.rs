@@ -1,7 +1,5 @@
 //! One small sound tree, broken in one place at a time.
 
-#![cfg(test)]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
@@ -509,7 +507,7 @@ fn sentences_know_what_they_may_say() {
                 "## Confirm",
             ),
             ("risk: high\nverify: account_pin", "risk: high", 4, "who is calling", "verify:"),
-            ("I'll move", "I've moved", 20, "\"i've moved\"", "going to happen"),
+            ("I'll move", "I've moved", 20, "\"I've moved\"", "going to happen"),
             (
                 "I can't tell whether that went through",
                 "Nothing was moved",
@@ -618,6 +616,23 @@ fn the_other_files_are_checked() {
 }
 
 #[test]
+fn opening_hours_answer_for_any_moment() {
+    let hours = parsed().hours;
+    for (weekday, minute, date, open) in [
+        (0, 540, "2026-11-23", true),
+        (0, 539, "2026-11-23", false),
+        (4, 1020, "2026-11-27", false),
+        (5, 750, "2026-11-28", false),
+        (5, 800, "2026-11-28", true),
+        (6, 800, "2026-11-29", false),
+        (4, 600, "2026-12-25", false),
+        (9, 600, "2026-11-23", false),
+    ] {
+        assert_eq!(hours.is_open(weekday, minute, date), open, "{weekday} {minute} {date}");
+    }
+}
+
+#[test]
 fn hours_can_only_be_said_if_the_file_says_them() {
     let mut files = tree();
     files[3].text = HOURS.replace("## Say\nWe're open weekdays from nine to five.\n", "");
@@ -715,7 +730,8 @@ proptest! {
         index in 0_usize..9,
         pieces in proptest::collection::vec(
             prop_oneof![
-                Just("## We need\n"), Just("### a (one of: "), Just("- "), Just("Ask:"), Just("---\n"),
+                Just("## We need\n"), Just("### a (one of: "), Just("- "), Just("Ask:"),
+                Just("---\n"),
                 Just("## Callers say\n"), Just("("), Just(")"), Just("["), Just("|"), Just("{"),
                 Just("}"), Just(":"), Just("->"), Just("\n"), Just("digits 4-"), Just("a"),
                 Just("<!--"), Just("-->"), Just("## Tests\n"), Just("caller: "), Just("slots: a=,"),
