@@ -357,7 +357,8 @@ proptest! {
             let payload = vec![sequence as u8; len];
             let payload_type = if kind == 0 { 0 } else { 101 };
             let marker = false;
-            let packet = Packet { marker, payload_type, sequence, timestamp, ssrc, payload: &payload };
+            let payload = &payload;
+            let packet = Packet { marker, payload_type, sequence, timestamp, ssrc, payload };
             all.push((at, encode_packet(&packet)));
         }
         let heard = listen(all, 25);
