@@ -10,7 +10,8 @@ const LOCAL: LocalMedia = LocalMedia {
 /// In the manner of baresip: many codecs, session-level address, ptime and labels.
 const BARESIP: &str = "v=0\r\no=- 2748912 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\n\
     t=0 0\r\na=tool:baresip 1.0.0\r\nm=audio 13044 RTP/AVP 96 9 8 0 101\r\n\
-    a=rtpmap:96 opus/48000/2\r\na=fmtp:96 stereo=1;sprop-stereo=1\r\na=rtpmap:9 G722/8000\r\na=rtpmap:8 PCMA/8000\r\n\
+    a=rtpmap:96 opus/48000/2\r\na=fmtp:96 stereo=1;sprop-stereo=1\r\n\
+    a=rtpmap:9 G722/8000\r\na=rtpmap:8 PCMA/8000\r\n\
     a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n\
     a=rtcp:13045\r\na=rtcp-mux\r\na=ptime:20\r\na=sendrecv\r\na=label:1\r\n";
 
