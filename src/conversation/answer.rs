@@ -190,7 +190,9 @@ impl Conversation {
         let correction = match &answer {
             YesNo::Yes => None,
             YesNo::No => None,
-            YesNo::NoWith(rest) | YesNo::YesBut(rest) => self.best_fill(&spec, rest, confidence),
+            YesNo::NoWith(rest) | YesNo::YesBut(rest) => {
+                self.best_fill(&spec, rest.expose(), confidence)
+            }
             YesNo::Unclear => self.best_fill(&spec, text.expose(), confidence),
         };
         match (answer, correction) {
@@ -229,7 +231,7 @@ impl Conversation {
             return self.advance();
         }
         let correction = match &answer {
-            YesNo::NoWith(rest) | YesNo::YesBut(rest) => rest.clone(),
+            YesNo::NoWith(rest) | YesNo::YesBut(rest) => rest.expose().clone(),
             _ => text.expose().clone(),
         };
         if answer != YesNo::No && self.correct_task(&correction) {

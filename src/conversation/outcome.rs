@@ -77,7 +77,7 @@ impl Conversation {
     fn on_not_verified(&mut self, name: &VerificationName, failure: &FailureWords) {
         if matches!(failure, FailureWords::Unavailable | FailureWords::Timeout) {
             self.say_pattern(Pattern::TaskFailed, &[]);
-            return self.offer_person(HandoffReason::Outage);
+            return self.offer_or_call_person(HandoffReason::Outage);
         }
         self.signals.failed_turns += 1;
         let attempts_max = self.rules.verifications.get(name).map_or(1, |rule| rule.attempts_max);
@@ -127,10 +127,10 @@ impl Conversation {
         }
         match failure {
             FailureWords::Unavailable | FailureWords::Timeout => {
-                if !self.just_asked() {
+                if !said {
                     self.say_pattern(Pattern::TaskFailed, &[]);
                 }
-                self.offer_person(HandoffReason::Outage);
+                self.offer_or_call_person(HandoffReason::Outage);
             }
             FailureWords::NotFound => self.on_task_not_found(said),
             FailureWords::Refused(_) if said && !self.just_asked() => {
@@ -169,19 +169,28 @@ impl Conversation {
         if retry {
             return self.advance();
         }
-        if !said || !self.just_asked() {
+        if !said {
             self.say_pattern(Pattern::TaskFailed, &[]);
         }
-        self.offer_person(HandoffReason::Policy);
+        self.offer_or_call_person(HandoffReason::Policy);
     }
 
-    fn offer_person(&mut self, reason: HandoffReason) {
+    /// "Shall I get you a person?" waits for the answer; "Let me get you a person" does not.
+    fn offer_or_call_person(&mut self, reason: HandoffReason) {
+        if self.just_asked() {
+            self.offer_person(reason);
+        } else {
+            self.request_person(reason, None);
+        }
+    }
+
+    pub(super) fn offer_person(&mut self, reason: HandoffReason) {
         self.stage = Stage::OfferPerson { reason };
         self.listen(yes_no());
     }
 
     /// Whether the last words were a question.
-    fn just_asked(&self) -> bool {
+    pub(super) fn just_asked(&self) -> bool {
         self.speaker
             .since_listen
             .last()

@@ -51,6 +51,9 @@ impl Conversation {
             return self.request_person(HandoffReason::OutOfScope, None);
         }
         self.say_pattern(Pattern::OutOfScope, &[]);
+        if self.just_asked() {
+            return self.offer_person(HandoffReason::OutOfScope);
+        }
         self.listen_open(false);
     }
 

@@ -296,7 +296,7 @@ pub enum Pattern {
 
 impl Pattern {
     /// Every pattern, in the order of a call.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::NoInput,
         Self::NoMatch,
         Self::Clarify,
@@ -310,6 +310,7 @@ impl Pattern {
         Self::Goodbye,
         Self::ConfirmQuestion,
         Self::ReadBack,
+        Self::VerifyRetry,
         Self::VerifyFailed,
         Self::Verified,
         Self::TaskFailed,
@@ -337,6 +338,7 @@ impl Pattern {
             Self::Goodbye => "Goodbye",
             Self::ConfirmQuestion => "Confirm question",
             Self::ReadBack => "Read back",
+            Self::VerifyRetry => "Verify retry",
             Self::VerifyFailed => "Verify failed",
             Self::Verified => "Verified",
             Self::TaskFailed => "Task failed",
