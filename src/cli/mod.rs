@@ -1,1 +1,5 @@
 //! The command line: one module per subcommand.
+
+pub mod calls;
+pub mod crm;
+mod table;

@@ -29,6 +29,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
@@ -53,6 +54,9 @@ struct Inner {
     path: PathBuf,
     busy_timeout: Duration,
     open: Mutex<Option<Open>>,
+    /// Set by every SQLite error: what a connection's transaction is after one (a full disk undoes
+    /// it unasked) is not known well enough to go on with it.
+    suspect: AtomicBool,
     outbox_filled: Notify,
 }
 
@@ -90,6 +94,7 @@ impl Store {
             path: path.to_owned(),
             busy_timeout,
             open: Mutex::new(Some(open(path, busy_timeout).await?)),
+            suspect: AtomicBool::new(false),
             outbox_filled: Notify::new(),
         };
         Ok(Self { inner: Arc::new(inner), webhooks: Outbox::Off })
@@ -118,16 +123,22 @@ impl Store {
     }
 
     fn failed(&self, error: sqlx::Error) -> StoreError {
+        self.inner.suspect.store(true, Ordering::Relaxed);
         StoreError::from_sqlx(&self.inner.path, error)
     }
 
     /// The connection, to the file that is at the path now.
     async fn session(&self) -> Result<Session<'_>, StoreError> {
         let mut guard = self.inner.open.lock().await;
-        let stale = guard.as_ref().is_some_and(|open| file_id(&self.inner.path) != Some(open.file));
-        if stale && let Some(open) = guard.take() {
+        let suspect = self.inner.suspect.swap(false, Ordering::Relaxed);
+        let replaced = guard.as_ref().is_some_and(|o| file_id(&self.inner.path) != Some(o.file));
+        if replaced {
             tracing::warn!(path = %self.inner.path.display(), "the records' file was replaced");
-            // Its writes go nowhere; an error would say nothing new.
+        }
+        if (replaced || suspect)
+            && let Some(open) = guard.take()
+        {
+            // What it could still say was said by the error before, or concerns a file that is gone.
             let _ = open.connection.close_hard().await;
         }
         if guard.is_none() {

@@ -23,7 +23,10 @@ const DAMAGED: [i32; 2] = [11, 26];
 #[derive(Debug, thiserror::Error)]
 pub enum DemoCrmError {
     /// There is no file yet.
-    #[error("{}: the demo CRM does not exist yet. Make it with: frontdoor crm reset", path.display())]
+    #[error(
+        "{}: the demo CRM does not exist yet. Make it with: frontdoor crm reset",
+        path.display()
+    )]
     Missing {
         /// The file.
         path: PathBuf,
@@ -38,7 +41,10 @@ pub enum DemoCrmError {
         wanted: String,
     },
     /// The folder or file cannot be written.
-    #[error("{}: cannot be made: {source}. Check server.data_dir and its permissions", path.display())]
+    #[error(
+        "{}: cannot be made: {source}. Check server.data_dir and its permissions",
+        path.display()
+    )]
     File {
         /// The file or folder.
         path: PathBuf,
@@ -102,7 +108,8 @@ impl DemoCrm {
         }
     }
 
-    /// Puts the seed back: all customers as they were, all changes gone. A damaged file is replaced.
+    /// Puts the seed back: all customers as they were, all changes gone. A damaged file is
+    /// replaced.
     ///
     /// # Errors
     /// [`DemoCrmError`] when the file is locked or cannot be written.
