@@ -27,8 +27,8 @@ const BACKOFF_BASE: Duration = Duration::from_millis(100);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One client for all actions. It keeps connections and uses no proxy: these are the organisation's
-/// own systems. Redirects are not followed: one to another host would carry callers' data there, and
-/// after one a POST becomes a GET whose 200 means nothing.
+/// own systems. Redirects are not followed: one to another host would carry callers' data there,
+/// and after one a POST becomes a GET whose 200 means nothing.
 pub(super) fn client() -> Result<Client, reqwest::Error> {
     Client::builder()
         .user_agent(concat!("frontdoor/", env!("CARGO_PKG_VERSION")))

@@ -1,5 +1,4 @@
-//! `frontdoor.toml`: [`RawConfig`](raw::RawConfig) (serde, unknown keys are errors) becomes a
-//! validated [`Config`].
+//! `frontdoor.toml`: `RawConfig` (serde, unknown keys are errors) becomes a validated [`Config`].
 //!
 //! Job: turn text into settings that the rest of the program can trust, and say what is wrong in
 //! words that name the file, the line, the key and the fix. Non-job: it opens no model, socket or

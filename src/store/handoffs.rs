@@ -111,11 +111,12 @@ pub enum WebhookMark {
 }
 
 impl Store {
-    /// Keeps a hand-off. When this returns, it is on the disk, and in the webhook outbox if there is
-    /// one.
+    /// Keeps a hand-off. When this returns, it is on the disk, and in the webhook outbox if there
+    /// is one.
     ///
     /// # Errors
-    /// [`StoreError`]; then nothing was kept. See [`put_handoff_or_file`](super::put_handoff_or_file).
+    /// [`StoreError`]; then count on nothing being kept, and use
+    /// [`put_handoff_or_file`](super::put_handoff_or_file).
     pub async fn put_handoff(&self, handoff: &Handoff) -> Result<HandoffId, StoreError> {
         let json = serde_json::to_string(handoff).map_err(|_| StoreError::Senseless {
             path: self.inner.path.clone(),

@@ -413,6 +413,32 @@ async fn webhooks_are_given_up_after_a_day_or_when_told() {
     assert!(now.duration_since(Timestamp::now()) > SignedDuration::from_hours(20));
 }
 
+#[tokio::test]
+async fn the_worker_delivers_what_is_put_in_and_stops_when_told() {
+    let place = Place::open().await;
+    let router = Router::new().route("/", post(|| async { StatusCode::OK }));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let address = listener.local_addr().expect("bound").to_string();
+    let task = tokio::spawn(async move {
+        axum::serve(listener, router).await.expect("serves");
+    });
+    let target = target(&address, "/");
+    let stop = tokio_util::sync::CancellationToken::new();
+    let watch = async {
+        place.store.put_handoff(&handoff("c1")).await.expect("kept");
+        loop {
+            let listed = place.store.list_handoffs(1).await.expect("lists");
+            if listed[0].webhook.as_deref() == Some("delivered") {
+                break stop.cancel();
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let both = async { tokio::join!(webhook::run(&place.store, &target, &stop), watch) };
+    tokio::time::timeout(Duration::from_secs(20), both).await.expect("delivers and stops");
+    task.abort();
+}
+
 #[test]
 fn the_signature_is_the_documented_one() {
     // Made with: printf '1775000000.{}' | openssl dgst -sha256 -hmac key

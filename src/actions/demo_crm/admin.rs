@@ -18,6 +18,8 @@ static TABLES: Migrator = sqlx::migrate!("src/actions/demo_crm");
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// SQLite result codes SQLITE_CORRUPT and SQLITE_NOTADB.
 const DAMAGED: [i32; 2] = [11, 26];
+/// SQLite result codes SQLITE_BUSY and SQLITE_LOCKED.
+const LOCKED: [i32; 2] = [5, 6];
 
 /// Why the demo CRM's file cannot be made or shown.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +53,12 @@ pub enum DemoCrmError {
         /// What the system says.
         source: io::Error,
     },
+    /// Another process is writing.
+    #[error("{}: is locked by another program. Try again when it has finished", path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
     /// SQLite refuses.
     #[error("{}: {source}. Make the demo CRM anew with: frontdoor crm reset", path.display())]
     Database {
@@ -71,17 +79,37 @@ pub enum DemoCrmError {
 
 impl DemoCrmError {
     fn is_unusable_file(&self) -> bool {
-        let error = match self {
-            Self::Database { source, .. } => source,
-            Self::Tables { source: MigrateError::Execute(source), .. } => source,
-            Self::Tables { .. } => return true,
-            _ => return false,
-        };
-        let code = error.as_database_error().and_then(|error| error.code());
-        // The lowest byte is the primary code: https://www.sqlite.org/rescode.html
-        code.and_then(|code| code.parse::<i32>().ok())
-            .is_some_and(|c| DAMAGED.contains(&(c & 0xff)))
+        match self {
+            Self::Database { source, .. } => {
+                primary_code(source).is_some_and(|code| DAMAGED.contains(&code))
+            }
+            Self::Tables { .. } => true,
+            _ => false,
+        }
     }
+
+    fn from_sqlx(path: &Path, source: sqlx::Error) -> Self {
+        let path = path.to_owned();
+        match primary_code(&source) {
+            Some(code) if LOCKED.contains(&code) => Self::Locked { path },
+            _ => Self::Database { path, source },
+        }
+    }
+
+    fn from_migrate(path: &Path, source: MigrateError) -> Self {
+        match source {
+            MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => {
+                Self::from_sqlx(path, source)
+            }
+            source => Self::Tables { path: path.to_owned(), source },
+        }
+    }
+}
+
+/// The lowest byte of SQLite's result code: <https://www.sqlite.org/rescode.html>.
+fn primary_code(error: &sqlx::Error) -> Option<i32> {
+    let code = error.as_database_error()?.code()?;
+    Some(code.parse::<i32>().ok()? & 0xff)
 }
 
 /// A table to be shown.
@@ -103,7 +131,7 @@ impl DemoCrm {
     pub async fn create_if_missing(&self) -> Result<(), DemoCrmError> {
         match fs::symlink_metadata(&self.path) {
             Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.fill().await,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.fill(BUSY_TIMEOUT).await,
             Err(source) => Err(DemoCrmError::File { path: self.path.clone(), source }),
         }
     }
@@ -114,31 +142,35 @@ impl DemoCrm {
     /// # Errors
     /// [`DemoCrmError`] when the file is locked or cannot be written.
     pub async fn reset(&self) -> Result<(), DemoCrmError> {
+        self.reset_waiting(BUSY_TIMEOUT).await
+    }
+
+    pub(super) async fn reset_waiting(&self, busy_timeout: Duration) -> Result<(), DemoCrmError> {
         // In place, because a running server may be reading; replacing an open SQLite file by
         // another one corrupts it.
-        match self.fill().await {
+        match self.fill(busy_timeout).await {
             Err(error) if error.is_unusable_file() => {
                 for suffix in ["", "-wal", "-shm"] {
                     let mut name = self.path.clone().into_os_string();
                     name.push(suffix);
                     remove_if_there(Path::new(&name))?;
                 }
-                self.fill().await
+                self.fill(busy_timeout).await
             }
             outcome => outcome,
         }
     }
 
-    async fn fill(&self) -> Result<(), DemoCrmError> {
-        let path = || self.path.clone();
-        let failed = |source| DemoCrmError::Database { path: path(), source };
-        private_file(&self.path).map_err(|source| DemoCrmError::File { path: path(), source })?;
-        let options = self.options(BUSY_TIMEOUT).journal_mode(SqliteJournalMode::Wal);
+    async fn fill(&self, busy_timeout: Duration) -> Result<(), DemoCrmError> {
+        let failed = |source| DemoCrmError::from_sqlx(&self.path, source);
+        private_file(&self.path)
+            .map_err(|source| DemoCrmError::File { path: self.path.clone(), source })?;
+        let options = self.options(busy_timeout).journal_mode(SqliteJournalMode::Wal);
         let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
         TABLES
             .run(&mut connection)
             .await
-            .map_err(|source| DemoCrmError::Tables { path: path(), source })?;
+            .map_err(|source| DemoCrmError::from_migrate(&self.path, source))?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
         seed::reseed(&mut transaction).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
@@ -153,7 +185,7 @@ impl DemoCrm {
         if !self.path.exists() {
             return Err(DemoCrmError::Missing { path: self.path.clone() });
         }
-        let failed = |source| DemoCrmError::Database { path: self.path.clone(), source };
+        let failed = |source| DemoCrmError::from_sqlx(&self.path, source);
         let options = self.options(BUSY_TIMEOUT);
         let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
         let pattern = wanted.map(str::trim).unwrap_or_default();

@@ -225,6 +225,9 @@ async fn a_locked_file_is_unavailable_and_not_a_timeout() {
     let lock = other.begin_with("BEGIN IMMEDIATE").await.expect("locks");
     assert_eq!(bank.transfer("k1", "1").await, failed("unavailable"));
     assert_eq!(bank.balance("checking").await, done("balance=1204.50"), "reading still works");
+    let crm = DemoCrm::new(bank.config.demo_crm_path());
+    let error = crm.reset_waiting(Duration::from_millis(20)).await.expect_err("locked");
+    assert!(matches!(error, DemoCrmError::Locked { .. }), "{error}");
     drop(lock);
     assert_eq!(bank.transfer("k1", "1").await, done("from_balance=1203.50 to_balance=5311.00"));
 }
