@@ -1,5 +1,8 @@
 //! The command line: one module per subcommand.
 
 pub mod call;
+pub mod calls;
 pub mod check;
+pub mod crm;
 pub mod serve;
+mod table;
