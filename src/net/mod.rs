@@ -2,3 +2,4 @@
 
 pub mod media;
 pub mod sdp;
+pub mod sip;
