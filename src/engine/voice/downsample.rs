@@ -49,9 +49,12 @@ mod tests {
     #[test]
     fn keeps_what_fits_and_drops_what_would_fold() {
         let level_of = |hz: f64| {
-            let samples =
-                downsample(&tone(hz, SampleRate::HZ_22050), SampleRate::HZ_22050, SampleRate::HZ_8000)
-                    .unwrap();
+            let samples = downsample(
+                &tone(hz, SampleRate::HZ_22050),
+                SampleRate::HZ_22050,
+                SampleRate::HZ_8000,
+            )
+            .unwrap();
             assert!(samples.len().abs_diff(8_000) <= 1, "{}", samples.len());
             level_dbfs(&samples[800..7_200])
         };

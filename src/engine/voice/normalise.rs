@@ -172,8 +172,7 @@ fn neighbourly(tokens: &[Token<'_>], at: usize) -> Option<&'static str> {
         token.mark_after_dot().is_none() && next.is_some_and(Token::is_capitalised);
     let is_after_name = at > 0
         && tokens[at - 1].mark().is_none()
-        && (tokens[at - 1].is_capitalised()
-            || super::dates::day(tokens[at - 1].core).is_some());
+        && (tokens[at - 1].is_capitalised() || super::dates::day(tokens[at - 1].core).is_some());
     match (token.core, token.is_dotted()) {
         ("St", true) if is_after_name => Some("street"),
         ("St", _) if is_before_name => Some("saint"),
@@ -211,9 +210,8 @@ pub(super) fn closing_mark(token: &Token<'_>, next: Option<&Token<'_>>) -> Optio
 /// A word, a compound, or symbols among words.
 pub(super) fn say_word(core: &str) -> String {
     // "AT&T", "B&B": initials around the sign.
-    let is_initials = |part: &str| {
-        (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_uppercase())
-    };
+    let is_initials =
+        |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_uppercase());
     if core.contains('&') && core.split('&').all(is_initials) {
         return core.split('&').map(spelled).collect::<Vec<_>>().join(" and ");
     }

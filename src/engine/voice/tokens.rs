@@ -54,11 +54,6 @@ impl<'a> Token<'a> {
         strongest(self.trail.strip_prefix('.').unwrap_or(self.trail))
     }
 
-    /// Whether the core is one or more ASCII digits.
-    pub fn is_digits(&self) -> bool {
-        is_digits(self.core)
-    }
-
     /// Whether the core starts with a capital letter.
     pub fn is_capitalised(&self) -> bool {
         self.core.starts_with(char::is_uppercase)
