@@ -462,6 +462,27 @@ mod tests {
         assert!(said.chars().all(is_fine), "{said}");
     }
 
+    fn is_sayable(said: &str) -> bool {
+        let is_fine = |c: char| c.is_alphabetic() || " '-".contains(c) || MARKS.contains(&c);
+        said.chars().all(is_fine) && !said.contains("  ") && said.trim() == said
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_becomes_sayable(text in "\\PC{0,60}") {
+            let said = normalise(&text, &[("a".to_owned(), "b".to_owned())]);
+            proptest::prop_assert!(is_sayable(&said), "{said}");
+        }
+
+        #[test]
+        fn any_heap_of_figures_becomes_sayable(
+            text in "[-0-9$£€¢%.,:;/+#&@() *'°AaPpMmstkSD]{0,40}"
+        ) {
+            let said = normalise(&text, &[]);
+            proptest::prop_assert!(is_sayable(&said), "{said}");
+        }
+    }
+
     #[test]
     fn cuts_text_that_is_too_long() {
         let said = normalise(&"hello ".repeat(10_000), &[]);

@@ -6,6 +6,7 @@
 //! waits.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -58,6 +59,8 @@ struct State {
     /// Jobs being rendered now.
     busy: usize,
     background: VecDeque<Clause>,
+    /// Clauses being prerendered now.
+    background_busy: usize,
     is_stopping: bool,
 }
 
@@ -159,10 +162,10 @@ impl Shared {
         self.background_wake.notify_all();
     }
 
-    /// Sentences waiting or being rendered, and clauses waiting for prerendering.
+    /// Sentences waiting or being rendered, and clauses waiting or being prerendered.
     pub fn lengths(&self) -> (usize, usize) {
         let state = self.state();
-        (state.jobs.len() + state.busy, state.background.len())
+        (state.jobs.len() + state.busy, state.background.len() + state.background_busy)
     }
 
     /// Lets the threads end after the clause they are at.
@@ -194,17 +197,21 @@ impl Shared {
         }
     }
 
-    /// Ends a turn of a sentence; it goes back if it has more clauses.
-    fn done(&self, job: Option<Job>) {
+    /// Ends a turn of a sentence. One that is over ends its stream only here, so that whoever
+    /// sees the end finds it no longer counted.
+    fn done(&self, job: Job, outcome: Outcome) {
         let mut state = self.state();
         state.busy -= 1;
-        if let Some(job) = job.filter(|_| !state.is_stopping) {
-            state.jobs.push(job);
+        let mut over = Some(job);
+        if outcome == Outcome::GoesOn && !state.is_stopping {
+            state.jobs.extend(over.take());
             self.live_wake.notify_one();
         }
         if state.busy == 0 && state.jobs.is_empty() {
             self.background_wake.notify_all();
         }
+        drop(state);
+        drop(over);
     }
 
     /// The next clause to prerender; waits while a caller does. `None` when it is time to end.
@@ -216,10 +223,25 @@ impl Shared {
             }
             let is_idle = state.jobs.is_empty() && state.busy == 0;
             if let Some(clause) = state.background.pop_front_if(|_| is_idle) {
+                state.background_busy = 1;
                 return Some(clause);
             }
             state = self.background_wake.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Ends a turn of prerendering.
+    fn background_done(&self) {
+        self.state().background_busy = 0;
+        self.background_wake.notify_all();
+    }
+
+    /// Waits until nothing is left to prerender.
+    #[cfg(test)]
+    pub fn wait_for_background(&self) {
+        let is_at_it =
+            |state: &mut State| !state.background.is_empty() || state.background_busy > 0;
+        drop(self.background_wake.wait_while(self.state(), is_at_it));
     }
 
     /// Renders a clause, from the cache if it is there, and keeps it if it may be kept.
@@ -259,24 +281,31 @@ pub(super) enum Place {
     Last,
 }
 
+/// Whether a sentence has more to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    GoesOn,
+    Over,
+}
+
 /// A live worker: renders one clause of the most urgent sentence at a time.
 pub(super) fn work(shared: &Shared, mut renderer: Renderer) {
     while let Some(mut job) = shared.next_job() {
         let Some(clause) = job.clauses.pop_front() else {
-            shared.done(None);
+            shared.done(job, Outcome::Over);
             continue;
         };
         let place = if job.clauses.is_empty() { Place::Last } else { Place::Inner };
-        let item = shared
-            .sound(&mut renderer, &clause, job.cacheable)
+        let item = sound(shared, &mut renderer, &clause, job.cacheable)
             .map(|samples| shared.with_pause(&samples, &clause, place));
         // A caller who had no sound left starts to hear this clause now.
         job.due = job.due.max(Instant::now());
         job.due += item.as_ref().map_or(Duration::ZERO, |s| shared.rate.duration_of(s.len()));
-        let goes_on = item.is_ok() && place == Place::Inner;
+        let has_more = item.is_ok() && place == Place::Inner;
         // Refused only by a receiver that is gone: there is room for every clause.
         let is_heard = job.items.try_send(item).is_ok();
-        shared.done((goes_on && is_heard).then_some(job));
+        let outcome = if has_more && is_heard { Outcome::GoesOn } else { Outcome::Over };
+        shared.done(job, outcome);
     }
 }
 
@@ -285,6 +314,122 @@ pub(super) fn work(shared: &Shared, mut renderer: Renderer) {
 pub(super) fn work_in_background(shared: &Shared, mut renderer: Renderer) {
     while let Some(clause) = shared.next_background() {
         // Failures are counted where they happen.
-        let _ = shared.sound(&mut renderer, &clause, Cacheable::Fixed);
+        let _ = sound(shared, &mut renderer, &clause, Cacheable::Fixed);
+        shared.background_done();
+    }
+}
+
+/// One clause. A panic in it is the end of this clause, not of the worker.
+fn sound(
+    shared: &Shared,
+    renderer: &mut Renderer,
+    clause: &Clause,
+    cacheable: Cacheable,
+) -> Result<Arc<[i16]>, VoiceError> {
+    let run = AssertUnwindSafe(|| shared.sound(renderer, clause, cacheable));
+    catch_unwind(run).unwrap_or_else(|_| {
+        shared.counts.failures.fetch_add(1, Ordering::Relaxed);
+        Err(VoiceError::Render { why: "it panicked".to_owned() })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::{Receiver, channel};
+
+    use super::*;
+    use crate::engine::voice::clauses::split;
+
+    fn shared(queue_len_max: usize) -> Shared {
+        let cache = Cache::open(None, 0).unwrap();
+        Shared::new(cache, SampleRate::HZ_8000, queue_len_max, [0; 32])
+    }
+
+    fn job(text: &str, due: Instant) -> (Job, Receiver<Item>) {
+        let (items, received) = channel(8);
+        let clauses = split(text).into();
+        (Job { clauses, cacheable: Cacheable::Personal, items, due }, received)
+    }
+
+    fn text(job: &Job) -> String {
+        job.clauses.front().map(Clause::key_text).unwrap_or_default()
+    }
+
+    #[test]
+    fn whoever_runs_out_of_sound_first_is_next() {
+        let shared = shared(8);
+        let now = Instant::now();
+        let ahead = now + Duration::from_secs(2);
+        let (heard, _a) = job("Has sound for two seconds.", ahead);
+        let (waits, _b) = job("Hears nothing yet.", now);
+        let (gone, receiver) = job("Hung up.", now - Duration::from_secs(1));
+        drop(receiver);
+        for job in [heard, waits, gone] {
+            shared.push(job).unwrap();
+        }
+        let first = shared.next_job().unwrap();
+        assert_eq!(text(&first), "Hears nothing yet.");
+        let second = shared.next_job().unwrap();
+        assert_eq!(text(&second), "Has sound for two seconds.");
+        assert_eq!(shared.counts.cancelled.load(Ordering::Relaxed), 1);
+        assert_eq!(shared.lengths().0, 2);
+        shared.done(first, Outcome::Over);
+        shared.done(second, Outcome::GoesOn);
+        assert_eq!(shared.lengths().0, 1);
+    }
+
+    #[test]
+    fn a_full_queue_refuses_but_makes_room_for_the_cancelled() {
+        let shared = shared(2);
+        let now = Instant::now();
+        let (one, _a) = job("One.", now);
+        let (two, receiver) = job("Two.", now);
+        let (three, _c) = job("Three.", now);
+        let (four, _d) = job("Four.", now);
+        shared.push(one).unwrap();
+        shared.push(two).unwrap();
+        assert_eq!(shared.push(three).err(), Some(VoiceError::Overloaded { queued: 2 }));
+        drop(receiver);
+        shared.push(four).unwrap();
+        assert_eq!(shared.counts.overloaded.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn prerendering_is_bounded_and_ends_with_the_voice() {
+        let shared = shared(2);
+        let clause = |i: usize| split(&format!("text{i}")).remove(0);
+        shared.push_background((0..PRERENDER_LEN_MAX + 3).map(clause).collect());
+        shared.push_background(vec![clause(0)]);
+        assert_eq!(shared.lengths().1, PRERENDER_LEN_MAX);
+        assert_eq!(shared.counts.prerender_dropped.load(Ordering::Relaxed), 3);
+        assert_eq!(shared.next_background(), Some(clause(0)));
+        shared.background_done();
+        shared.stop();
+        assert_eq!(shared.next_background(), None);
+        assert!(shared.next_job().is_none());
+        let (late, _receiver) = job("Late.", Instant::now());
+        assert!(matches!(shared.push(late), Err(VoiceError::Stopped { .. })));
+    }
+
+    #[test]
+    fn prerendering_rests_while_a_caller_waits() {
+        let shared = Arc::new(shared(2));
+        let (live, _receiver) = job("Live.", Instant::now());
+        shared.push(live).unwrap();
+        shared.push_background(split("Ahead."));
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let background = {
+            let (shared, order) = (Arc::clone(&shared), Arc::clone(&order));
+            std::thread::spawn(move || {
+                let clause = shared.next_background();
+                order.lock().unwrap().push("ahead");
+                assert!(clause.is_some());
+            })
+        };
+        let job = shared.next_job().unwrap();
+        order.lock().unwrap().push("live");
+        shared.done(job, Outcome::Over);
+        background.join().unwrap();
+        assert_eq!(*order.lock().unwrap(), ["live", "ahead"]);
     }
 }
