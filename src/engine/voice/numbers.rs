@@ -272,7 +272,8 @@ mod tests {
             (
                 "12345678901234567890123",
                 Some(
-                    "one two three four five six seven eight nine zero one two three four five six seven eight nine zero one two three",
+                    "one two three four five six seven eight nine zero one two three four five \
+                     six seven eight nine zero one two three",
                 ),
             ),
             ("1,23", None),
