@@ -68,7 +68,7 @@ impl SileroVad {
         let failed =
             |reason: String| VadError::Model { path: path.to_owned(), reason };
         let model = Model::load_file(path).map_err(|error| failed(error.to_string()))?;
-        let inputs = nodes(&model, model.input_ids(), ["x", "sr", "state"]).map_err(failed)?;
+        let inputs = nodes(&model, model.input_ids(), ["input", "sr", "state"]).map_err(failed)?;
         let outputs: [NodeId; 2] = model
             .output_ids()
             .try_into()
