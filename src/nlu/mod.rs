@@ -1,7 +1,11 @@
 //! What a caller can mean: intents, slots, spoken forms, confidence policy. No model code; pure.
 
+mod policy;
 mod slot;
+pub mod spoken;
 mod understanding;
+pub mod wer;
 
+pub use policy::{ConfidencePolicy, Decision};
 pub use slot::{Choice, Provenance, SlotKind, SlotName, SlotValue};
 pub use understanding::{IntentName, IntentScore, Understanding};
