@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -26,22 +27,24 @@ type Key = [u8; 32];
 
 /// The cache of one encoder.
 pub struct EmbeddingCache {
-    encoder: SentenceEncoder,
-    path: PathBuf,
+    encoder: Arc<SentenceEncoder>,
+    path: Option<PathBuf>,
     entries: HashMap<Key, Embedding>,
     asked: HashSet<Key>,
 }
 
 impl EmbeddingCache {
-    /// Opens the encoder's cache in a folder; a missing or damaged file is an empty cache.
-    pub fn open(encoder: &SentenceEncoder, folder: &Path) -> Self {
+    /// Opens the encoder's cache in a folder; a missing or damaged file is an empty cache. Without
+    /// a folder, embeddings are kept in memory only.
+    pub fn open(encoder: Arc<SentenceEncoder>, folder: Option<&Path>) -> Self {
         let name: String = encoder.hash()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = folder.join(format!("embeddings-{name}.bin"));
-        let entries = fs::read(&path)
-            .ok()
+        let path = folder.map(|folder| folder.join(format!("embeddings-{name}.bin")));
+        let entries = path
+            .as_ref()
+            .and_then(|path| fs::read(path).ok())
             .and_then(|bytes| decode(&bytes, encoder.dimensions()))
             .unwrap_or_default();
-        Self { encoder: encoder.clone(), path, entries, asked: HashSet::new() }
+        Self { encoder, path, entries, asked: HashSet::new() }
     }
 
     /// The embeddings of these sentences, in their order: known ones from the cache, the others
@@ -85,19 +88,20 @@ impl EmbeddingCache {
     /// Writes the file beside the old one and renames it. A cache that cannot be written is a
     /// slow start next time, not an error.
     fn save(&mut self) {
+        let Some(path) = &self.path else { return };
         if self.entries.len() > ENTRIES_MAX {
             let asked = &self.asked;
             self.entries.retain(|key, _| asked.contains(key));
         }
-        let written = self.path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| {
-            let partial = self.path.with_extension(format!("{}.tmp", std::process::id()));
+        let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| {
+            let partial = path.with_extension(format!("{}.tmp", std::process::id()));
             let mut file = fs::File::create(&partial)?;
             file.write_all(&encode(&self.entries, self.encoder.dimensions()))?;
             drop(file);
-            fs::rename(&partial, &self.path)
+            fs::rename(&partial, path)
         });
         if let Err(error) = written {
-            tracing::warn!(path = %self.path.display(), %error, "embedding cache not written");
+            tracing::warn!(path = %path.display(), %error, "embedding cache not written");
         }
     }
 }

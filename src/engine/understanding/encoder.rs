@@ -1,7 +1,6 @@
 //! Sentences to vectors: all-MiniLM-L6-v2 (a small BERT) through candle.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
@@ -42,27 +41,19 @@ pub enum UnderstandingError {
     /// A thread could not be started.
     #[error("cannot start a thread for understanding: {0}")]
     Thread(String),
-    /// The queue is full.
-    #[error("too many utterances wait to be understood")]
-    Overloaded,
     /// The worker is gone.
     #[error("understanding has stopped")]
     Stopped,
 }
 
-struct Shared {
+/// The encoder. Share it in an `Arc`: users take turns on one core.
+pub struct SentenceEncoder {
     model: BertModel,
     tokenizer: Tokenizer,
     /// candle spreads each product over rayon's pool; a pool of one keeps a sentence on one core.
     core: rayon::ThreadPool,
     hash: [u8; 32],
     dimensions: usize,
-}
-
-/// The encoder; clones share the weights and take turns on one core.
-#[derive(Clone)]
-pub struct SentenceEncoder {
-    shared: Arc<Shared>,
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, UnderstandingError> {
@@ -111,20 +102,19 @@ impl SentenceEncoder {
             .map_err(|error| failed("model.safetensors")(error.to_string()))?;
         let core = one_core("sentence-encoder")?;
         let (hash, dimensions) = (hash.finalize().into(), config.hidden_size);
-        let shared = Shared { model, tokenizer, core, hash, dimensions };
-        let encoder = Self { shared: Arc::new(shared) };
+        let encoder = Self { model, tokenizer, core, hash, dimensions };
         encoder.encode("warm up")?;
         Ok(encoder)
     }
 
     /// Identifies the weights: embeddings of encoders with the same hash are the same.
     pub fn hash(&self) -> &[u8; 32] {
-        &self.shared.hash
+        &self.hash
     }
 
     /// Numbers in an embedding.
     pub fn dimensions(&self) -> usize {
-        self.shared.dimensions
+        self.dimensions
     }
 
     /// One sentence; about 14 ms of one core for 12 tokens.
@@ -144,27 +134,22 @@ impl SentenceEncoder {
         let mut sentences = Vec::with_capacity(texts.len());
         for (index, text) in texts.iter().enumerate() {
             let tokens =
-                self.shared.tokenizer.encode(*text, true).map_err(|error| failed(&error))?;
+                self.tokenizer.encode(*text, true).map_err(|error| failed(&error))?;
             sentences.push((index, tokens.get_ids().to_vec()));
         }
         // Sentences of one length go together, so that little is spent on padding.
         sentences.sort_by_key(|(_, ids)| ids.len());
         let mut embeddings = vec![Embedding::new(); texts.len()];
         for batch in sentences.chunks(BATCH) {
-            let rows = self
-                .shared
-                .core
-                .install(|| self.shared.forward(batch))
-                .map_err(|error| failed(&error))?;
+            let rows =
+                self.core.install(|| self.forward(batch)).map_err(|error| failed(&error))?;
             for ((index, _), row) in batch.iter().zip(rows) {
                 embeddings[*index] = row;
             }
         }
         Ok(embeddings)
     }
-}
 
-impl Shared {
     fn forward(&self, batch: &[(usize, Vec<u32>)]) -> candle_core::Result<Vec<Embedding>> {
         let longest = batch.iter().map(|(_, ids)| ids.len()).max().unwrap_or(0);
         let mut ids = Vec::with_capacity(batch.len() * longest);

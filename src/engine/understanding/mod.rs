@@ -16,9 +16,10 @@ pub use calibration::calibration_error;
 pub use embedding_cache::EmbeddingCache;
 pub use encoder::{Embedding, SentenceEncoder, UnderstandingError};
 pub use head::{Head, TrainingReport};
-pub use pool::{UnderstandingPool, UnderstandingReply, UnderstandingRequest};
+pub use pool::UnderstandingPool;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::nlu::{IntentName, IntentScore, Understanding};
 
@@ -31,31 +32,32 @@ const NOTHING_SAID: f32 = 10.0;
 /// The encoder with the classifier of one generation. Immutable; share it.
 #[derive(Clone)]
 pub struct Understander {
-    encoder: SentenceEncoder,
+    encoder: Arc<SentenceEncoder>,
     head: Head,
 }
 
 impl Understander {
-    /// Learns from a generation's examples, keeping their embeddings in `cache_folder`.
+    /// Learns from a generation's examples, keeping their embeddings in `cache_folder` if there
+    /// is one.
     /// `counter_examples` are sentences that belong to none of the intents.
     ///
     /// # Errors
     /// There are no examples, or the encoder failed.
     pub fn train(
-        encoder: &SentenceEncoder,
+        encoder: Arc<SentenceEncoder>,
         examples: &[(IntentName, String)],
         counter_examples: &[String],
-        cache_folder: &Path,
+        cache_folder: Option<&Path>,
     ) -> Result<Self, UnderstandingError> {
         let texts: Vec<&str> =
             examples.iter().map(|(_, text)| text).chain(counter_examples).map(|t| &**t).collect();
-        let mut cache = EmbeddingCache::open(encoder, cache_folder);
+        let mut cache = EmbeddingCache::open(Arc::clone(&encoder), cache_folder);
         let mut embeddings = cache.encode(&texts, &mut |_, _| {})?;
         let counter = embeddings.split_off(examples.len());
         let labelled: Vec<(IntentName, Embedding)> =
             examples.iter().map(|(intent, _)| intent.clone()).zip(embeddings).collect();
         let head = Head::train(&labelled, &counter, TRAINING_SEED)?;
-        Ok(Self { encoder: encoder.clone(), head })
+        Ok(Self { encoder, head })
     }
 
     /// What a caller's sentence means. About 15 ms of one core. A sentence without a letter or
@@ -84,7 +86,7 @@ impl Understander {
     }
 
     /// The encoder.
-    pub const fn encoder(&self) -> &SentenceEncoder {
+    pub const fn encoder(&self) -> &Arc<SentenceEncoder> {
         &self.encoder
     }
 }

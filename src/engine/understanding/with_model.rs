@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use super::regression::dot;
 use super::*;
-use crate::base::{CallId, Pii, UtteranceId};
+use crate::base::Pii;
 
-fn encoder() -> SentenceEncoder {
+fn encoder() -> Arc<SentenceEncoder> {
     let models = std::env::var_os("FRONTDOOR_MODELS").map_or_else(
         || Path::new(&std::env::var_os("HOME").unwrap_or_default()).join(".cache/frontdoor/models"),
         PathBuf::from,
     );
-    SentenceEncoder::load(&models.join("minilm")).expect("the encoder loads")
+    Arc::new(SentenceEncoder::load(&models.join("minilm")).expect("the encoder loads"))
 }
 
 fn examples() -> Vec<(IntentName, String)> {
@@ -63,26 +63,19 @@ async fn fifteen_sentences_are_enough_to_understand_a_caller() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let counter = ["I want to buy a boat".to_owned()];
     let trained =
-        Understander::train(&encoder, &examples(), &counter, folder.path()).expect("trains");
-    let trained = Arc::new(trained);
-    let pool = UnderstandingPool::start(2).expect("starts");
+        Understander::train(encoder, &examples(), &counter, Some(folder.path()));
+    let pool = UnderstandingPool::start(trained.expect("trains"), 2).expect("starts");
     for (text, intent) in [
         ("uh how much have I got in checking", "balance"),
         ("somebody stole my credit card", "lost_card"),
         ("is the bank open tomorrow", "opening_hours"),
     ] {
-        let request = UnderstandingRequest {
-            call: CallId::from_u128(1),
-            utterance: UtteranceId(1),
-            text: Pii::new(text.to_owned()),
-            understander: trained.clone(),
-        };
-        let understood = pool.understand(request).await.expect("understood");
+        let understood = pool.understand(Pii::new(text.to_owned())).await.expect("understood");
         assert_eq!(understood.top().map(|top| top.intent.as_str()), Some(intent), "{text}");
         assert!(!understood.is_out_of_scope(), "{text}: {}", understood.out_of_scope);
     }
     for text in ["tell me a joke about penguins", "I'd like to buy a boat", "..."] {
-        let understood = trained.understand(text).expect("understood");
+        let understood = pool.current().understand(text).expect("understood");
         assert!(understood.is_out_of_scope(), "{text}: {}", understood.out_of_scope);
     }
 }
@@ -96,7 +89,7 @@ fn a_second_start_takes_the_embeddings_from_disk() {
     for _ in 0..2 {
         let mut missing = 0;
         let texts = ["one", "two", "one"];
-        let mut cache = EmbeddingCache::open(&encoder, folder.path());
+        let mut cache = EmbeddingCache::open(Arc::clone(&encoder), Some(folder.path()));
         let found = cache.encode(&texts, &mut |_, all| missing = all).expect("encodes");
         encoded.push((missing, found));
     }

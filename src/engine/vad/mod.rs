@@ -9,15 +9,7 @@ use std::sync::Arc;
 
 use rten::{Model, NodeId, RunOptions, ThreadPool, Value, ValueView};
 
-/// Tells speech from everything else, chunk by chunk.
-pub trait Vad {
-    /// Samples in a chunk.
-    fn chunk_len(&self) -> usize;
-    /// The probability, 0 to 1, that the next chunk of the stream holds speech.
-    fn probability(&mut self, chunk: &[i16]) -> f32;
-    /// Forgets the stream so far.
-    fn reset(&mut self);
-}
+use crate::speech::Vad;
 
 /// Samples in a chunk at 8 kHz: what the model was trained on.
 const CHUNK: usize = 256;

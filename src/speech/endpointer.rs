@@ -1,0 +1,246 @@
+//! Cuts a caller's audio into utterances.
+//!
+//! ```text
+//!            voiced for start_ms                    silent for silence_ms
+//!  Silent ─────────────────────────▶ Speaking ───────────────────────────▶ Silent
+//!    (keeps pre_roll_ms of audio)      (keeps all audio)      emits Ended(span)
+//!                                      └─ longer than utterance_max_ms: Ended(cut), still Speaking
+//! ```
+//!
+//! The audio of an utterance is handed out whole; nothing the caller said is dropped in here.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::audio::{MediaTime, SampleRate};
+
+/// Probability below `threshold - HYSTERESIS` counts as silence while the caller speaks, so that a
+/// voice that hovers at the threshold does not flicker. Silero's own tools use the same distance.
+const HYSTERESIS: f32 = 0.15;
+
+/// How an [`Endpointer`] cuts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EndpointerConfig {
+    /// Rate of the audio.
+    pub rate: SampleRate,
+    /// Speech probability from which a chunk counts as voiced.
+    pub threshold: f32,
+    /// Voiced time before speech is believed, in ms.
+    pub start_ms: u64,
+    /// Silence that ends an utterance, in ms.
+    pub silence_ms: u64,
+    /// Audio kept from before the speech was believed, in ms.
+    pub pre_roll_ms: u64,
+    /// Longest utterance, in ms; a longer one is handed out in pieces.
+    pub utterance_max_ms: u64,
+}
+
+impl Default for EndpointerConfig {
+    fn default() -> Self {
+        Self {
+            rate: SampleRate::HZ_8000,
+            threshold: 0.5,
+            start_ms: 96,
+            silence_ms: 600,
+            pre_roll_ms: 320,
+            utterance_max_ms: 25_000,
+        }
+    }
+}
+
+/// One utterance's audio and where it lies in the stream.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SpeechSpan {
+    /// All samples from a little before the first voiced one up to the end of the utterance.
+    pub samples: Vec<i16>,
+    /// Position of `samples[0]`.
+    pub start: MediaTime,
+    /// Position just after the last voiced chunk.
+    pub voiced_until: MediaTime,
+    /// Total voiced time.
+    pub voiced: Duration,
+    /// `true` if it was cut for length and the caller is still speaking.
+    pub cut: bool,
+}
+
+impl std::fmt::Debug for SpeechSpan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SpeechSpan({:?}, {} samples)", self.start, self.samples.len())
+    }
+}
+
+/// Something the endpointer noticed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndpointEvent {
+    /// The caller has begun to speak.
+    Started,
+    /// An utterance is over.
+    Ended(SpeechSpan),
+}
+
+enum State {
+    Silent { voiced_run: usize },
+    Speaking { start: MediaTime, voiced_until: MediaTime, voiced_samples: usize },
+}
+
+/// Cuts one stream. Feed it every chunk in order.
+pub struct Endpointer {
+    config: EndpointerConfig,
+    state: State,
+    /// Pre-roll while silent, the utterance while speaking.
+    held: VecDeque<i16>,
+    position: u64,
+}
+
+impl Endpointer {
+    /// Starts at the beginning of a stream.
+    pub fn new(config: EndpointerConfig) -> Self {
+        Self { config, state: State::Silent { voiced_run: 0 }, held: VecDeque::new(), position: 0 }
+    }
+
+    /// Changes how much silence ends an utterance, from the next chunk on.
+    pub fn set_silence_ms(&mut self, silence_ms: u64) {
+        self.config.silence_ms = silence_ms;
+    }
+
+    /// Whether the caller is speaking (or pausing within an utterance).
+    pub fn is_speaking(&self) -> bool {
+        matches!(self.state, State::Speaking { .. })
+    }
+
+    /// How long the caller has been voiced in the present utterance.
+    pub fn voiced(&self) -> Duration {
+        match self.state {
+            State::Speaking { voiced_samples, .. } => self.config.rate.duration_of(voiced_samples),
+            State::Silent { voiced_run } => self.config.rate.duration_of(voiced_run),
+        }
+    }
+
+    /// Takes the next chunk and its speech probability.
+    pub fn handle_chunk(&mut self, chunk: &[i16], probability: f32) -> Option<EndpointEvent> {
+        self.held.extend(chunk.iter().copied());
+        self.position += chunk.len() as u64;
+        match self.state {
+            State::Silent { voiced_run } => self.while_silent(chunk.len(), probability, voiced_run),
+            State::Speaking { .. } => self.while_speaking(chunk.len(), probability),
+        }
+    }
+
+    fn while_silent(&mut self, len: usize, probability: f32, run: usize) -> Option<EndpointEvent> {
+        let voiced_run = if probability >= self.config.threshold { run + len } else { 0 };
+        if voiced_run >= self.samples_in(self.config.start_ms) {
+            self.state = State::Speaking {
+                start: MediaTime(self.position - self.held.len() as u64),
+                voiced_until: MediaTime(self.position),
+                voiced_samples: voiced_run,
+            };
+            return Some(EndpointEvent::Started);
+        }
+        self.state = State::Silent { voiced_run };
+        let keep = self.samples_in(self.config.pre_roll_ms) + voiced_run;
+        let surplus = self.held.len().saturating_sub(keep);
+        self.held.drain(..surplus);
+        None
+    }
+
+    fn while_speaking(&mut self, len: usize, probability: f32) -> Option<EndpointEvent> {
+        let State::Speaking { start, ref mut voiced_until, ref mut voiced_samples } = self.state
+        else {
+            return None;
+        };
+        if probability >= self.config.threshold - HYSTERESIS {
+            *voiced_until = MediaTime(self.position);
+            *voiced_samples += len;
+        }
+        let (voiced_until, voiced_samples) = (*voiced_until, *voiced_samples);
+        let silent = self.position - voiced_until.0;
+        let over = silent >= self.samples_in(self.config.silence_ms) as u64;
+        let too_long = self.held.len() >= self.samples_in(self.config.utterance_max_ms);
+        if !over && !too_long {
+            return None;
+        }
+        let samples: Vec<i16> = self.held.drain(..).collect();
+        let voiced = self.config.rate.duration_of(voiced_samples);
+        self.state = if over {
+            State::Silent { voiced_run: 0 }
+        } else {
+            State::Speaking { start: MediaTime(self.position), voiced_until, voiced_samples: 0 }
+        };
+        Some(EndpointEvent::Ended(SpeechSpan { samples, start, voiced_until, voiced, cut: !over }))
+    }
+
+    fn samples_in(&self, ms: u64) -> usize {
+        self.config.rate.samples_in(Duration::from_millis(ms))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHUNK: usize = 256;
+
+    fn run(endpointer: &mut Endpointer, probabilities: &[f32]) -> Vec<EndpointEvent> {
+        let base = endpointer.position;
+        let chunk_at = |i: usize| [((base as usize / CHUNK + i) % 100) as i16; CHUNK];
+        let mut events = Vec::new();
+        for (i, &p) in probabilities.iter().enumerate() {
+            events.extend(endpointer.handle_chunk(&chunk_at(i), p));
+        }
+        events
+    }
+
+    #[test]
+    fn an_utterance_keeps_its_pre_roll_and_ends_after_the_silence() {
+        let mut endpointer = Endpointer::new(EndpointerConfig::default());
+        let mut p = vec![0.0; 50];
+        p.extend([0.9; 20]);
+        p.extend([0.1; 30]);
+        let events = run(&mut endpointer, &p);
+        assert_eq!(events[0], EndpointEvent::Started);
+        let EndpointEvent::Ended(span) = &events[1] else { panic!("{events:?}") };
+        assert_eq!(span.voiced_until, MediaTime(70 * CHUNK as u64));
+        // The first voiced chunk is the 51st; 320 ms (10 chunks) of pre-roll precede it.
+        assert_eq!(span.start, MediaTime(40 * CHUNK as u64));
+        assert_eq!(span.samples[0], 40);
+        // 600 ms of silence is 18.75 chunks: over at the 19th.
+        assert_eq!(span.samples.len(), (10 + 20 + 19) * CHUNK);
+        assert_eq!(events.len(), 2);
+    }
+
+    #[test]
+    fn a_click_is_no_speech() {
+        let mut endpointer = Endpointer::new(EndpointerConfig::default());
+        assert!(run(&mut endpointer, &[0.0, 0.9, 0.9, 0.0, 0.9, 0.0]).is_empty());
+    }
+
+    #[test]
+    fn patience_bridges_a_pause() {
+        let mut endpointer = Endpointer::new(EndpointerConfig::default());
+        endpointer.set_silence_ms(1_500);
+        let mut p = vec![0.9; 10];
+        p.extend([0.0; 35]); // 1.1 s
+        p.extend([0.9; 10]);
+        assert_eq!(run(&mut endpointer, &p), [EndpointEvent::Started]);
+        let events = run(&mut endpointer, &[0.0; 60]);
+        let [EndpointEvent::Ended(span)] = &events[..] else { panic!("{events:?}") };
+        assert_eq!(span.voiced, Duration::from_millis(20 * 32));
+    }
+
+    #[test]
+    fn a_long_speech_comes_in_pieces_without_losing_a_sample() {
+        let config = EndpointerConfig { utterance_max_ms: 1_000, ..Default::default() };
+        let mut endpointer = Endpointer::new(config);
+        let mut p = vec![0.9; 100];
+        p.extend([0.0; 40]);
+        let mut next = None;
+        for event in run(&mut endpointer, &p) {
+            let EndpointEvent::Ended(span) = event else { continue };
+            if let Some(expected) = next {
+                assert_eq!(span.start, expected);
+            }
+            next = Some(MediaTime(span.start.0 + span.samples.len() as u64));
+        }
+        assert!(next.expect("ended").0 >= 100 * CHUNK as u64);
+    }
+}
