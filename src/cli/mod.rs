@@ -4,5 +4,7 @@ pub mod call;
 pub mod calls;
 pub mod check;
 pub mod crm;
+pub mod eval;
+pub mod models;
 pub mod serve;
 mod table;

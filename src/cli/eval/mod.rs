@@ -1,0 +1,82 @@
+//! `frontdoor eval`: measures recognition and understanding on your own data.
+
+mod nlu;
+mod stt;
+
+pub use nlu::NluArgs;
+pub use stt::SttArgs;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+/// Arguments of `frontdoor eval`.
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Word error rate and speed of speech recognition, on recordings with transcripts
+    Stt(SttArgs),
+    /// Accuracy, calibration and out-of-scope detection of understanding, on labelled sentences
+    Nlu(NluArgs),
+}
+
+/// Runs the evaluation and prints its table.
+pub async fn run(args: EvalArgs) -> anyhow::Result<()> {
+    match args.what {
+        What::Stt(args) => stt::run(args).await,
+        What::Nlu(args) => tokio::task::spawn_blocking(move || nlu::run(&args)).await?,
+    }
+}
+
+/// A progress bar on standard error, with the time left; nothing where that is no terminal.
+fn progress_bar(len: usize, what: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new(len as u64).with_message(what);
+    let style = ProgressStyle::with_template("{msg:<12} {bar:30} {pos}/{len}  {eta} left");
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn write_json(path: &Path, report: &impl Serialize) -> anyhow::Result<()> {
+    let json = serde_json::to_string_pretty(report)?;
+    std::fs::write(path, json + "\n").with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Where the models are, in the order that `frontdoor models` documents.
+fn models_folder() -> anyhow::Result<PathBuf> {
+    let var = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    var("FRONTDOOR_MODELS")
+        .or_else(|| Some(var("XDG_CACHE_HOME")?.join("frontdoor/models")))
+        .or_else(|| Some(var("HOME")?.join(".cache/frontdoor/models")))
+        .context("no folder for models is known: set FRONTDOOR_MODELS")
+}
+
+/// The value that this share of the sorted values does not exceed.
+fn percentile(sorted: &[u64], percent: usize) -> u64 {
+    match sorted.len() {
+        0 => 0,
+        len => sorted[(len * percent).div_ceil(100).clamp(1, len) - 1],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_values_that_were_seen() {
+        assert_eq!(percentile(&[], 50), 0);
+        assert_eq!(percentile(&[7], 95), 7);
+        assert_eq!(percentile(&[1, 2, 3, 4], 50), 2);
+        assert_eq!(percentile(&[1, 2, 3, 4], 95), 4);
+    }
+}

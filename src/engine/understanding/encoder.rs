@@ -1,0 +1,185 @@
+//! Sentences to vectors: all-MiniLM-L6-v2 (a small BERT) through candle.
+
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use candle_transformers::models::bert::{BertModel, Config};
+use sha2::{Digest, Sha256};
+use tokenizers::{Tokenizer, TruncationParams};
+
+/// Tokens of a sentence that are looked at; a caller's sentence has about 12.
+const TOKENS_MAX: usize = 64;
+
+/// Sentences in one pass: enough to fill the core's arithmetic units, little enough for its cache.
+const BATCH: usize = 32;
+
+/// A sentence as a point on the unit sphere.
+pub type Embedding = Vec<f32>;
+
+/// Why there is no encoder, or no embedding.
+#[derive(Debug, thiserror::Error)]
+pub enum UnderstandingError {
+    /// A file of the encoder is missing or damaged.
+    #[error(
+        "cannot use the sentence encoder's {}: {reason}; delete the folder and fetch the models \
+         again",
+        path.display()
+    )]
+    Model {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The encoder failed on a sentence.
+    #[error("the sentence encoder failed: {0}")]
+    Encode(String),
+    /// There is nothing to learn from.
+    #[error("no intent has an example: give each intent at least five under 'Callers say'")]
+    NoExamples,
+    /// A thread could not be started.
+    #[error("cannot start a thread for understanding: {0}")]
+    Thread(String),
+    /// The worker is gone.
+    #[error("understanding has stopped")]
+    Stopped,
+}
+
+/// The encoder. Share it in an `Arc`: users take turns on one core.
+pub struct SentenceEncoder {
+    model: BertModel,
+    tokenizer: Tokenizer,
+    /// candle spreads each product over rayon's pool; a pool of one keeps a sentence on one core.
+    core: rayon::ThreadPool,
+    hash: [u8; 32],
+    dimensions: usize,
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, UnderstandingError> {
+    std::fs::read(path).map_err(|error| UnderstandingError::Model {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+/// A pool of one thread with candle's work in it.
+pub(super) fn one_core(name: &'static str) -> Result<rayon::ThreadPool, UnderstandingError> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .thread_name(move |_| name.to_owned())
+        .build()
+        .map_err(|error| UnderstandingError::Thread(error.to_string()))
+}
+
+impl SentenceEncoder {
+    /// Loads `config.json`, `tokenizer.json` and `model.safetensors` from a folder.
+    ///
+    /// # Errors
+    /// A file is missing or damaged; the message names it.
+    pub fn load(folder: &Path) -> Result<Self, UnderstandingError> {
+        let failed = |name: &str| {
+            let path = folder.join(name);
+            move |reason: String| UnderstandingError::Model { path, reason }
+        };
+        let config: Config = serde_json::from_slice(&read(&folder.join("config.json"))?)
+            .map_err(|error| failed("config.json")(error.to_string()))?;
+        let tokenizer_json = read(&folder.join("tokenizer.json"))?;
+        let mut tokenizer = Tokenizer::from_bytes(&tokenizer_json)
+            .map_err(|error| failed("tokenizer.json")(error.to_string()))?;
+        let truncation = TruncationParams { max_length: TOKENS_MAX, ..Default::default() };
+        tokenizer
+            .with_truncation(Some(truncation))
+            .map_err(|error| failed("tokenizer.json")(error.to_string()))?
+            .with_padding(None);
+        let weights = read(&folder.join("model.safetensors"))?;
+        let mut hash = Sha256::new();
+        hash.update(&tokenizer_json);
+        hash.update(&weights);
+        let weights = VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu)
+            .map_err(|error| failed("model.safetensors")(error.to_string()))?;
+        let model = BertModel::load(weights, &config)
+            .map_err(|error| failed("model.safetensors")(error.to_string()))?;
+        let core = one_core("sentence-encoder")?;
+        let (hash, dimensions) = (hash.finalize().into(), config.hidden_size);
+        let encoder = Self { model, tokenizer, core, hash, dimensions };
+        encoder.encode("warm up")?;
+        Ok(encoder)
+    }
+
+    /// Identifies the weights: embeddings of encoders with the same hash are the same.
+    pub fn hash(&self) -> &[u8; 32] {
+        &self.hash
+    }
+
+    /// Numbers in an embedding.
+    pub fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    /// One sentence; about 14 ms of one core for 12 tokens.
+    ///
+    /// # Errors
+    /// The encoder failed.
+    pub fn encode(&self, text: &str) -> Result<Embedding, UnderstandingError> {
+        Ok(self.encode_batch(&[text])?.remove(0))
+    }
+
+    /// Many sentences, in their order.
+    ///
+    /// # Errors
+    /// The encoder failed.
+    pub fn encode_batch(&self, texts: &[&str]) -> Result<Vec<Embedding>, UnderstandingError> {
+        let failed = |error: &dyn std::fmt::Display| UnderstandingError::Encode(error.to_string());
+        let mut sentences = Vec::with_capacity(texts.len());
+        for (index, text) in texts.iter().enumerate() {
+            let tokens =
+                self.tokenizer.encode(*text, true).map_err(|error| failed(&error))?;
+            sentences.push((index, tokens.get_ids().to_vec()));
+        }
+        // Sentences of one length go together, so that little is spent on padding.
+        sentences.sort_by_key(|(_, ids)| ids.len());
+        let mut embeddings = vec![Embedding::new(); texts.len()];
+        for batch in sentences.chunks(BATCH) {
+            let rows =
+                self.core.install(|| self.forward(batch)).map_err(|error| failed(&error))?;
+            for ((index, _), row) in batch.iter().zip(rows) {
+                embeddings[*index] = row;
+            }
+        }
+        Ok(embeddings)
+    }
+
+    fn forward(&self, batch: &[(usize, Vec<u32>)]) -> candle_core::Result<Vec<Embedding>> {
+        let longest = batch.iter().map(|(_, ids)| ids.len()).max().unwrap_or(0);
+        let mut ids = Vec::with_capacity(batch.len() * longest);
+        let mut mask = Vec::with_capacity(batch.len() * longest);
+        for (_, sentence) in batch {
+            ids.extend(sentence);
+            mask.extend(std::iter::repeat_n(1_f32, sentence.len()));
+            ids.resize(ids.len() + longest - sentence.len(), 0);
+            mask.resize(ids.len(), 0.0);
+        }
+        let shape = (batch.len(), longest);
+        let ids = Tensor::from_vec(ids, shape, &Device::Cpu)?;
+        let types = ids.zeros_like()?;
+        let mask = Tensor::from_vec(mask, shape, &Device::Cpu)?;
+        let padded = batch.iter().any(|(_, sentence)| sentence.len() < longest);
+        // Without padding the attention needs no mask.
+        let tokens = self.model.forward(&ids, &types, padded.then_some(&mask))?;
+        let weights = mask.unsqueeze(2)?;
+        let sums = tokens.broadcast_mul(&weights)?.sum(1)?;
+        let rows: Vec<Vec<f32>> = sums.to_vec2()?;
+        // The mean differs from the sum by a factor, which normalising takes out anyway.
+        Ok(rows.into_iter().map(normalised).collect())
+    }
+}
+
+/// Scales a vector to length 1; a zero vector stays.
+pub(super) fn normalised(mut vector: Vec<f32>) -> Vec<f32> {
+    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+    if length > 0.0 {
+        vector.iter_mut().for_each(|x| *x /= length);
+    }
+    vector
+}
