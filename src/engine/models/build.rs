@@ -174,8 +174,8 @@ fn convert(
         let at = out.at.clone();
         out.abandon();
         return Err(match error {
-            ConvertError::Io(source) => io("writing", &at, source),
-            source => ModelError::Convert { model: model.name.clone(), source },
+            ConvertError::Io(error) => io("writing", &at, error),
+            why => ModelError::Convert { model: model.name.clone(), why },
         });
     }
     out.finish(result)
@@ -190,6 +190,6 @@ fn write_whisper(
     write_ggml(&CtModel::parse(weights)?, &tokens, out)
 }
 
-fn io(doing: &'static str, path: &Path, source: std::io::Error) -> ModelError {
-    ModelError::Io { doing, path: path.to_owned(), source }
+fn io(doing: &'static str, path: &Path, why: std::io::Error) -> ModelError {
+    ModelError::Io { doing, path: path.to_owned(), why }
 }

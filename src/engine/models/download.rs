@@ -189,15 +189,15 @@ async fn open_part(part: &Path, start: u64) -> Result<File, Fault> {
 
 async fn drop_part(part: &Path) -> Result<(), ModelError> {
     match tokio::fs::remove_file(part).await {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(ModelError::Io { doing: "removing", path: part.to_owned(), source })
+        Err(why) if why.kind() != std::io::ErrorKind::NotFound => {
+            Err(ModelError::Io { doing: "removing", path: part.to_owned(), why })
         }
         _ => Ok(()),
     }
 }
 
-fn io(doing: &'static str, path: &Path, source: std::io::Error) -> Fault {
-    Fault::Lasting(ModelError::Io { doing, path: path.to_owned(), source })
+fn io(doing: &'static str, path: &Path, why: std::io::Error) -> Fault {
+    Fault::Lasting(ModelError::Io { doing, path: path.to_owned(), why })
 }
 
 /// An error with its causes: reqwest's own text does not say why a connection failed.

