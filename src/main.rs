@@ -1,9 +1,11 @@
 //! The `frontdoor` program: parses the command line and hands over to the library.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use frontdoor::cli;
+use frontdoor::config::Config;
 use tracing_subscriber::EnvFilter;
 
 /// Answers an organisation's phone: callers just say what they want. No cloud.
@@ -27,15 +29,33 @@ enum Command {
     /// Place a call to a running server, speaking recordings in turn
     Call(cli::call::CallArgs),
     /// Read the records of past calls
-    Calls(cli::calls::CallsArgs),
+    Calls {
+        #[command(flatten)]
+        config: ConfigArg,
+        #[command(flatten)]
+        args: cli::calls::CallsArgs,
+    },
     /// Check the configuration, the prompt files and the models without serving
     Check(cli::check::CheckArgs),
     /// Show or reset the demo customer database
-    Crm(cli::crm::CrmArgs),
+    Crm {
+        #[command(flatten)]
+        config: ConfigArg,
+        #[command(flatten)]
+        args: cli::crm::CrmArgs,
+    },
     /// List, fetch or verify the models
     Models(cli::models::ModelsArgs),
     /// Measure recognition and understanding on your own data
     Eval(cli::eval::EvalArgs),
+}
+
+/// Which configuration a subcommand reads.
+#[derive(Debug, Args)]
+struct ConfigArg {
+    /// The configuration
+    #[arg(long, short, global = true, default_value = "frontdoor.toml", value_name = "FILE")]
+    config: PathBuf,
 }
 
 fn main() -> ExitCode {
@@ -61,9 +81,15 @@ async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(args) => cli::serve::run(args).await,
         Command::Call(args) => cli::call::run(args).await,
-        Command::Calls(args) => cli::calls::run(args).await,
+        Command::Calls { config, args } => {
+            let config = Config::load(&config.config)?;
+            Ok(cli::calls::run(args, &config, &mut std::io::stdout()).await?)
+        }
         Command::Check(args) => cli::check::run(args),
-        Command::Crm(args) => cli::crm::run(args).await,
+        Command::Crm { config, args } => {
+            let config = Config::load(&config.config)?;
+            Ok(cli::crm::run(args, &config, &mut std::io::stdout()).await?)
+        }
         Command::Models(args) => cli::models::run(args).await,
         Command::Eval(args) => cli::eval::run(args).await,
     }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Transport};
+use crate::config::Config;
+use crate::net::sip::Transport;
 use crate::server::{Server, Started};
 
 /// Arguments of `frontdoor serve`.

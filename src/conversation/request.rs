@@ -72,7 +72,6 @@ impl Conversation {
         let mut task = Task {
             intent: name,
             confidence,
-            words: words.clone(),
             slots: Default::default(),
             agreed: Vec::new(),
             confirmed: false,

@@ -12,8 +12,6 @@ use crate::prompts::VerificationName;
 pub(super) struct Task {
     pub intent: IntentName,
     pub confidence: f32,
-    /// The caller's own words.
-    pub words: Pii<String>,
     pub slots: BTreeMap<SlotName, SlotValue>,
     /// Slots whose value the caller has agreed to after a read-back.
     pub agreed: Vec<SlotName>,

@@ -3,7 +3,6 @@
 //! Every 20 ms a frame from the caller goes in and one for the caller comes out. In between come
 //! packets, signalling, engines' answers and timers, each as a `CallInput`.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -12,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::{Termination, TerminationResult};
 use crate::call::{Call, CallInput, CallOutput};
-use crate::net::media::{MediaPort, MediaSession};
+use crate::net::media_session::MediaSession;
 use crate::net::sdp::{Direction, LocalMedia, answer};
 use crate::net::sip::{EndedBy, LegEvent, SipLeg};
 
@@ -42,7 +41,8 @@ enum Step {
     Tick,
     Input(CallInput),
     Leg(Option<LegEvent>),
-    Packet,
+    Packet { ours: bool },
+    MediaLost,
     Stop,
 }
 
@@ -64,24 +64,37 @@ impl CallTask {
                 _ = ticks.tick() => Step::Tick,
                 Some(input) = self.inputs.recv() => Step::Input(input),
                 event = self.leg.next_event() => Step::Leg(event),
-                received = self.media.recv() => {
-                    if let Err(error) = received {
-                        tracing::debug!(%error, "media socket");
+                received = self.media.recv() => match received {
+                    Ok(ours) => Step::Packet { ours },
+                    Err(error) => {
+                        tracing::error!(%error, "the media socket failed");
+                        Step::MediaLost
                     }
-                    Step::Packet
-                }
+                },
                 () = self.stop.cancelled(), if !stopping => Step::Stop,
             };
             match step {
                 Step::Tick => self.tick(&mut last_packet).await,
-                Step::Input(input) => self.call.handle(Instant::now(), input),
-                Step::Leg(event) => self.on_leg(event).await,
-                Step::Packet => {
-                    let now = Instant::now();
-                    last_packet = now;
-                    while let Some(digit) = self.media.poll_digit() {
-                        self.call.handle(now, CallInput::Digit(digit));
+                Step::Input(input) => {
+                    if let CallInput::ActionFinished { run, result } = &input {
+                        let words = result.as_ref().map_or_else(|f| f.as_words(), |_| "done");
+                        self.records.action_ended(*run, words);
                     }
+                    self.call.handle(Instant::now(), input);
+                }
+                Step::Leg(event) => self.on_leg(event).await,
+                Step::Packet { ours } => {
+                    if ours {
+                        last_packet = Instant::now();
+                    }
+                    self.take_digits();
+                }
+                Step::MediaLost => {
+                    self.end(Termination::new(
+                        TerminationResult::OurError,
+                        "the media socket failed",
+                    ))
+                    .await;
                 }
                 Step::Stop => {
                     stopping = true;
@@ -104,6 +117,7 @@ impl CallTask {
             self.call.handle(now, CallInput::Timeout);
         }
         let frame = self.media.pull(now);
+        self.take_digits();
         let mut heard = [0_i16; 160];
         let len = frame.samples.len().min(160);
         heard[..len].copy_from_slice(&frame.samples[..len]);
@@ -125,6 +139,12 @@ impl CallTask {
         }
     }
 
+    fn take_digits(&mut self) {
+        while let Some(digit) = self.media.poll_digit() {
+            self.call.handle(Instant::now(), CallInput::Digit(digit));
+        }
+    }
+
     async fn on_leg(&mut self, event: Option<LegEvent>) {
         let now = Instant::now();
         match event {
@@ -137,19 +157,19 @@ impl CallTask {
                             negotiated.direction,
                             Direction::RecvOnly | Direction::Inactive
                         );
-                        self.media.renegotiate(&negotiated);
-                        reply.accept(sdp).await;
+                        self.media.renegotiate(&negotiated, now);
+                        reply.accept(sdp);
                         let input = if held { CallInput::Hold } else { CallInput::Resume };
                         self.call.handle(now, input);
                     }
                     Err(error) => {
                         tracing::warn!(%error, "re-INVITE refused");
-                        reply.refuse(488).await;
+                        reply.refuse(488);
                     }
                 }
             }
             Some(LegEvent::LateAnswer { sdp }) => {
-                if let Err(error) = self.media.accept_late_answer(&sdp) {
+                if let Err(error) = self.media.accept_late_answer(&sdp, now) {
                     tracing::warn!(%error, "the answer in the ACK does not fit our offer");
                     self.end(Termination::new(
                         TerminationResult::CallerError,
@@ -213,15 +233,14 @@ impl CallTask {
 
     /// Hangs up from our side.
     async fn end(&mut self, termination: Termination) {
-        if let Err(error) = self.leg.hang_up(&termination.reason).await {
-            tracing::debug!(%error, "hang-up");
-        }
+        self.leg.hang_up(&termination.reason).await;
         self.call.handle(Instant::now(), CallInput::LegEnded(termination));
     }
 
     async fn finish(mut self) {
         let stats = self.media.stats();
-        tracing::info!(?stats, stale = self.call.stale, "call over");
+        let refused = self.media.refused();
+        tracing::info!(?stats, refused, stale = self.call.stale, "call over");
         if let Some(recorder) = self.recorder.take() {
             match tokio::task::spawn_blocking(move || recorder.finish()).await {
                 Ok(Ok(_)) => {}
@@ -242,6 +261,3 @@ fn termination_of(by: &EndedBy) -> Termination {
     };
     Termination::new(result, reason)
 }
-
-/// A media port is shared between the session and the SDP it is offered in.
-pub(super) type SharedPort = Arc<MediaPort>;

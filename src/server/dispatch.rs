@@ -4,9 +4,9 @@
 //! was asked under. A call never waits for any of them.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::path::PathBuf;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tracing::Instrument;
 
@@ -18,7 +18,7 @@ use crate::call::{CallInput, HeardResult};
 use crate::conversation::{ActionResult, FailureWords};
 use crate::engine::hearing::HearingRequest;
 use crate::engine::voice::{Cacheable, SpeakRequest};
-use crate::store::Store;
+use crate::store::{Store, put_handoff_or_file};
 
 use super::Engines;
 
@@ -28,8 +28,8 @@ pub(super) struct Services {
     pub engines: Engines,
     pub actions: Actions,
     pub store: Store,
-    /// Wakes the outbox.
-    pub handoff_stored: Arc<Notify>,
+    /// Where a hand-off goes when the database cannot take it.
+    pub data_dir: PathBuf,
 }
 
 /// One call's way to the services.
@@ -173,13 +173,12 @@ impl Dispatch {
 
     pub fn store_handoff(&self, handoff: Handoff) {
         let (store, inputs) = (self.services.store.clone(), self.inputs.clone());
-        let notify = Arc::clone(&self.services.handoff_stored);
+        let data_dir = self.services.data_dir.clone();
         let span = tracing::info_span!("handoff");
         let work = async move {
-            let stored = match store.put_handoff_or_file(&handoff).await {
+            let stored = match put_handoff_or_file(Some(&store), &data_dir, &handoff).await {
                 Ok(place) => {
                     tracing::info!(queue = handoff.queue, reason = ?handoff.reason, ?place, "stored");
-                    notify.notify_one();
                     true
                 }
                 Err(error) => {

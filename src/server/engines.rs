@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::audio::SampleRate;
 use crate::config::Config;
 use crate::engine::hearing::{Hearing, HearingConfig};
-use crate::engine::models::{ModelStore, resolve_whisper};
+use crate::engine::models::{ModelStore, ReadyModel, resolve_whisper};
 use crate::engine::understanding::{SentenceEncoder, Understander, UnderstandingPool};
 use crate::engine::vad::SileroVad;
 use crate::engine::voice::{Voice, VoiceConfig};
@@ -69,8 +69,17 @@ impl Engines {
         let understanding = {
             let store = Arc::clone(&store);
             let encoder = config.understanding.encoder.clone();
-            let training = generation.training();
-            let negatives = generation.negatives();
+            let mut training = generation.training();
+            // "That is not a balance but a transfer" teaches the transfer.
+            training.extend(
+                generation.negatives().into_iter().filter_map(|n| Some((n.really?, n.text))),
+            );
+            let negatives: Vec<String> = generation
+                .negatives()
+                .into_iter()
+                .filter(|negative| negative.really.is_none())
+                .map(|negative| negative.text)
+                .collect();
             tokio::task::spawn_blocking(move || {
                 timed(|| start_understanding(&store, &encoder, &training, &negatives))
             })
@@ -136,8 +145,8 @@ fn start_voice(
     said_as: Vec<(String, String)>,
 ) -> Result<Voice, ServerError> {
     let ready = store.checked(&config.model)?;
-    let onnx = ready.file_ending(".onnx")?;
-    let json = ready.file_ending(".onnx.json")?;
+    let onnx = file_ending(&ready, ".onnx")?;
+    let json = file_ending(&ready, ".onnx.json")?;
     Ok(Voice::start(VoiceConfig {
         model: onnx,
         model_config: json,
@@ -151,7 +160,20 @@ fn start_voice(
     })?)
 }
 
+/// The file of a model that has this ending. Longer endings are others' (`.onnx.json`).
+fn file_ending(ready: &ReadyModel, ending: &str) -> Result<PathBuf, ServerError> {
+    let found = ready
+        .paths()
+        .into_iter()
+        .find(|path| path.to_str().is_some_and(|path| path.ends_with(ending)));
+    // Asking by the ending itself gives the error that names the model.
+    match found {
+        Some(path) => Ok(path),
+        None => Ok(ready.file(ending)?),
+    }
+}
+
 fn start_vad(store: &ModelStore) -> Result<SileroVad, ServerError> {
     let ready = store.checked("silero")?;
-    Ok(SileroVad::load(&ready.file_ending(".onnx")?)?)
+    Ok(SileroVad::load(&file_ending(&ready, ".onnx")?)?)
 }

@@ -10,6 +10,7 @@ use crate::engine::vad::VadError;
 use crate::engine::voice::VoiceError;
 use crate::net::sip::SipError;
 use crate::store::StoreError;
+use crate::store::webhook::WebhookError;
 
 /// What stops the server from starting; each names what to do.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +62,9 @@ pub enum ServerError {
     /// The records cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The webhook cannot be used as configured.
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
     /// The phone side cannot listen.
     #[error(transparent)]
     Sip(#[from] SipError),

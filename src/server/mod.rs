@@ -7,7 +7,6 @@ mod dispatch;
 mod engines;
 mod error;
 mod lookup;
-mod outbox;
 mod profile;
 mod recorder;
 mod records;

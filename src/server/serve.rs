@@ -4,30 +4,32 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::actions::Actions;
-use crate::base::{CallId, Pii};
+use crate::base::CallId;
 use crate::call::{Call, CallFacts, CallSettings};
 use crate::config::{Config, Transport};
 use crate::conversation::{Rules, VerificationRule};
-use crate::net::media::{MediaPort, MediaSession};
+use crate::net::media::MediaPort;
+use crate::net::media_session::MediaSession;
 use crate::net::sdp::{Direction, LocalMedia, SdpError, answer, offer};
-use crate::net::sip::{IncomingCall, SipConfig, SipEndpoint};
+use crate::net::sip::{IncomingCall, SipConfig, SipEndpoint, Transport as SipTransport};
 use crate::nlu::ConfidencePolicy;
 use crate::prompts::{ActionName, Finding, Generation, VerificationName};
 use crate::speech::EndpointerConfig;
-use crate::store::{NewCall, Store};
+use crate::store::webhook::{self, WebhookTarget};
+use crate::store::{CallStart, Store, import_unsaved};
 
 use super::admission::{Admission, Refusal};
 use super::call_task::CallTask;
 use super::dispatch::{Dispatch, Services};
 use super::recorder::Recorder;
 use super::records::CallRecorder;
-use super::{Engines, EnginesReport, ServerError, load_profile, outbox};
+use super::{Engines, EnginesReport, ServerError, load_profile};
 
 /// When a refused caller may try again.
 const RETRY_AFTER_S: u32 = 10;
@@ -43,7 +45,7 @@ const INPUTS_LEN_MAX: usize = 256;
 #[derive(Debug)]
 pub struct Started {
     /// Where it listens.
-    pub addresses: Vec<(Transport, SocketAddr)>,
+    pub addresses: Vec<(SipTransport, SocketAddr)>,
     /// Profile name.
     pub profile: String,
     /// Intents in it.
@@ -88,7 +90,14 @@ impl Server {
         }
         let (generation, warnings) = load_profile(&config)?;
         let generation = Arc::new(generation);
-        let store = Store::open(&config.store_path()).await?;
+        let mut store = Store::open(&config.store_path()).await?;
+        if config.handoff.webhook.is_some() {
+            store = store.with_webhooks();
+        }
+        let imported = import_unsaved(&store, &config.server.data_dir).await?;
+        if imported.taken > 0 || !imported.unreadable.is_empty() {
+            tracing::warn!(?imported, "hand-offs that had been saved beside the database");
+        }
         let actions = Actions::open(&config).await?;
         let (engines, report) = Engines::start(&config, &generation).await?;
         let (sip, incoming) = SipEndpoint::bind(sip_config(&config)).await?;
@@ -96,13 +105,14 @@ impl Server {
             engines,
             actions,
             store: store.clone(),
-            handoff_stored: Arc::new(Notify::new()),
+            data_dir: config.server.data_dir.clone(),
         };
         let stop_background = CancellationToken::new();
         let background = TaskTracker::new();
-        if let Some(webhook) = config.handoff.webhook.clone() {
-            let new = Arc::clone(&services.handoff_stored);
-            background.spawn(outbox::run(store, webhook, new, stop_background.clone()));
+        if let Some(config) = &config.handoff.webhook {
+            let target = WebhookTarget::from_config(config)?;
+            let stop = stop_background.clone();
+            background.spawn(async move { webhook::run(&store, &target, &stop).await });
         }
         let started = Started {
             addresses: sip.local_addrs(),
@@ -197,7 +207,9 @@ impl Server {
         self.background.wait().await;
         self.sip.shutdown().await;
         self.shared.services.actions.close().await;
-        self.shared.services.store.close().await;
+        if let Err(error) = self.shared.services.store.close().await {
+            tracing::error!(%error, "the records were not closed cleanly");
+        }
     }
 }
 
@@ -280,7 +292,7 @@ async fn answer_call(
 ) -> Result<(), String> {
     let config = &shared.config;
     let ip = media_ip(config, &incoming);
-    let ports = (config.media.rtp_port_min, config.media.rtp_port_max);
+    let ports = config.media.rtp_port_min..=config.media.rtp_port_max;
     let port = match MediaPort::bind(ip.bind, ports).await {
         Ok(port) => port,
         Err(error) => {
@@ -290,17 +302,17 @@ async fn answer_call(
         }
     };
     let local =
-        LocalMedia { ip: ip.advertised, port: port.rtp_port(), session_id: call_id_low(call_id) };
+        LocalMedia { ip: ip.advertised, port: port.local_addr().port(), session_id: call_id_low(call_id) };
     let (sdp, agreed) = match negotiate(&incoming, &local) {
         Ok(negotiated) => negotiated,
         Err(error) => {
-            let status = error.sip_status();
+            let status = sip_status(&error);
             let _ = incoming.refuse(status, Some(error.to_string()), None).await;
             return Err(error.to_string());
         }
     };
     let _ = incoming.ringing().await;
-    let caller_user = incoming.caller.user.clone();
+    let caller_user = incoming.caller.user.expose().clone();
     let (caller, called) = (incoming.caller.uri.clone(), incoming.called.uri.clone());
     let lookup =
         super::lookup::caller_record(config, &shared.services.actions, call_id, &caller_user);
@@ -314,23 +326,23 @@ async fn answer_call(
     let unix_ms = started.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
     let records = CallRecorder::open(
         shared.services.store.clone(),
-        NewCall {
+        CallStart {
             id: call_id,
-            started_unix_ms: unix_ms,
-            caller: Pii::new(caller.clone()),
-            called: Pii::new(called.clone()),
+            started_at: jiff::Timestamp::try_from(started).unwrap_or_default(),
+            caller: caller.clone(),
+            called: called.expose().clone(),
             channel: "sip".to_owned(),
             profile: shared.generation.profile.clone(),
             generation: shared.generation.hash.as_str().to_owned(),
-            recording: recorder.as_ref().map(|(_, path)| path.clone()),
         },
+        recorder.as_ref().map(|(_, path)| path.clone()),
     )
     .await;
     let (inputs_sender, inputs) = mpsc::channel(INPUTS_LEN_MAX);
     let facts = CallFacts {
         call: call_id,
-        caller: Pii::new(caller),
-        called: Pii::new(called),
+        caller,
+        called,
         channel: "sip",
         answered_unix_ms: unix_ms,
     };
@@ -342,7 +354,7 @@ async fn answer_call(
     let task = CallTask {
         call: Call::new(facts, settings(config), generation, rules, vad, seed),
         leg,
-        media: MediaSession::new(port, agreed.as_ref(), sdp, seed),
+        media: MediaSession::new(port, agreed.as_ref(), sdp, seed, Instant::now()),
         local,
         sdp_version: 1,
         dispatch: Dispatch::new(shared.services.clone(), call_id, inputs_sender),
@@ -378,9 +390,17 @@ struct MediaIp {
     advertised: IpAddr,
 }
 
+/// Malformed SDP is the caller's mistake; SDP with nothing in common is not acceptable.
+fn sip_status(error: &SdpError) -> u16 {
+    match error {
+        SdpError::Malformed(_) => 400,
+        SdpError::NotAcceptable(_) => 488,
+    }
+}
+
 /// Media goes over the interface the INVITE came in on.
 fn media_ip(config: &Config, incoming: &IncomingCall) -> MediaIp {
-    let bind = incoming.local_ip();
+    let bind = incoming.local_ip;
     MediaIp { bind, advertised: config.sip.advertise_ip.unwrap_or(bind) }
 }
 

@@ -189,7 +189,7 @@ async fn open(path: &Path, busy_timeout: Duration) -> Result<Open, StoreError> {
         .synchronous(SqliteSynchronous::Full);
     let failed = |error| StoreError::from_sqlx(path, error);
     let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
-    TABLES.run(&mut connection).await.map_err(|error| match error {
+    TABLES.run_direct(&mut connection).await.map_err(|error| match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => failed(error),
         MigrateError::VersionMissing(_) => StoreError::Newer { path: path.to_owned() },
         error => StoreError::Tables { path: path.to_owned(), source: error },

@@ -168,7 +168,7 @@ impl DemoCrm {
         let options = self.options(busy_timeout).journal_mode(SqliteJournalMode::Wal);
         let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
         TABLES
-            .run(&mut connection)
+            .run_direct(&mut connection)
             .await
             .map_err(|source| DemoCrmError::from_migrate(&self.path, source))?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;

@@ -10,7 +10,8 @@ use anyhow::{Context, bail};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::audio::{SampleRate, TwoChannelWriter};
-use crate::net::media::{MediaPort, MediaSession};
+use crate::net::media::MediaPort;
+use crate::net::media_session::MediaSession;
 use crate::net::sdp::{Direction, LocalMedia, accept_answer, offer};
 use crate::net::sip::{OutgoingCall, OutgoingEvent, OutgoingRequest, SipConfig, SipEndpoint};
 
@@ -18,7 +19,10 @@ use super::ears::{Ears, FRAME_MS};
 use super::steps::Step;
 
 /// Ports for our media; any free pair will do.
-const RTP_PORTS: (u16, u16) = (42_000, 49_998);
+const RTP_PORTS: std::ops::RangeInclusive<u16> = 42_000..=49_998;
+
+/// Pause between two keys, in frames of 20 ms.
+const KEY_PAUSE_FRAMES: usize = 4;
 
 /// How long it may ring.
 const RING_TIMEOUT: Duration = Duration::from_secs(30);
@@ -63,10 +67,11 @@ impl Line {
         })
         .await?;
         let port = MediaPort::bind(ip, RTP_PORTS).await?;
-        let local = LocalMedia { ip, port: port.rtp_port(), session_id: u64::from(port.rtp_port()) };
+        let rtp_port = port.local_addr().port();
+        let local = LocalMedia { ip, port: rtp_port, session_id: u64::from(rtp_port) };
         let offer_sdp = offer(&local, 1, Direction::SendRecv);
         let request = OutgoingRequest {
-            target: to.to_owned(),
+            target_uri: to.to_owned(),
             from_user: from.to_owned(),
             offer_sdp: offer_sdp.clone(),
         };
@@ -79,11 +84,16 @@ impl Line {
             File::create(out).with_context(|| format!("cannot write {}", out.display()))?;
         let mut ticks = interval(Duration::from_millis(FRAME_MS));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-        let seed = u64::from(port.rtp_port());
         Ok(Self {
             sip,
             call,
-            media: MediaSession::new(port, Some(&agreed), offer_sdp, seed),
+            media: MediaSession::new(
+                port,
+                Some(&agreed),
+                offer_sdp,
+                u64::from(rtp_port),
+                Instant::now(),
+            ),
             output: TwoChannelWriter::new(BufWriter::new(file), SampleRate::HZ_8000)?,
             answered: Instant::now(),
             ticks,
@@ -118,10 +128,11 @@ impl Line {
             }
             Step::Keys(keys) => {
                 for key in keys.chars() {
-                    for packet in self.media.key_packets(key) {
-                        self.tick_packets(&packet).await?;
+                    self.media.press(key).with_context(|| format!("cannot press {key}"))?;
+                    while self.up && self.media.is_pressing() {
+                        self.tick(&[0; 160]).await?;
                     }
-                    for _ in 0..4 {
+                    for _ in 0..KEY_PAUSE_FRAMES {
                         self.tick(&[0; 160]).await?;
                     }
                 }
@@ -167,12 +178,6 @@ impl Line {
         self.take_frame(out)
     }
 
-    async fn tick_packets(&mut self, packets: &[Vec<u8>]) -> anyhow::Result<()> {
-        self.wait_for_tick().await;
-        self.media.send_raw(packets).await.context("cannot send keys")?;
-        self.take_frame(&[0; 160])
-    }
-
     fn take_frame(&mut self, out: &[i16; 160]) -> anyhow::Result<()> {
         let now = Instant::now();
         let frame = self.media.pull(now);
@@ -199,7 +204,7 @@ impl Line {
 
     /// Ends the call.
     pub async fn hang_up(&mut self) -> anyhow::Result<()> {
-        self.call.hang_up().await?;
+        self.call.hang_up("done").await;
         self.up = false;
         Ok(())
     }
@@ -221,7 +226,11 @@ async fn wait_for_answer(call: &mut OutgoingCall) -> anyhow::Result<String> {
             Some(OutgoingEvent::Ended { .. }) | None => {
                 bail!("the call ended before it was answered; is the server running?")
             }
-            Some(OutgoingEvent::Ringing) => {}
+            Some(
+                OutgoingEvent::Ringing
+                | OutgoingEvent::Reoffer { .. }
+                | OutgoingEvent::LateAnswer { .. },
+            ) => {}
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 /// A model could not be listed, checked, fetched or converted.
+#[expect(missing_docs, reason = "each message says what it is and names its fields")]
 #[derive(Debug, Error)]
 pub enum ModelError {
     #[error("no model is called `{name}`; known are: {known}")]
@@ -76,6 +77,7 @@ pub enum ModelError {
 }
 
 /// A CTranslate2 model could not be turned into a ggml file.
+#[expect(missing_docs, reason = "each message says what it is and names its fields")]
 #[derive(Debug, Error)]
 pub enum ConvertError {
     #[error("the weights are not a CTranslate2 Whisper model: {0}")]

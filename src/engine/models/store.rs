@@ -55,6 +55,11 @@ impl ReadyModel {
         Err(ModelError::NoSuchFile { model: self.name.clone(), file: name.to_owned() })
     }
 
+    /// The folder its files are in.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// The paths of all its files, in the order of the manifest.
     pub fn paths(&self) -> Vec<PathBuf> {
         self.files.iter().map(|f| self.dir.join(f)).collect()

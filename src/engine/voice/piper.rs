@@ -102,6 +102,7 @@ impl RunThread {
         let pool = ThreadPool::with_num_threads(1);
         if urgency == Urgency::Background {
             pool.run(|| {
+                #[expect(unsafe_code, reason = "no safe call sets one thread's niceness")]
                 // SAFETY: takes three integers and touches no memory; on Linux 0 means the
                 // calling thread. Failure only means that the thread is not nicer.
                 unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) }

@@ -1,0 +1,187 @@
+//! The media of one leg: its socket, latch, receiver and sender, as one thing that is told the
+//! time. Job: put them together in the right order. Non-job: deciding anything about the call.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use crate::audio::AudioFrame;
+use crate::rtp::{PayloadTypes, Receiver, RtpEvent, Sender, Stats, parse_packet};
+
+use super::media::{DATAGRAM_MAX, Heed, Latch, MediaError, MediaPort};
+use super::sdp::{Negotiated, SdpError, accept_answer};
+
+/// Keys that may wait for the call; a person presses far fewer, and one more is dropped.
+const DIGITS_LEN_MAX: usize = 64;
+
+/// How long one of our own keys is held.
+const KEY_MS: u32 = 100;
+
+/// Media before anything is agreed (late offer): what is agreed comes with the ACK.
+struct Agreed {
+    latch: Latch,
+    types: PayloadTypes,
+    sends: bool,
+}
+
+/// One leg's media.
+pub struct MediaSession {
+    port: MediaPort,
+    agreed: Option<Agreed>,
+    receiver: Receiver,
+    sender: Sender,
+    our_sdp: String,
+    digits: VecDeque<char>,
+    buffer: Vec<u8>,
+    refused: u64,
+}
+
+impl MediaSession {
+    /// Begins with what was agreed, or, for a late offer, with `our_sdp` only. `seed` starts the
+    /// RTP sequence and time stamps.
+    pub fn new(
+        port: MediaPort,
+        agreed: Option<&Negotiated>,
+        our_sdp: String,
+        seed: u64,
+        now: Instant,
+    ) -> Self {
+        let types = agreed.map_or_else(default_types, Negotiated::payload_types);
+        Self {
+            port,
+            agreed: agreed.map(|agreed| Agreed {
+                latch: Latch::new(agreed.remote, now),
+                types,
+                sends: agreed.direction.sends(),
+            }),
+            receiver: Receiver::new(types),
+            sender: Sender::new(types, seed),
+            our_sdp,
+            digits: VecDeque::new(),
+            buffer: vec![0; DATAGRAM_MAX],
+            refused: 0,
+        }
+    }
+
+    /// Takes what a re-INVITE agreed.
+    pub fn renegotiate(&mut self, negotiated: &Negotiated, now: Instant) {
+        let types = negotiated.payload_types();
+        self.receiver.set_payload_types(types);
+        self.sender.set_payload_types(types);
+        let sends = negotiated.direction.sends() && !negotiated.remote.ip().is_unspecified();
+        match &mut self.agreed {
+            Some(agreed) => {
+                agreed.latch.renegotiate(negotiated.remote, now);
+                agreed.types = types;
+                agreed.sends = sends;
+            }
+            None => {
+                self.agreed = Some(Agreed { latch: Latch::new(negotiated.remote, now), types, sends });
+            }
+        }
+    }
+
+    /// Takes the answer to our own offer, which comes with the ACK.
+    ///
+    /// # Errors
+    /// The answer does not fit the offer.
+    pub fn accept_late_answer(&mut self, answer: &str, now: Instant) -> Result<(), SdpError> {
+        let negotiated = accept_answer(&self.our_sdp, answer)?;
+        self.renegotiate(&negotiated, now);
+        Ok(())
+    }
+
+    /// Waits for a datagram and takes it in. Says whether it was media of this leg; anything else
+    /// is counted and dropped. Safe to cancel.
+    ///
+    /// # Errors
+    /// The socket failed for good.
+    pub async fn recv(&mut self) -> Result<bool, MediaError> {
+        let (len, from) = self.port.recv(&mut self.buffer).await?;
+        let now = Instant::now();
+        let bytes = &self.buffer[..len];
+        // The receiver counts what is malformed; only what parses may move the latch.
+        if let (Ok(packet), Some(agreed)) = (parse_packet(bytes), &mut self.agreed) {
+            let known = packet.payload_type == agreed.types.audio
+                || Some(packet.payload_type) == agreed.types.telephone_event;
+            if known && agreed.latch.handle_packet(now, from, packet.ssrc) == Heed::Refuse {
+                self.refused += 1;
+                return Ok(false);
+            }
+        }
+        match self.receiver.handle_packet(now, bytes) {
+            Ok(event) => {
+                self.take_event(event);
+                Ok(true)
+            }
+            Err(_) => Ok(false),
+        }
+    }
+
+    fn take_event(&mut self, event: Option<RtpEvent>) {
+        if let Some(RtpEvent::Digit { digit, .. }) = event
+            && self.digits.len() < DIGITS_LEN_MAX
+        {
+            self.digits.push_back(digit.into_inner());
+        }
+    }
+
+    /// The next key that was pressed.
+    pub fn poll_digit(&mut self) -> Option<char> {
+        self.digits.pop_front()
+    }
+
+    /// The next 20 ms from the other side.
+    pub fn pull(&mut self, now: Instant) -> AudioFrame {
+        let frame = self.receiver.pull(now).into_frame();
+        // Ends presses whose last packets were lost.
+        while let Some(event) = self.receiver.poll_event(now) {
+            self.take_event(Some(event));
+        }
+        frame
+    }
+
+    /// Sends 20 ms, if this leg may send at present. Call it every 20 ms. While one of our keys is
+    /// being sent, it goes out in place of the frame.
+    ///
+    /// # Errors
+    /// The socket failed for good.
+    pub async fn send(&mut self, frame: &[i16; 160]) -> Result<(), MediaError> {
+        let Some(agreed) = self.agreed.as_ref().filter(|agreed| agreed.sends) else {
+            self.sender.tick(None);
+            return Ok(());
+        };
+        let target = agreed.latch.target();
+        for packet in self.sender.tick(Some(frame)) {
+            self.port.send_to(&packet, target).await?;
+        }
+        Ok(())
+    }
+
+    /// Begins to send a key (RFC 4733) with the next frames.
+    ///
+    /// # Errors
+    /// The other side does not take keys, or it is no key.
+    pub fn press(&mut self, key: char) -> Result<(), crate::rtp::SendError> {
+        self.sender.queue_digit(key, KEY_MS)
+    }
+
+    /// Whether keys of ours are still going out.
+    pub fn is_pressing(&self) -> bool {
+        self.sender.is_sending_digits()
+    }
+
+    /// What the receiver has counted.
+    pub fn stats(&self) -> Stats {
+        self.receiver.stats()
+    }
+
+    /// Packets from addresses that are not of this call.
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+}
+
+/// Until something is agreed, what nearly every telephone sends.
+fn default_types() -> PayloadTypes {
+    PayloadTypes { law: crate::audio::Law::Mu, audio: 0, telephone_event: Some(101) }
+}

@@ -1,0 +1,164 @@
+//! Writes one call's record as the call goes on.
+//!
+//! Entries go through a bounded queue to a task, so that a slow disk never delays the call. When
+//! [`QUEUE_LEN_MAX`] entries wait, further ones are dropped and counted; hand-offs do not come this
+//! way.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::base::{ActionRunId, CallId, Termination, TerminationResult};
+use crate::call::{TranscriptLine, TurnTiming};
+use crate::store::{ActionRunRecord, CallEnd, CallStart, Entry, LineRecord, Store, TurnRecord};
+
+const QUEUE_LEN_MAX: usize = 1_024;
+
+/// The record of one call.
+pub(super) struct CallRecorder {
+    entries: mpsc::Sender<Entry>,
+    writer: JoinHandle<()>,
+    store: Store,
+    call: CallId,
+    began: Instant,
+    running: BTreeMap<ActionRunId, (String, u64, Instant)>,
+    termination: Option<Termination>,
+    recording: Option<std::path::PathBuf>,
+    handed_off: bool,
+    actions_done: u32,
+    dropped: u64,
+}
+
+impl CallRecorder {
+    /// Begins the record. A store that is down is logged; the call goes on without a record.
+    pub async fn open(
+        store: Store,
+        start: CallStart,
+        recording: Option<std::path::PathBuf>,
+    ) -> Self {
+        let call = start.id;
+        if let Err(error) = store.begin_call(&start).await {
+            tracing::error!(%error, "the call has no record");
+        } else if let Err(error) = store.answer_call(call, Timestamp::now()).await {
+            tracing::error!(%error, "the time of the answer was not recorded");
+        }
+        let (entries, mut queue) = mpsc::channel::<Entry>(QUEUE_LEN_MAX);
+        let writer = tokio::spawn({
+            let store = store.clone();
+            async move {
+                let mut batch = Vec::new();
+                while queue.recv_many(&mut batch, 64).await > 0 {
+                    if let Err(error) = store.append(call, &batch).await {
+                        tracing::error!(%error, entries = batch.len(), "not recorded");
+                    }
+                    batch.clear();
+                }
+            }
+        });
+        Self {
+            entries,
+            writer,
+            store,
+            call,
+            began: Instant::now(),
+            running: BTreeMap::new(),
+            termination: None,
+            recording,
+            handed_off: false,
+            actions_done: 0,
+            dropped: 0,
+        }
+    }
+
+    fn push(&mut self, entry: Entry) {
+        if self.entries.try_send(entry).is_err() {
+            self.dropped += 1;
+        }
+    }
+
+    pub fn line(&mut self, line: TranscriptLine) {
+        let (intent, intent_confidence) = match line.intent {
+            Some((intent, confidence)) => (Some(intent.as_str().to_owned()), Some(confidence)),
+            None => (None, None),
+        };
+        self.push(Entry::Line(LineRecord {
+            at_ms: line.at_ms,
+            speaker: line.speaker.as_str().to_owned(),
+            text: line.text,
+            confidence: line.confidence,
+            intent,
+            intent_confidence,
+        }));
+    }
+
+    pub fn turn(&mut self, timing: TurnTiming) {
+        self.push(Entry::Turn(TurnRecord {
+            turn: timing.turn,
+            endpoint_ms: timing.endpoint_ms,
+            transcribe_ms: timing.transcribe_ms,
+            understand_ms: timing.understand_ms,
+            act_ms: timing.act_ms,
+            voice_ms: timing.voice_ms,
+            playout_ms: timing.playout_ms,
+            total_ms: timing.total_ms,
+        }));
+    }
+
+    pub fn action_started(&mut self, run: ActionRunId, action: &str) {
+        let at_ms = self.began.elapsed().as_millis() as u64;
+        self.running.insert(run, (action.to_owned(), at_ms, Instant::now()));
+    }
+
+    pub fn action_ended(&mut self, run: ActionRunId, result: &str) {
+        let Some((action, at_ms, started)) = self.running.remove(&run) else { return };
+        if result == "done" {
+            self.actions_done += 1;
+        }
+        let took_ms = started.elapsed().as_millis() as u32;
+        let result = result.to_owned();
+        self.push(Entry::Action(ActionRunRecord { run, at_ms, action, result, took_ms }));
+    }
+
+    pub fn handed_off(&mut self) {
+        self.handed_off = true;
+    }
+
+    pub fn ended(&mut self, termination: Termination) {
+        self.termination = Some(termination);
+    }
+
+    /// Writes what is left, and how the call ended.
+    pub async fn close(mut self, turns: u32) {
+        let left: Vec<ActionRunId> = self.running.keys().copied().collect();
+        for run in left {
+            self.action_ended(run, "not known when the call ended");
+        }
+        let outcome = match (self.handed_off, self.actions_done) {
+            (true, _) => "handed off",
+            (false, 0) => "answered",
+            (false, _) => "served",
+        };
+        drop(self.entries);
+        if let Err(error) = self.writer.await {
+            tracing::error!(%error, "the record's writer failed");
+        }
+        if self.dropped > 0 {
+            tracing::error!(entries = self.dropped, "the record is incomplete");
+        }
+        let end = CallEnd {
+            ended_at: Timestamp::now(),
+            termination: self.termination.unwrap_or_else(|| {
+                Termination::new(TerminationResult::Unknown, "the end was not seen")
+            }),
+            recording: self.recording,
+            turns,
+            outcome: outcome.to_owned(),
+        };
+        if let Err(error) = self.store.end_call(self.call, &end).await {
+            tracing::error!(%error, "the end of the call was not recorded");
+        }
+    }
+}
