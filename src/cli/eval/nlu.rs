@@ -262,13 +262,12 @@ impl Report {
 }
 
 /// Embeds every sentence once.
-fn embed(
+fn embed<'a>(
     encoder: &Arc<SentenceEncoder>,
     cache: Option<&Path>,
-    sentences: &[&[Sentence]],
+    sentences: impl Iterator<Item = &'a Sentence>,
 ) -> anyhow::Result<HashMap<String, Embedding>> {
-    let mut texts: Vec<&str> =
-        sentences.iter().flat_map(|part| part.iter().map(|one| one.text.as_str())).collect();
+    let mut texts: Vec<&str> = sentences.map(|one| one.text.as_str()).collect();
     texts.sort_unstable();
     texts.dedup();
     let bar = progress_bar(texts.len(), "embedding");
@@ -285,6 +284,9 @@ fn embed(
 pub(super) fn run(args: &NluArgs) -> anyhow::Result<()> {
     let train = read(&args.train, Labels::Needed)?;
     let test = read(&args.test, Labels::Needed)?;
+    if args.seeds.is_empty() {
+        bail!("--seeds needs at least one number");
+    }
     let oos = match &args.oos {
         Some(path) => read(path, Labels::Ignored)?,
         None => Vec::new(),
@@ -294,7 +296,10 @@ pub(super) fn run(args: &NluArgs) -> anyhow::Result<()> {
         None => models_folder()?.join("minilm"),
     };
     let encoder = Arc::new(SentenceEncoder::load(&folder)?);
-    let embeddings = embed(&encoder, args.cache.as_deref(), &[&train, &test, &oos])?;
+    // All of the training set is the same for every seed.
+    let seeds = if args.shots.is_some() { &args.seeds[..] } else { &args.seeds[..1] };
+    let drawn = seeds.iter().flat_map(|&seed| draw(&train, args.shots, seed));
+    let embeddings = embed(&encoder, args.cache.as_deref(), drawn.chain(&test).chain(&oos))?;
     let timed: Vec<&Sentence> = test.iter().take(TIMED).collect();
     let started = Instant::now();
     for sentence in &timed {
@@ -303,8 +308,6 @@ pub(super) fn run(args: &NluArgs) -> anyhow::Result<()> {
     let encode_ms = started.elapsed().as_secs_f64() * 1000.0 / timed.len() as f64;
 
     let data = Data { train, test, oos, embeddings };
-    // All of the training set is the same for every seed.
-    let seeds = if args.shots.is_some() { &args.seeds[..] } else { &args.seeds[..1] };
     let bar = progress_bar(seeds.len(), "training");
     let mut outcomes = Vec::new();
     for &seed in seeds {

@@ -29,6 +29,9 @@ const GAIN_DB: std::ops::Range<f64> = -6.0..6.0;
 const LOSS_PERCENT: std::ops::Range<f64> = 0.0..3.0;
 const BURST_LEN: f32 = 2.0;
 
+/// How far a recording's length may be from what the manifest says.
+const LENGTH_TOLERANCE_S: f64 = 0.2;
+
 /// How the recordings reach the recogniser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Channel {
@@ -68,11 +71,13 @@ pub struct SttArgs {
 }
 
 /// A line of the manifest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 struct Row {
     path: String,
     transcript: String,
     kind: String,
+    /// How long the recording should be, if the manifest says so.
+    seconds: Option<f64>,
 }
 
 impl Row {
@@ -92,6 +97,7 @@ fn parse_manifest(text: &str, name: &Path) -> anyhow::Result<Vec<Row>> {
         })
     };
     let (path, transcript, kind) = (column("path")?, column("transcript")?, column("kind")?);
+    let seconds = header.iter().position(|title| *title == "seconds");
     let mut rows = Vec::new();
     for (index, line) in lines.enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let fields: Vec<&str> = line.split('\t').collect();
@@ -100,7 +106,12 @@ fn parse_manifest(text: &str, name: &Path) -> anyhow::Result<Vec<Row>> {
                 format!("{}:{}: has no column {}", name.display(), index + 2, column + 1)
             })
         };
-        rows.push(Row { path: field(path)?, transcript: field(transcript)?, kind: field(kind)? });
+        rows.push(Row {
+            path: field(path)?,
+            transcript: field(transcript)?,
+            kind: field(kind)?,
+            seconds: seconds.and_then(|column| fields.get(column)?.trim().parse().ok()),
+        });
     }
     Ok(rows)
 }
@@ -108,6 +119,20 @@ fn parse_manifest(text: &str, name: &Path) -> anyhow::Result<Vec<Row>> {
 fn read(path: &Path) -> anyhow::Result<(SampleRate, Vec<i16>)> {
     let file = File::open(path).with_context(|| format!("{}", path.display()))?;
     read_wav(BufReader::new(file)).with_context(|| format!("{}", path.display()))
+}
+
+/// Reads a row's recording, and makes sure that it is the one the row speaks of: two recordings of
+/// one name, unpacked over each other, would count as errors of the recogniser.
+fn read_row(folder: &Path, row: &Row) -> anyhow::Result<(SampleRate, Vec<i16>)> {
+    let path = folder.join(&row.path);
+    let (rate, samples) = read(&path)?;
+    let lasts_s = samples.len() as f64 / f64::from(rate.hz());
+    match row.seconds {
+        Some(seconds) if (seconds - lasts_s).abs() > LENGTH_TOLERANCE_S + 0.02 * seconds => {
+            bail!("{}: lasts {lasts_s:.2} s, the manifest says {seconds} s", path.display())
+        }
+        _ => Ok((rate, samples)),
+    }
 }
 
 /// The line between the recordings and the recogniser.
@@ -307,7 +332,7 @@ impl Report {
             println!("skipped {count} of kind {kind}: no transcript of the words");
         }
         if !self.unreadable.is_empty() {
-            println!("{} recordings could not be read:", self.unreadable.len());
+            println!("{} recordings could not be used:", self.unreadable.len());
             for error in &self.unreadable {
                 println!("  {error}");
             }
@@ -366,7 +391,7 @@ pub(super) async fn run(args: SttArgs) -> anyhow::Result<()> {
     let bar = progress_bar(rows.len(), "transcribing");
     let mut clips = Vec::with_capacity(rows.len());
     for (index, row) in rows.iter().enumerate() {
-        match read(&folder.join(&row.path)) {
+        match read_row(folder, row) {
             Ok((rate, samples)) => {
                 let request = HearingRequest {
                     call: CallId::from_u128(0),
@@ -437,14 +462,15 @@ mod tests {
 
     fn row(path: &str, transcript: &str, kind: &str) -> Row {
         let [path, transcript, kind] = [path, transcript, kind].map(str::to_owned);
-        Row { path, transcript, kind }
+        Row { path, transcript, kind, seconds: None }
     }
 
     #[test]
     fn the_header_says_which_column_is_which() {
         let text = "\u{feff}kind\tseconds\ttranscript\tpath\r\ndate\t2\tMay first\ta.wav\r\n\r\n";
         let rows = parse_manifest(text, Path::new("m.tsv")).expect("parses");
-        assert_eq!(rows, [row("a.wav", "May first", "date")]);
+        let expected = Row { seconds: Some(2.0), ..row("a.wav", "May first", "date") };
+        assert_eq!(rows, [expected]);
     }
 
     #[test]
