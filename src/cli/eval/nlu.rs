@@ -94,8 +94,8 @@ fn parse(text: &str, name: &Path, labels: Labels) -> anyhow::Result<Vec<Sentence
 }
 
 fn read(path: &Path, labels: Labels) -> anyhow::Result<Vec<Sentence>> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     parse(&text, path, labels)
 }
 
@@ -228,8 +228,7 @@ impl Report {
         let values: Option<Vec<f64>> = self.outcomes.iter().map(value).collect();
         let values = values.filter(|values| !values.is_empty())?;
         let mean = values.iter().sum::<f64>() / values.len() as f64;
-        let variance =
-            values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64;
+        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64;
         Some((mean, variance.sqrt()))
     }
 
@@ -245,9 +244,7 @@ impl Report {
         percent("out of scope, refused", &|o| o.out_of_scope_recall);
         percent("out of scope, AUROC", &|o| o.auroc);
         percent("calibration error", &|o| Some(o.calibration_error));
-        percent("calibration error expected by training", &|o| {
-            Some(o.expected_calibration_error)
-        });
+        percent("calibration error expected by training", &|o| Some(o.expected_calibration_error));
         let plain = |name: &str, unit: &str, value: &dyn Fn(&Outcome) -> Option<f64>| {
             if let Some((mean, _)) = self.over_seeds(value) {
                 println!("{name:<44} {mean:>6.2} {unit}");

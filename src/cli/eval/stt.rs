@@ -92,9 +92,10 @@ fn parse_manifest(text: &str, name: &Path) -> anyhow::Result<Vec<Row>> {
     let mut lines = text.trim_start_matches('\u{feff}').lines();
     let header: Vec<&str> = lines.next().unwrap_or_default().split('\t').map(str::trim).collect();
     let column = |wanted: &str| {
-        header.iter().position(|title| *title == wanted).with_context(|| {
-            format!("{}:1: the header has no column '{wanted}'", name.display())
-        })
+        header
+            .iter()
+            .position(|title| *title == wanted)
+            .with_context(|| format!("{}:1: the header has no column '{wanted}'", name.display()))
     };
     let (path, transcript, kind) = (column("path")?, column("transcript")?, column("kind")?);
     let seconds = header.iter().position(|title| *title == "seconds");
@@ -147,10 +148,9 @@ impl Line {
     /// What the recogniser gets of a recording: 16 kHz.
     fn carry(&self, index: usize, rate: SampleRate, samples: &[i16]) -> Vec<i16> {
         let mut random = Random::new(self.seed ^ (index as u64).wrapping_mul(0x9e37_79b9));
-        let mut between =
-            |range: &std::ops::Range<f64>| {
-                (range.start + random.next_unit() * (range.end - range.start)) as f32
-            };
+        let mut between = |range: &std::ops::Range<f64>| {
+            (range.start + random.next_unit() * (range.end - range.start)) as f32
+        };
         let (gain_db, loss_percent) = (between(&GAIN_DB), between(&LOSS_PERCENT));
         let noise = self.snr_db.and_then(|snr_db| {
             let (rate, samples) = self.noises.get(index % self.noises.len().max(1))?;
@@ -171,14 +171,8 @@ impl Line {
             Channel::Clean => {
                 let mut heard = resample_whole(samples, rate, SampleRate::HZ_16000);
                 if let Some(noise) = noise {
-                    let noise_16k =
-                        resample_whole(noise.samples, noise.rate, SampleRate::HZ_16000);
-                    crate::audio::mix::add_noise(
-                        &mut heard,
-                        &noise_16k,
-                        noise.snr_db,
-                        &mut random,
-                    );
+                    let noise_16k = resample_whole(noise.samples, noise.rate, SampleRate::HZ_16000);
+                    crate::audio::mix::add_noise(&mut heard, &noise_16k, noise.snr_db, &mut random);
                 }
                 heard
             }
@@ -314,8 +308,19 @@ impl Report {
     fn print(&self) {
         println!(
             "{:<20} {:>5} {:>6} {:>7} {:>5} {:>5} {:>5} {:>7} {:>6} {:>8} {:>7} {:>7} {:>7}",
-            "kind", "clips", "words", "WER %", "sub", "ins", "del", "exact %", "again", "audio s",
-            "cpu/s", "p50 ms", "p95 ms"
+            "kind",
+            "clips",
+            "words",
+            "WER %",
+            "sub",
+            "ins",
+            "del",
+            "exact %",
+            "again",
+            "audio s",
+            "cpu/s",
+            "p50 ms",
+            "p95 ms"
         );
         for (kind, sum) in &self.kinds {
             sum.print(kind);
@@ -438,9 +443,9 @@ fn report(
     let mut values = BTreeMap::new();
     for clip in &clips {
         let group = if is_value(&clip.kind) { &mut values } else { &mut kinds };
-        group.entry(clip.kind.clone()).or_insert_with(|| {
-            Sum::of(clips.iter().filter(|other| other.kind == clip.kind))
-        });
+        group
+            .entry(clip.kind.clone())
+            .or_insert_with(|| Sum::of(clips.iter().filter(|other| other.kind == clip.kind)));
     }
     Report {
         model: args.model.clone(),

@@ -262,8 +262,12 @@ mod tests {
 
     #[test]
     fn a_loop_that_stays_is_cut_and_trusted_less() {
-        let piece = settle(heard("pay it now pay it now pay it now pay it now"), 9.0,
-            Loudness::Clear, true);
+        let piece = settle(
+            heard("pay it now pay it now pay it now pay it now"),
+            9.0,
+            Loudness::Clear,
+            true,
+        );
         assert_eq!(piece.text, "pay it now");
         assert_eq!(piece.words.len(), 3);
         assert!((piece.confidence - 0.45).abs() < 1e-3, "{}", piece.confidence);
