@@ -11,7 +11,7 @@ use super::regression::{dot, log_sum_exp};
 
 /// Sentences of one intent this much alike are one sentence said twice: they go in the same fold,
 /// or the classifier would be examined on what it has seen.
-const SAME_COSINE: f32 = 0.95;
+const SAME_COSINE: f32 = 0.88;
 
 /// Above this many examples one fold says enough, and more would take long.
 const EXAMPLES_FOR_ALL_FOLDS: usize = 4_000;
