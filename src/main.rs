@@ -1,1 +1,99 @@
-fn main() {}
+//! The `frontdoor` program: parses the command line and hands over to the library.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use frontdoor::cli;
+use tracing_subscriber::EnvFilter;
+
+/// Answers an organisation's phone: callers just say what they want. No cloud.
+#[derive(Debug, Parser)]
+#[command(name = "frontdoor", version, max_term_width = 100)]
+struct Arguments {
+    /// What to log on standard error, as in RUST_LOG.
+    #[arg(long, global = true, value_name = "FILTER")]
+    log: Option<String>,
+    /// Log as JSON, one object a line.
+    #[arg(long, global = true)]
+    log_json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer calls
+    Serve(cli::serve::ServeArgs),
+    /// Place a call to a running server, speaking recordings in turn
+    Call(cli::call::CallArgs),
+    /// Read the records of past calls
+    Calls(cli::calls::CallsArgs),
+    /// Check the configuration, the prompt files and the models without serving
+    Check(cli::check::CheckArgs),
+    /// Show or reset the demo customer database
+    Crm(cli::crm::CrmArgs),
+    /// List, fetch or verify the models
+    Models(cli::models::ModelsArgs),
+    /// Measure recognition and understanding on your own data
+    Eval(cli::eval::EvalArgs),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    start_log(&arguments);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(arguments.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(args) => cli::serve::run(args).await,
+        Command::Call(args) => cli::call::run(args).await,
+        Command::Calls(args) => cli::calls::run(args).await,
+        Command::Check(args) => cli::check::run(args),
+        Command::Crm(args) => cli::crm::run(args).await,
+        Command::Models(args) => cli::models::run(args).await,
+        Command::Eval(args) => cli::eval::run(args).await,
+    }
+}
+
+/// Logs to standard error. The SIP library writes whole messages, numbers and all, at level info:
+/// its filter is not open to change.
+fn start_log(arguments: &Arguments) {
+    let default = match arguments.command {
+        Command::Serve(_) => "info",
+        _ => "warn",
+    };
+    let wanted = arguments
+        .log
+        .clone()
+        .or_else(|| std::env::var("RUST_LOG").ok())
+        .unwrap_or_else(|| default.to_owned());
+    let filter = EnvFilter::try_new(&wanted).unwrap_or_else(|error| {
+        eprintln!("warning: log filter {wanted:?} is not understood ({error}); using {default}");
+        EnvFilter::new(default)
+    });
+    let filter = match frontdoor::net::sip::LOG_FILTER.parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    };
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if arguments.log_json {
+        builder.json().init();
+    } else {
+        builder.init();
+    }
+}

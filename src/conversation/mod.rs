@@ -1,1 +1,216 @@
-//! The `Conversation` machine: asks, fills, confirms, corrects, gives up; emits dialog acts. Pure.
+//! The `Conversation` machine: what was heard goes in, dialog acts come out. Pure: a whole call
+//! runs in a test in microseconds.
+//!
+//! ```text
+//!  Open ──request understood──▶ (task) ──▶ Ask ⇄ ReadBack ──▶ Confirm ──▶ Acting ──▶ Open
+//!   │ ▲ unsure                     verification's slots first,                │
+//!   │ └─ ConfirmIntent / Clarify   then the task's own                        ▼ failed
+//!   └─ "agent", too many tries, out of scope twice ──▶ HandingOff ◀── OfferPerson
+//! ```
+//!
+//! The claim gate: words that say something was done are rendered only from an [`ActionSuccess`],
+//! and only the arrival of an action's good result makes one.
+
+mod acts;
+mod answer;
+mod flow;
+mod outcome;
+mod request;
+mod speaker;
+mod summary;
+mod task;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use acts::{
+    ActionReport, ActionResult, ConversationInput, DialogAct, Expectation, Expected, FailureWords,
+    HandoffRequest, Phrase, Rules, Signals, VerificationReport, VerificationRule,
+};
+use outcome::ActionSuccess;
+use speaker::Speaker;
+use task::{Stage, Task, VerificationState};
+
+use crate::acd::handoff::HandoffReason;
+use crate::base::{ActionRunId, Pii};
+use crate::nlu::{IntentName, SlotName, SlotValue};
+use crate::prompts::{Generation, Pattern, QueueName, VerificationName};
+
+/// The conversation of one call. One owner, no clock: silence arrives as an input.
+pub struct Conversation {
+    generation: Arc<Generation>,
+    rules: Rules,
+    speaker: Speaker,
+    stage: Stage,
+    /// The task in hand is the last; those before it wait to be resumed.
+    tasks: Vec<Task>,
+    /// The caller's record from the CRM.
+    caller: BTreeMap<String, Pii<String>>,
+    /// Values that hold for the whole call (the account number that was verified).
+    facts: BTreeMap<SlotName, SlotValue>,
+    verifications: BTreeMap<VerificationName, VerificationState>,
+    actions: Vec<ActionReport>,
+    signals: Signals,
+    /// Steps that failed in a row.
+    failures: u32,
+    /// Silences in a row.
+    silences: u32,
+    heard_anything: bool,
+    out_of_scope_turns: u32,
+    next_run: ActionRunId,
+    last_intent: Option<(IntentName, f32, Pii<String>)>,
+    acts: Vec<DialogAct>,
+    /// Inputs that made no sense where they came; counted, never fatal.
+    pub out_of_place: u64,
+}
+
+impl Conversation {
+    /// Starts a conversation on one generation of the prompt files, which it keeps to the end.
+    /// `seed` varies the wording from call to call.
+    pub fn new(generation: Arc<Generation>, rules: Rules, seed: u64) -> Self {
+        Self {
+            generation,
+            rules,
+            speaker: Speaker::new(seed),
+            stage: Stage::Open { anything_else: false },
+            tasks: Vec::new(),
+            caller: BTreeMap::new(),
+            facts: BTreeMap::new(),
+            verifications: BTreeMap::new(),
+            actions: Vec::new(),
+            signals: Signals::default(),
+            failures: 0,
+            silences: 0,
+            heard_anything: false,
+            out_of_scope_turns: 0,
+            next_run: ActionRunId::default(),
+            last_intent: None,
+            acts: Vec::new(),
+            out_of_place: 0,
+        }
+    }
+
+    /// Takes one input and returns what to do, in order.
+    pub fn handle(&mut self, input: ConversationInput) -> Vec<DialogAct> {
+        match input {
+            ConversationInput::Started { caller } => self.on_started(caller),
+            ConversationInput::Heard { text, confidence, understanding } => {
+                self.on_heard(text, confidence, understanding);
+            }
+            ConversationInput::Keyed(keys) => self.on_keyed(&keys),
+            ConversationInput::Silence => self.on_silence(),
+            ConversationInput::ActionFinished { run, result } => self.on_action(run, result),
+            ConversationInput::HandoffStored { stored } => self.on_handoff_stored(stored),
+            ConversationInput::Interrupted => self.signals.interruptions += 1,
+            ConversationInput::HearingDown => self.on_hearing_down(),
+            ConversationInput::VoiceDown => self.on_voice_down(),
+        }
+        std::mem::take(&mut self.acts)
+    }
+
+    /// Signs of trouble so far.
+    pub fn signals(&self) -> Signals {
+        self.signals
+    }
+
+    /// The intent in hand or last had, with its confidence and the caller's words.
+    pub fn intent(&self) -> Option<(&IntentName, f32, &Pii<String>)> {
+        self.last_intent.as_ref().map(|(name, confidence, words)| (name, *confidence, words))
+    }
+
+    /// Whether the conversation has said its last words.
+    pub fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Over)
+    }
+
+    fn on_started(&mut self, caller: BTreeMap<String, Pii<String>>) {
+        self.caller = caller;
+        let generation = Arc::clone(&self.generation);
+        if let Some(disclosure) = &generation.house.disclosure {
+            self.say_template(disclosure, &BTreeMap::new());
+        }
+        self.say_variant("greeting", &generation.house.greeting, &BTreeMap::new());
+        self.listen_open(false);
+    }
+
+    fn on_silence(&mut self) {
+        if matches!(self.stage, Stage::Over | Stage::HandingOff | Stage::Acting { .. }) {
+            self.out_of_place += 1;
+            return;
+        }
+        self.signals.silences += 1;
+        self.silences += 1;
+        if matches!(self.stage, Stage::Open { anything_else: true }) && self.silences >= 2 {
+            return self.say_goodbye("the caller said nothing more");
+        }
+        if self.silences >= self.rules.failures_max {
+            if !self.heard_anything {
+                self.say_pattern(Pattern::Sorry, &[]);
+                return self.hang_up("the caller never spoke");
+            }
+            self.say_pattern(Pattern::TooManyTries, &[]);
+            return self.request_person(HandoffReason::RepeatedFailure, None);
+        }
+        self.say_pattern(Pattern::NoInput, &[]);
+        self.ask_again();
+    }
+
+    fn on_hearing_down(&mut self) {
+        if matches!(self.stage, Stage::Over | Stage::HandingOff | Stage::KeypadMenu) {
+            return;
+        }
+        self.say_pattern(Pattern::KeypadMenu, &[]);
+        self.stage = Stage::KeypadMenu;
+        self.listen(Expectation::keys(1));
+    }
+
+    fn on_voice_down(&mut self) {
+        if matches!(self.stage, Stage::Over | Stage::HandingOff) {
+            return;
+        }
+        self.request_person(HandoffReason::Outage, None);
+    }
+
+    /// Hands the caller to a person. Nothing is promised until the hand-off is stored.
+    fn request_person(&mut self, reason: HandoffReason, queue: Option<QueueName>) {
+        let queue = queue
+            .or_else(|| self.current_intent().and_then(|intent| intent.handoff.clone()))
+            .or_else(|| self.default_queue());
+        self.stage = Stage::HandingOff;
+        let request = self.handoff_request(reason, queue);
+        self.acts.push(DialogAct::HandOff(Box::new(request)));
+    }
+
+    fn default_queue(&self) -> Option<QueueName> {
+        let to_person = self.generation.intents.iter().find(|intent| intent.to_person);
+        to_person
+            .and_then(|intent| intent.handoff.clone())
+            .or_else(|| self.generation.queues.keys().next().cloned())
+    }
+
+    fn on_handoff_stored(&mut self, stored: bool) {
+        if !matches!(self.stage, Stage::HandingOff) {
+            self.out_of_place += 1;
+            return;
+        }
+        if !stored {
+            self.say_pattern(Pattern::HandOffFailed, &[]);
+            return self.hang_up("the hand-off could not be stored");
+        }
+        self.say_pattern(Pattern::HandOffCallback, &[]);
+        self.say_goodbye("handed off");
+    }
+
+    fn say_goodbye(&mut self, reason: &str) {
+        self.say_pattern(Pattern::Goodbye, &[]);
+        self.hang_up(reason);
+    }
+
+    fn hang_up(&mut self, reason: &str) {
+        self.stage = Stage::Over;
+        self.acts.push(DialogAct::HangUp { reason: reason.to_owned() });
+    }
+}

@@ -118,6 +118,90 @@ impl Generation {
     pub fn intent(&self, name: &IntentName) -> Option<&Intent> {
         self.intents.iter().find(|intent| intent.name == *name)
     }
+
+    /// Every training example with the intent it belongs to.
+    pub fn training(&self) -> Vec<(IntentName, String)> {
+        let of = |intent: &Intent| {
+            let name = intent.name.clone();
+            let texts = intent.examples.iter().map(|example| example.text.clone());
+            texts.map(move |text| (name.clone(), text)).collect::<Vec<_>>()
+        };
+        self.intents.iter().flat_map(of).collect()
+    }
+
+    /// Every line of `## Not this`.
+    pub fn negatives(&self) -> Vec<Negative> {
+        let of = |intent: &Intent| {
+            let not = intent.name.clone();
+            let lines = intent.not_this.iter().cloned();
+            lines
+                .map(move |line| Negative {
+                    not: not.clone(),
+                    text: line.text,
+                    really: line.intent,
+                })
+                .collect::<Vec<_>>()
+        };
+        self.intents.iter().flat_map(of).collect()
+    }
+
+    /// Every sentence that never changes, so that the voice can speak it ahead of time: variants
+    /// without blanks (or only with `{house}`, filled in), and of the other variants those
+    /// sentences that have none. Each once, in the order of the files.
+    pub fn fixed_sentences(&self) -> Vec<String> {
+        let mut seen = BTreeSet::new();
+        let mut fixed = Vec::new();
+        for template in self.spoken() {
+            let known = |name: &str| (name == "house").then(|| self.house.name.clone());
+            let whole = template.render(&known).ok();
+            let source = template.to_string();
+            let pieces = match whole {
+                Some(whole) => vec![whole],
+                None => super::speech::sentences(&source)
+                    .into_iter()
+                    .filter_map(|piece| Template::parse(piece, template.line).ok())
+                    .filter_map(|piece| piece.render(&known).ok())
+                    .collect(),
+            };
+            for piece in pieces {
+                if seen.insert(piece.clone()) {
+                    fixed.push(piece);
+                }
+            }
+        }
+        fixed
+    }
+
+    /// Every template that may be spoken.
+    fn spoken(&self) -> Vec<&Template> {
+        let mut all: Vec<&Template> = Vec::new();
+        all.extend(&self.house.greeting);
+        all.extend(&self.house.disclosure);
+        all.extend(self.patterns.says.values().flatten());
+        let verifying = self.patterns.verifications.values().flatten();
+        for slot in verifying.chain(self.intents.iter().flat_map(|intent| &intent.slots)) {
+            all.extend(slot.ask.iter().chain(&slot.again));
+        }
+        all.extend(&self.hours.spoken);
+        all.extend(self.queues.values().flat_map(|queue| &queue.while_waiting));
+        all.extend(self.faq.iter().map(|entry| &entry.answer));
+        for intent in &self.intents {
+            all.extend(intent.confirm.iter().chain(&intent.then_say));
+            all.extend(intent.if_it_fails.values());
+        }
+        all
+    }
+}
+
+/// Something that sounds like an intent and is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Negative {
+    /// The intent it is not.
+    pub not: IntentName,
+    /// What the caller says.
+    pub text: String,
+    /// The intent it really is; `None` if the file does not say.
+    pub really: Option<IntentName>,
 }
 
 /// Who answers: `house.md`.
@@ -188,6 +272,8 @@ pub enum Pattern {
     ConfirmQuestion,
     /// Reading a value back: uses `{value}`.
     ReadBack,
+    /// What was given did not match; asked once more.
+    VerifyRetry,
     /// Identity could not be verified; a person follows.
     VerifyFailed,
     /// Identity verified.
@@ -208,6 +294,74 @@ pub enum Pattern {
     Sorry,
 }
 
+impl Pattern {
+    /// Every pattern, in the order of a call.
+    pub const ALL: [Self; 23] = [
+        Self::NoInput,
+        Self::NoMatch,
+        Self::Clarify,
+        Self::ConfirmIntent,
+        Self::OutOfScope,
+        Self::TooManyTries,
+        Self::Corrected,
+        Self::Cancelled,
+        Self::HoldOn,
+        Self::AnythingElse,
+        Self::Goodbye,
+        Self::ConfirmQuestion,
+        Self::ReadBack,
+        Self::VerifyRetry,
+        Self::VerifyFailed,
+        Self::Verified,
+        Self::TaskFailed,
+        Self::OneMoment,
+        Self::HandOffCallback,
+        Self::HandOffFailed,
+        Self::KeypadMenu,
+        Self::NothingToRepeat,
+        Self::Sorry,
+    ];
+
+    /// Its heading in `patterns.md`.
+    pub const fn heading(self) -> &'static str {
+        match self {
+            Self::NoInput => "No input",
+            Self::NoMatch => "No match",
+            Self::Clarify => "Clarify",
+            Self::ConfirmIntent => "Confirm intent",
+            Self::OutOfScope => "Out of scope",
+            Self::TooManyTries => "Too many tries",
+            Self::Corrected => "Corrected",
+            Self::Cancelled => "Cancelled",
+            Self::HoldOn => "Hold on",
+            Self::AnythingElse => "Anything else",
+            Self::Goodbye => "Goodbye",
+            Self::ConfirmQuestion => "Confirm question",
+            Self::ReadBack => "Read back",
+            Self::VerifyRetry => "Verify retry",
+            Self::VerifyFailed => "Verify failed",
+            Self::Verified => "Verified",
+            Self::TaskFailed => "Task failed",
+            Self::OneMoment => "One moment",
+            Self::HandOffCallback => "Hand off callback",
+            Self::HandOffFailed => "Hand off failed",
+            Self::KeypadMenu => "Keypad menu",
+            Self::NothingToRepeat => "Nothing to repeat",
+            Self::Sorry => "Sorry",
+        }
+    }
+
+    /// Variables that its sentences must use.
+    pub const fn variables(self) -> &'static [&'static str] {
+        match self {
+            Self::Clarify => &["first", "second"],
+            Self::ConfirmIntent => &["intent"],
+            Self::ReadBack => &["value"],
+            _ => &[],
+        }
+    }
+}
+
 /// What to say on each [`Pattern`], with the slots of each verification: `patterns.md`.
 #[derive(Debug, Clone)]
 pub struct Patterns {
@@ -226,6 +380,16 @@ pub struct Hours {
     pub weekly: [Vec<(u16, u16)>; 7],
     /// Closed days: ISO date and name.
     pub holidays: Vec<(String, String)>,
+}
+
+impl Hours {
+    /// Whether it is open on this weekday (0 is Monday) and ISO date, at this minute after
+    /// midnight, all in the organisation's own time.
+    pub fn is_open(&self, weekday: usize, minute: u16, date: &str) -> bool {
+        let holiday = self.holidays.iter().any(|(day, _)| day == date);
+        let spans = self.weekly.get(weekday).map_or(&[][..], Vec::as_slice);
+        !holiday && spans.iter().any(|(from, to)| (*from..*to).contains(&minute))
+    }
 }
 
 /// A queue from `queues.md`.

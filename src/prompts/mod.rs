@@ -1,8 +1,24 @@
 //! The Markdown prompt files: parsed and linted into an immutable [`Generation`]. Pure: the shell
 //! reads the files and hands their text in.
 
+mod document;
+mod examples;
+mod expand;
+mod finding;
 mod generation;
+mod hours;
+mod house;
+mod intent;
+mod parse;
+mod patterns;
+mod slots;
+mod speech;
 mod template;
+#[cfg(test)]
+mod tests;
 
+pub use finding::{FILE_SIZE_MAX_BYTES, Finding, Severity, SourceFile};
 pub use generation::*;
-pub use template::{Part, RenderError, Template, VarFormat};
+pub use parse::{Parsed, parse};
+pub use speech::BUILT_IN_VARIABLES;
+pub use template::{Part, RenderError, Template, TemplateError, VarFormat};

@@ -1,1 +1,19 @@
-//! Wiring: a task per call, engine pools, admission, drain. Decides nothing.
+//! Wiring: loads models and prompt files, listens, gives every call a task of its own, drains on
+//! shutdown. Decides nothing: what is said and done comes from the pure rooms.
+
+mod admission;
+mod call_task;
+mod dispatch;
+mod engines;
+mod error;
+mod lookup;
+mod outbox;
+mod profile;
+mod recorder;
+mod records;
+mod serve;
+
+pub use engines::{Engines, EnginesReport};
+pub use error::ServerError;
+pub use profile::{declared, load_profile, read_profile};
+pub use serve::{Server, Started};

@@ -202,12 +202,8 @@ fn stem(word: &str) -> String {
     if plural { word[..word.len() - 1].to_owned() } else { word }
 }
 
-/// Places of single words that only one of the choices has in its names.
-fn distinctive_spots(
-    tokens: &[Token<'_>],
-    choices: &[Choice],
-    alike: impl Fn(&str, &str) -> bool,
-) -> Vec<Spot> {
+/// Words that only one of the choices has in its names, with that choice.
+fn distinctive_words(choices: &[Choice]) -> Vec<(usize, String)> {
     // Words that name no one of a list, even where only one choice is written with them.
     const COMMON: &[&str] = &[
         "the",
@@ -240,11 +236,20 @@ fn distinctive_spots(
             }
         }
     }
-    let shared = |index: usize, word: &str| {
+    let is_shared = |index: usize, word: &str| {
         words.iter().any(|(other, same)| *other != index && same == word)
     };
+    words.iter().filter(|(index, word)| !is_shared(*index, word)).cloned().collect()
+}
+
+/// Places of single words that only one of the choices has in its names.
+fn distinctive_spots(
+    tokens: &[Token<'_>],
+    choices: &[Choice],
+    alike: impl Fn(&str, &str) -> bool,
+) -> Vec<Spot> {
     let mut all = Vec::new();
-    for (index, word) in words.iter().filter(|(index, word)| !shared(*index, word)) {
+    for (index, word) in &distinctive_words(choices) {
         for at in 0..tokens.len() {
             let one = stem(&tokens[at].word);
             // A word torn in two: "check in".
@@ -300,7 +305,7 @@ pub(super) fn is_negated(tokens: &[Token<'_>], spot: &Spot) -> bool {
         let token = &tokens[i];
         // A comma ends what was denied: "no, not that, savings".
         let next_apart = tokens[i + 1].is_set_apart();
-        if token.is_any(&["not", "except", "isn't", "never"]) || token.word == "don't" {
+        if token.is_any(&["not", "except", "isn't", "wasn't", "never"]) || token.word == "don't" {
             return !next_apart;
         }
         if starts_with(tokens, i, &["than"]) || starts_with(tokens, i, &["instead", "of"]) {
@@ -367,11 +372,10 @@ fn by_first_words(tokens: &[Token<'_>], choices: &[Choice]) -> Option<usize> {
     if heard.chars().count() < 5 {
         return None;
     }
-    let mut fitting = (0..choices.len()).filter(|index| {
-        names(&choices[*index]).flat_map(words_of).any(|word| word.starts_with(&heard))
-    });
-    let first = fitting.next()?;
-    fitting.next().is_none().then_some(first)
+    let words = distinctive_words(choices);
+    let mut fitting = words.iter().filter(|(_, word)| word.starts_with(&heard));
+    let (first, _) = fitting.next()?;
+    fitting.all(|(index, _)| index == first).then_some(*first)
 }
 
 #[cfg(test)]

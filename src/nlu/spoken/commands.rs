@@ -208,10 +208,22 @@ const COMMANDS: &[Spoken] = &[
             "again",
             "huh",
             "what was the question",
+            "what did you ask",
+            "what did you just",
+            "what question",
+            "what were you",
+            "what'd you say",
+            "ask that again",
+            "ask me that again",
+            "ask me again",
+            "repeating",
+            "repeated",
         ],
         around: &[
-            "say", "again", "did", "was", "question", "last", "part", "what", "you're", "saying",
-            "said", "one", "more", "time", "back", "quite", "hear", "pardon", "beg", "your",
+            "say", "again", "did", "ask", "asked", "just", "earlier", "thing", "mind", "once",
+            "question", "phrase", "repeat", "was", "question", "last", "part", "what", "you're",
+            "saying", "said", "one", "more", "time", "back", "quite", "hear", "pardon", "beg",
+            "your",
         ],
     },
     Spoken {
@@ -283,6 +295,14 @@ const COMMANDS: &[Spoken] = &[
             "see you",
             "talk to you later",
             "good night",
+            "goodnight",
+            "enjoy your day",
+            "take care",
+            "talk to you soon",
+            "farewell",
+            "see ya",
+            "until next time",
+            "catch you later",
             "hang up",
             "end the call",
             "all set",
@@ -338,6 +358,11 @@ const COMMANDS: &[Spoken] = &[
             "changed my mind",
             "drop it",
             "let's not",
+            "don't talk",
+            "ignore that",
+            "scrap that",
+            "abort mission",
+            "hush",
             "be quiet",
             "shut up",
         ],
@@ -347,6 +372,12 @@ const COMMANDS: &[Spoken] = &[
             "this",
             "about",
             "talking",
+            "speaking",
+            "process",
+            "processing",
+            "task",
+            "current",
+            "anymore",
             "i've",
             "changed",
             "mind",
@@ -390,6 +421,10 @@ pub fn parse(text: &str, phrases: &GlobalPhrases<'_>) -> Option<GlobalCommand> {
     }
     if words.len() > WORDS_MAX {
         return None;
+    }
+    // Whatever was nice about the call, it ends with a goodbye.
+    if matches!(words[words.len() - 1], "bye" | "goodbye") {
+        return Some(GlobalCommand::Goodbye);
     }
     COMMANDS
         .iter()
@@ -438,19 +473,22 @@ fn dominated_by_words(words: &[&str], core: &[&str], around: &[&str]) -> bool {
 
 /// What passes the word lists and is an answer or a task all the same.
 fn is_task(words: &[&str], command: GlobalCommand) -> bool {
+    let has = |phrase: &[&str]| words.windows(phrase.len()).any(|window| window == phrase);
     match command {
         // "What?" asks again; "what is that for" asks something.
         GlobalCommand::Repeat => {
-            words[0] == "what"
-                && words.len() > 1
-                && !{
-                    ["what did you", "what was", "what's that", "what sorry", "what please"]
-                        .iter()
-                        .any(|start| words.join(" ").starts_with(start))
-                }
+            words[0] == "what" && words.len() > 1 && {
+                !matches!(words[1], "did" | "was" | "were" | "question" | "sorry" | "please")
+            }
         }
-        // "Is there someone ..." wants a person; "I have someone" does not.
-        GlobalCommand::Agent => words.starts_with(&["i", "have"]) || words.contains(&"i'm"),
+        // "I have someone", "could you be a person".
+        GlobalCommand::Agent => {
+            words.starts_with(&["i", "have"]) || has(&["i'm"]) || has(&["you", "be"])
+        }
+        GlobalCommand::Goodbye => has(&["good", "to", "see", "you"]),
+        GlobalCommand::Help => has(&["thank"]) || has(&["thanks"]),
+        // "Yes, cancel it" answers the question whether to.
+        GlobalCommand::Stop => matches!(words[0], "yes" | "yeah" | "yep" | "sure"),
         _ => false,
     }
 }
@@ -580,6 +618,9 @@ mod tests {
                     "I beg your pardon",
                     "what was the question",
                     "I missed that",
+                    "what did you just ask",
+                    "can you ask me that again",
+                    "would you mind repeating that",
                 ],
             ),
             (
@@ -620,6 +661,8 @@ mod tests {
                     "thank you, goodbye",
                     "that will be all",
                     "no thanks, bye",
+                    "I enjoyed our talk, bye",
+                    "take care",
                 ],
             ),
             (
@@ -696,6 +739,10 @@ mod tests {
             "what are the fees",
             "I'm a representative",
             "start a new application",
+            "thank you for the help",
+            "could you be a real person",
+            "it is good to see you",
+            "yes cancel it",
             "I want to talk about my mortgage",
             "",
             "um",

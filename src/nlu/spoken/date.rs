@@ -14,7 +14,10 @@ use super::token::{Token, correction, is_filler, starts_with, tokens};
 pub fn parse(text: &str, today: CivilDate) -> Option<CivilDate> {
     let tokens = tokens(text);
     let named = choose(&find(&tokens, today));
-    named.map(|found| found.date).or_else(|| bare(&tokens, today))
+    named
+        .map(|found| found.date)
+        .or_else(|| bare(&tokens, today))
+        .or_else(|| numbered_day(&tokens, today))
 }
 
 /// A date that names itself (a month, a weekday, "tomorrow", "3/4") and where it stands.
@@ -329,6 +332,10 @@ fn named_day(tokens: &[Token<'_>], at: usize, today: CivilDate) -> Parsed {
         (&["today"], 0),
         (&["today's"], 0),
         (&["tonight"], 0),
+        (&["this", "morning"], 0),
+        (&["this", "afternoon"], 0),
+        (&["this", "evening"], 0),
+        (&["last", "night"], -1),
         (&["tomorrow"], 1),
         (&["tomorrow's"], 1),
         (&["yesterday"], -1),
@@ -395,31 +402,51 @@ fn counted_from(
     add(from, count).map(|date| (date, end))
 }
 
-/// "Friday" and "this Friday": the one that comes. "Next Friday": the one in the next week, which
-/// begins on Monday. "Last Friday": the one that was.
+/// "Friday" and "this Friday": the one that comes. "Next Friday" and "next week Friday": the one in
+/// the next week, which begins on Monday. "Last Friday": the one that was. "Friday in a week": the
+/// one after.
 fn on_weekday(tokens: &[Token<'_>], at: usize, today: CivilDate) -> Parsed {
     let first = tokens.get(at)?;
     let leads = first.is_any(&["this", "next", "last", "coming"]);
-    let name_at = at + usize::from(leads);
+    let names_week = leads && tokens.get(at + 1).is_some_and(|token| token.is("week"));
+    let name_at = at + usize::from(leads) + usize::from(names_week);
+    let name_at = name_at
+        + usize::from(names_week && tokens.get(name_at).is_some_and(|token| token.is("on")));
     let wanted = weekday_of(&tokens.get(name_at)?.word, leads || tokens.len() <= 3)?;
+    let end = name_at + 1;
     // A weekday in front of a date only says it again ("Monday March 2nd").
-    let comma_free = name_at + 1;
+    let said_again = month_first(tokens, end, today).or_else(|| day_first(tokens, end, today));
+    if said_again.is_some() && !leads {
+        return said_again;
+    }
     let today_is = weekday(today);
     let until = (wanted - today_is).rem_euclid(7);
     let days = match first.word.as_str() {
+        "this" if names_week => wanted - today_is,
+        "last" if names_week => wanted - today_is - 7,
         "this" | "coming" => until,
         "next" => 7 - today_is + wanted,
         "last" => -((today_is - wanted - 1).rem_euclid(7) + 1),
         _ if until == 0 => 7,
         _ => until,
     };
-    if let Some(said) = month_first(tokens, comma_free, today)
-        .or_else(|| day_first(tokens, comma_free, today))
-        .filter(|_| !leads)
-    {
-        return Some(said);
+    let (weeks, end) = weeks_after(tokens, end);
+    add_days(today, days.checked_add(weeks.checked_mul(7)?)?).map(|date| (date, end))
+}
+
+/// "In a week", "in two weeks" after a weekday: the weeks, and the place after.
+fn weeks_after(tokens: &[Token<'_>], at: usize) -> (i64, usize) {
+    let is_week = |at: usize| tokens.get(at).is_some_and(|token| token.is_any(&["week", "weeks"]));
+    if !tokens.get(at).is_some_and(|token| token.is("in")) {
+        return (0, at);
     }
-    add_days(today, days).map(|date| (date, name_at + 1))
+    if tokens.get(at + 1).is_some_and(|token| token.is("a")) && is_week(at + 2) {
+        return (1, at + 3);
+    }
+    match cardinal(tokens, at + 1) {
+        Some((weeks, after)) if is_week(after) => (i64::try_from(weeks).unwrap_or(0), after + 1),
+        _ => (0, at),
+    }
 }
 
 /// Abbreviations count only where little else is said: "sat" and "sun" are words too.
@@ -458,6 +485,34 @@ fn bare(tokens: &[Token<'_>], today: CivilDate) -> Option<CivilDate> {
         return next_month_with(today, u8::try_from(day).ok()?);
     }
     digits_only(tokens, today).or_else(|| month_day_year(tokens, today))
+}
+
+/// "On the 18th at noon", "next 30th": a day of the month somewhere in the answer.
+fn numbered_day(tokens: &[Token<'_>], today: CivilDate) -> Option<CivilDate> {
+    // "The second time", "the third one" number something else.
+    const AFTER: &[&str] =
+        &["at", "please", "will", "would", "is", "works", "then", "around", "if"];
+    (1..tokens.len()).find_map(|at| {
+        let (day, end) = ordinal(tokens, at)?;
+        let day = u8::try_from(day).ok()?;
+        let written = tokens[at].is_figures();
+        let ends = tokens.get(end).is_none_or(|next| next.is_set_apart() || next.is_any(AFTER));
+        match tokens[at - 1].word.as_str() {
+            "last" if written => last_month_with(today, day),
+            "the" | "next" if written || ends => next_month_with(today, day),
+            _ => None,
+        }
+    })
+}
+
+/// The last day of that number that was before today.
+fn last_month_with(today: CivilDate, day: u8) -> Option<CivilDate> {
+    (0..=2)
+        .filter_map(|back| {
+            let (year, month, _) = add_months((today.0, today.1, 1), -back)?;
+            valid(year, month, day)
+        })
+        .find(|date| *date < today)
 }
 
 /// The next day of that number, in this month or a later one that has it.
@@ -547,6 +602,18 @@ mod tests {
             ("next wednesday", Some((2026, 3, 18))),
             ("last wednesday", Some((2026, 3, 4))),
             ("Tues", Some((2026, 3, 17))),
+            ("next week Friday", Some((2026, 3, 20))),
+            ("last week Monday", Some((2026, 3, 2))),
+            ("next week on tuesday", Some((2026, 3, 17))),
+            ("Wednesday in a week", Some((2026, 3, 25))),
+            ("friday in two weeks", Some((2026, 3, 27))),
+            ("last night", Some((2026, 3, 10))),
+            ("this morning", Some((2026, 3, 11))),
+            ("awesome, the 5th will do it", Some((2026, 4, 5))),
+            ("how about the third then", Some((2026, 4, 3))),
+            ("last 10th", Some((2026, 3, 10))),
+            ("last 13th", Some((2026, 2, 13))),
+            ("next 30th", Some((2026, 3, 30))),
             ("in two weeks", Some((2026, 3, 25))),
             ("in three days", Some((2026, 3, 14))),
             ("in a week", Some((2026, 3, 18))),
@@ -647,6 +714,8 @@ mod tests {
         check(&[
             ("", None),
             ("hold on a second", None),
+            ("the second time I called", None),
+            ("wait for the third one", None),
             ("I may want that", None),
             ("one two three four", None),
             ("fifty dollars", None),

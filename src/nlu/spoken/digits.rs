@@ -73,8 +73,8 @@ pub fn append(prefix: &str, text: &str, min: usize, max: usize) -> DigitsResult 
     }
 }
 
-/// One way to read a run of words as digits.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One way to read a run of words as digits. Not `Debug`: it holds a caller's number.
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Reading {
     pub digits: String,
     /// 0 for the plain reading, more for every unusual step.
@@ -82,7 +82,7 @@ pub(super) struct Reading {
 }
 
 /// An unbroken run of digit words.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Run {
     /// First token and the place after the last.
     pub first: usize,
@@ -210,6 +210,7 @@ fn pick_joined(runs: &[&Run], min: usize, max: usize, factor: f32) -> Option<Dig
                 });
             }
         }
+        longer.retain(|reading| reading.digits.len() <= DIGITS_MAX);
         prune(&mut longer);
         joined = longer;
     }
@@ -560,7 +561,69 @@ fn push_scaled(tokens: &[Token<'_>], at: usize, steps: &mut Vec<Step>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    const UNITS: [&str; 10] =
+        ["oh", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+    const TEENS: [&str; 10] = [
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+        "sixteen",
+        "seventeen",
+        "eighteen",
+        "nineteen",
+    ];
+    const TENS: [&str; 8] =
+        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+
+    /// A number as somebody might say it: pairs, doubles, figures or one by one, as `style` picks.
+    fn say(digits: &[usize], style: &[usize]) -> String {
+        let mut words = Vec::new();
+        let mut at = 0;
+        while at < digits.len() {
+            let style = style[at % style.len()];
+            let one = digits[at];
+            let word = match (digits.get(at + 1), style) {
+                (Some(two), 1) if *two == one => format!("double {}", UNITS[one]),
+                (Some(two), 2) if one == 1 => TEENS[*two].to_owned(),
+                (Some(0), 2) if one > 1 => TENS[one - 2].to_owned(),
+                (Some(two), 2) if one > 1 => format!("{}-{}", TENS[one - 2], UNITS[*two]),
+                (Some(two), 3) => format!("{one}{two}"),
+                _ => {
+                    at += 1;
+                    words.push(UNITS[one].to_owned());
+                    continue;
+                }
+            };
+            at += 2;
+            words.push(word);
+        }
+        words.join(" ")
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_comes_back_however_it_is_said(
+            digits in prop::collection::vec(0_usize..10, 4..12),
+            style in prop::collection::vec(0_usize..4, 12),
+        ) {
+            let expected: String = digits.iter().map(ToString::to_string).collect();
+            let said = format!("It's {}, thank you.", say(&digits, &style));
+            let DigitsResult::Exact(found) = parse(&said, digits.len(), digits.len()) else {
+                return Err(TestCaseError::fail(format!("{said} is no number")));
+            };
+            let mut readings = vec![&found.digits];
+            readings.extend(&found.alternatives);
+            let is_found = readings.iter().any(|reading| *reading.expose() == expected);
+            prop_assert!(is_found, "{} is not {}", said, expected);
+        }
+    }
 
     fn show(result: &DigitsResult) -> String {
         match result {

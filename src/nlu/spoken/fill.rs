@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::calendar::CivilDate;
 use super::choice::{self, ChoiceResult};
 use super::digits::{self, DigitsResult};
+use super::money::FoundMoney;
 use super::token::{Token, tokens};
 use super::{date, money};
 use crate::base::Pii;
@@ -100,7 +101,7 @@ fn volunteered_digits(
 ) -> Vec<Filled> {
     let taken: Vec<Range<usize>> = money::find(tokens)
         .into_iter()
-        .filter(|amount| amount.money.currency_said)
+        .filter(|amount| is_unmistakable(tokens, amount))
         .map(|amount| amount.place)
         .chain(date::find(tokens, today).into_iter().map(|date| date.place))
         .collect();
@@ -135,9 +136,7 @@ fn volunteered_digits(
 fn amount(tokens: &[Token<'_>], expectation: Expectation) -> Option<Filled> {
     let mut found = money::find(tokens);
     if expectation == Expectation::Volunteered {
-        found.retain(|amount| {
-            amount.money.currency_said || money::is_led_in(tokens, amount.place.start)
-        });
+        found.retain(|amount| is_unmistakable(tokens, amount));
     }
     let best = money::choose(tokens, &found)?;
     Some(Filled {
@@ -145,6 +144,13 @@ fn amount(tokens: &[Token<'_>], expectation: Expectation) -> Option<Filled> {
         confidence: best.money.confidence,
         span: span(tokens, &best.place),
     })
+}
+
+/// A currency, or a verb that money follows and a number too short to be an account's.
+fn is_unmistakable(tokens: &[Token<'_>], amount: &FoundMoney) -> bool {
+    const BARE_CENTS_MAX: i64 = 10_000_000;
+    amount.money.currency_said
+        || (amount.money.cents < BARE_CENTS_MAX && money::is_led_in(tokens, amount.place.start))
 }
 
 fn one_of(
@@ -318,6 +324,7 @@ mod tests {
                 ("I have two questions", &[]),
                 ("my account is 12345678", &[]),
                 ("in three days", &[]),
+                ("transfer to 12345678", &[]),
             ],
         );
         check(

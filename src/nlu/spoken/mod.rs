@@ -4,6 +4,7 @@
 //! likes it, digits in figures or in words. Nothing here panics on any text, and work is bounded
 //! by a cap on the words that are looked at.
 
+mod backchannel;
 mod calendar;
 pub mod choice;
 pub mod commands;
@@ -17,6 +18,7 @@ mod similar;
 mod token;
 pub mod yes_no;
 
+pub use backchannel::is_backchannel;
 pub use calendar::CivilDate;
 pub use choice::{ChoiceResult, Directed};
 pub use commands::{GlobalCommand, GlobalPhrases};

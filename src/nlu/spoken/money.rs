@@ -120,6 +120,12 @@ fn is_cents_word(word: &str) -> bool {
     matches!(word, "cent" | "cents" | "pence" | "p" | "penny" | "pennies" | "c")
 }
 
+/// "P.m." and "a.m.", whose first letter is no pence.
+fn is_time(tokens: &[Token<'_>], at: usize) -> bool {
+    let next_is_m = tokens.get(at + 1).is_some_and(|token| token.is("m"));
+    tokens.get(at).is_some_and(|token| token.is_any(&["p", "a"])) && next_is_m
+}
+
 /// An amount at `at` and the place after it. `Some((None, end))` means that a number stands here
 /// which is no amount, so that its tail is not taken for one.
 fn amount(tokens: &[Token<'_>], at: usize) -> Option<(Option<Money>, usize)> {
@@ -144,7 +150,7 @@ fn amount(tokens: &[Token<'_>], at: usize) -> Option<(Option<Money>, usize)> {
                 cents = cents.checked_add(extra)?;
                 end = after;
             }
-        } else if is_cents_word(&next.word) {
+        } else if is_cents_word(&next.word) && !is_time(tokens, end) {
             currency_said = true;
             cents /= 100;
             end += 1;
@@ -347,7 +353,9 @@ fn is_not_money(tokens: &[Token<'_>], at: usize, end: usize) -> bool {
     let negative = before.is_some_and(|token| token.is_any(&["minus", "negative"]))
         || (dash(gap) && (gap.len() == 1 && at == 0 || gap.contains(' ')))
         || dash(signed_gap);
-    let unit = tokens.get(end).is_some_and(|next| next.is_any(UNITS));
+    let one_of = first.is("one") && tokens.get(at + 1).is_some_and(|next| next.is("of"));
+    let unit =
+        tokens.get(end).is_some_and(|next| next.is_any(UNITS)) || is_time(tokens, end) || one_of;
     let pronoun = first.is("one") && end == at + 1 && {
         before.is_some_and(|token| token.is_any(&["the", "this", "that", "which", "another"]))
     };
@@ -465,6 +473,8 @@ mod tests {
             ("from account 12345678 fifty", Some("50.00")),
             ("one hundred dollars from my 401 account", Some("100.00")),
             ("fifty dollars and then call me", Some("50.00")),
+            ("between 3 p.m. and 5 p.m.", None),
+            ("send me one of the statements", None),
             ("zero", None),
             ("zero dollars", None),
             ("$0", None),

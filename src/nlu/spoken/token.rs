@@ -18,8 +18,8 @@ pub(super) enum TokenKind {
     Sign,
 }
 
-/// A piece of the transcript.
-#[derive(Debug, Clone)]
+/// A piece of the transcript. Not `Debug`: it holds what a caller said.
+#[derive(Clone)]
 pub(super) struct Token<'a> {
     /// Lower case, typographic apostrophes made plain.
     pub word: String,

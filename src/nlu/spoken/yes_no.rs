@@ -1,6 +1,7 @@
 //! Answers to a yes-or-no question, with what callers add to them.
 
-use super::token::{Token, is_filler, tokens};
+use super::token::{Token, is_filler, starts_with, tokens};
+use crate::base::Pii;
 
 /// What an answer to a yes-or-no question was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,9 +11,9 @@ pub enum YesNo {
     /// Refused.
     No,
     /// Agreed, with more to take in: "yes but sixty", "yes, from savings". The rest, as heard.
-    YesBut(String),
+    YesBut(Pii<String>),
     /// Refused, with what it should be: "no, make it sixty" gives "sixty". The rest, as heard.
-    NoWith(String),
+    NoWith(Pii<String>),
     /// Neither, or both.
     Unclear,
 }
@@ -43,8 +44,6 @@ const PHRASES: &[(&str, Meaning)] = &[
     ("sure thing", Yes),
     ("for sure", Yes),
     ("correct", Yes),
-    ("right", Yes),
-    ("true", Yes),
     ("all right", Yes),
     ("alright", Yes),
     ("exactly", Yes),
@@ -59,11 +58,8 @@ const PHRASES: &[(&str, Meaning)] = &[
     ("indeed", Yes),
     ("ok", Yes),
     ("okay", Yes),
-    ("k", Yes),
-    ("fine", Yes),
     ("fine by me", Yes),
     ("great", Yes),
-    ("good", Yes),
     ("perfect", Yes),
     ("please do", Yes),
     ("do it", Yes),
@@ -77,27 +73,19 @@ const PHRASES: &[(&str, Meaning)] = &[
     ("mm hm", Yes),
     ("mhm", Yes),
     ("mmhmm", Yes),
-    ("i do", Yes),
-    ("i did", Yes),
-    ("i am", Yes),
-    ("i would", Yes),
     ("i'd like that", Yes),
     ("i would like that", Yes),
     ("i guess so", Yes),
-    ("i guess", Yes),
     ("i think so", Yes),
     ("i suppose so", Yes),
-    ("i suppose", Yes),
     ("i agree", Yes),
     ("i believe so", Yes),
     ("i confirm", Yes),
     ("confirmed", Yes),
     ("confirm", Yes),
-    ("it is", Yes),
     ("it's right", Yes),
     ("it's correct", Yes),
     ("it's fine", Yes),
-    ("that is", Yes),
     ("that's right", Yes),
     ("that is right", Yes),
     ("that's correct", Yes),
@@ -120,7 +108,6 @@ const PHRASES: &[(&str, Meaning)] = &[
     ("looks good", Yes),
     ("you're right", Yes),
     ("you are right", Yes),
-    ("you can", Yes),
     ("let's do it", Yes),
     ("let's do that", Yes),
     ("why not", Yes),
@@ -130,8 +117,24 @@ const PHRASES: &[(&str, Meaning)] = &[
     ("no doubt", Yes),
     ("without a doubt", Yes),
     ("roger", Yes),
+    ("roger that", Yes),
+    ("agreed", Yes),
+    ("approved", Yes),
+    ("makes sense", Yes),
+    ("that makes sense", Yes),
+    ("can we please", Yes),
+    ("hell yes", Yes),
+    ("that's what i said", Yes),
+    ("hell no", No),
+    ("no good", No),
+    ("i would prefer not", No),
+    ("i'd prefer not", No),
+    ("i'll pass", No),
+    ("i never said that", No),
     ("no", No),
     ("nope", No),
+    ("not it", No),
+    ("that ain't it", No),
     ("nah", No),
     ("naw", No),
     ("no way", No),
@@ -154,10 +157,6 @@ const PHRASES: &[(&str, Meaning)] = &[
     ("i don't think so", No),
     ("i do not think so", No),
     ("i think not", No),
-    ("i don't", No),
-    ("i do not", No),
-    ("i didn't", No),
-    ("i'm not", No),
     ("i don't want that", No),
     ("i don't want to", No),
     ("i'd rather not", No),
@@ -167,16 +166,10 @@ const PHRASES: &[(&str, Meaning)] = &[
     ("incorrect", No),
     ("false", No),
     ("negative", No),
-    ("never", No),
-    ("don't", No),
-    ("do not", No),
     ("don't do it", No),
     ("don't do that", No),
     ("please don't", No),
     ("please do not", No),
-    ("it isn't", No),
-    ("it's not", No),
-    ("it is not", No),
     ("it's wrong", No),
     ("that's wrong", No),
     ("that is wrong", No),
@@ -242,6 +235,42 @@ const PHRASES: &[(&str, Meaning)] = &[
     ("just", Neutral),
 ];
 
+/// Whole only at the end of a clause: "it is" agrees, "it is not mine" does not.
+const CLAUSES: &[(&str, Meaning)] = &[
+    ("i do", Yes),
+    ("i did", Yes),
+    ("i am", Yes),
+    ("i would", Yes),
+    ("it is", Yes),
+    ("that is", Yes),
+    ("you can", Yes),
+    ("i guess", Yes),
+    ("i suppose", Yes),
+    ("true", Yes),
+    ("right", Yes),
+    ("good", Yes),
+    ("fine", Yes),
+    ("k", Yes),
+    ("it surely is", Yes),
+    ("it sure is", Yes),
+    ("i don't", No),
+    ("i do not", No),
+    ("i didn't", No),
+    ("i did not", No),
+    ("i'm not", No),
+    ("i am not", No),
+    ("it isn't", No),
+    ("it's not", No),
+    ("it is not", No),
+    ("that isn't", No),
+    ("that's not", No),
+    ("that is not", No),
+    ("it wasn't", No),
+    ("don't", No),
+    ("do not", No),
+    ("never", No),
+];
+
 /// Words between a refusal and what should be instead, taken off the correction.
 const LEAD_INS: &[&str] = &[
     "make it",
@@ -279,9 +308,14 @@ const YES_LEAD_INS: &[&str] = &["but", "and", "except", "only", "although", "tho
 
 /// Reads an answer to a yes-or-no question.
 pub fn parse(text: &str) -> YesNo {
-    let tokens = tokens(text);
+    let mut tokens = tokens(text);
+    for token in &mut tokens {
+        if let Some(full) = with_apostrophe(&token.word) {
+            full.clone_into(&mut token.word);
+        }
+    }
     let start = skip_fillers(&tokens, 0);
-    if start == tokens.len() {
+    if start == tokens.len() || is_unsure(&tokens) {
         return YesNo::Unclear;
     }
     if let Some(correction_at) = correction_alone(&tokens, start) {
@@ -296,7 +330,10 @@ pub fn parse(text: &str) -> YesNo {
     let (yes, no) = (decided.contains(&Yes), decided.contains(&No));
     let has_rest = rest_at < tokens.len();
     match (yes, no) {
-        (false, false) if has_rest => trailing(&tokens, rest_at),
+        (false, false) if has_rest => match denied_statement(&tokens, rest_at) {
+            Some(denied_at) => no_with(text, &tokens, denied_at),
+            None => trailing(text, &tokens, rest_at),
+        },
         (false, false) => YesNo::Unclear,
         (true, true) if !has_rest => YesNo::Unclear,
         (true, true) if decided.last() == Some(&No) => no_with(text, &tokens, rest_at),
@@ -338,13 +375,181 @@ fn leading_meanings(tokens: &[Token<'_>], start: usize) -> (Vec<Meaning>, usize)
 }
 
 fn longest_phrase(tokens: &[Token<'_>], at: usize) -> Option<(Meaning, usize)> {
-    PHRASES
+    let found = |table: &'static [(&str, Meaning)]| {
+        table
+            .iter()
+            .filter_map(|(phrase, meaning)| Some((*meaning, phrase_end(tokens, at, phrase)?)))
+    };
+    let clauses = found(CLAUSES).filter(|(_, end)| clause_ends(tokens, *end));
+    found(PHRASES).chain(clauses).chain(statement(tokens, at)).max_by_key(|(_, end)| *end)
+}
+
+/// Whether nothing goes on with the clause that ends here.
+fn clause_ends(tokens: &[Token<'_>], end: usize) -> bool {
+    tokens.get(end).is_none_or(|next| {
+        next.is_set_apart()
+            || is_filler(&next.word)
+            || next.is_any(&[
+                "please", "thanks", "thank", "yes", "yeah", "no", "sir", "ma'am", "but", "and",
+                "then", "so", "correct",
+            ])
+    })
+}
+
+/// "That is most definitely false", "I know it's true": a judgement on what was asked.
+fn statement(tokens: &[Token<'_>], at: usize) -> Option<(Meaning, usize)> {
+    const SUBJECTS: &[&str] = &[
+        "that's",
+        "that is",
+        "it's",
+        "it is",
+        "this is",
+        "you're",
+        "you are",
+        "you were",
+        "that would be",
+        "that must be",
+        "that has to be",
+        "statement is",
+        "answer is",
+        "that sounds",
+        "that seems",
+        "that looks",
+        "it sounds",
+        "it looks",
+        "everything is",
+        "that isn't",
+        "it isn't",
+        "that can't be",
+        "that wasn't",
+        "it wasn't",
+        "you got that",
+        "you've got that",
+        "that was",
+        "number is",
+        "amount is",
+        "date is",
+        "it seems",
+    ];
+    const BETWEEN: &[&str] = &[
+        "definitely",
+        "most",
+        "very",
+        "much",
+        "so",
+        "absolutely",
+        "quite",
+        "exactly",
+        "really",
+        "indeed",
+        "totally",
+        "completely",
+        "all",
+        "a",
+        "the",
+        "just",
+        "entirely",
+        "perfectly",
+        "actually",
+        "also",
+    ];
+    const RIGHT: &[&str] = &[
+        "right", "correct", "true", "fine", "good", "ok", "okay", "perfect", "great", "it", "yes",
+        "accurate", "one", "exact", "factual",
+    ];
+    const WRONG: &[&str] = &[
+        "wrong",
+        "false",
+        "incorrect",
+        "invalid",
+        "untrue",
+        "fake",
+        "no",
+        "falsehood",
+        "mistaken",
+        "mistake",
+        "negative",
+        "inaccurate",
+    ];
+    let opinion = ["i think", "i believe", "i know", "i guess", "i'd say", "i'm saying", "the"]
         .iter()
-        .filter_map(|(phrase, meaning)| {
-            let end = phrase_end(tokens, at, phrase)?;
-            Some((*meaning, end))
+        .find_map(|phrase| phrase_end(tokens, at, phrase));
+    let mut next = opinion.unwrap_or(at);
+    // "I think that that's right".
+    if opinion.is_some() && starts_with(tokens, next, &["that", "it's"]) {
+        next += 1;
+    }
+    let subject = SUBJECTS.iter().filter_map(|phrase| phrase_end(tokens, next, phrase)).max()?;
+    let mut denied = tokens[next..subject].iter().any(|token| token.word.ends_with("n't"));
+    next = subject;
+    while let Some(token) = tokens.get(next) {
+        if token.is("not") {
+            denied = !denied;
+        } else if !token.is_any(BETWEEN) {
+            break;
+        }
+        next += 1;
+    }
+    let judged = tokens.get(next)?;
+    let right = judged.is_any(RIGHT);
+    if !right && !judged.is_any(WRONG) {
+        return None;
+    }
+    let mut end = next + 1;
+    if tokens.get(end).is_some_and(|token| {
+        token.is_any(&["one", "answer", "statement", "number", "amount", "date", "thing"])
+    }) {
+        end += 1;
+    }
+    let meaning = if right != denied { Yes } else { No };
+    clause_ends(tokens, end).then_some((meaning, end))
+}
+
+/// "I'm not actually sure", "I couldn't say".
+fn is_unsure(tokens: &[Token<'_>]) -> bool {
+    let denied_before = |at: usize, reach: usize| {
+        tokens[at.saturating_sub(reach)..at].iter().any(|token| {
+            token.is_any(&["not", "don't", "can't", "cannot", "couldn't", "unable", "isn't"])
         })
-        .max_by_key(|(_, end)| *end)
+    };
+    (0..tokens.len()).any(|at| match tokens[at].word.as_str() {
+        "sure" | "certain" | "know" => denied_before(at, 3),
+        "say" | "tell" => denied_before(at, 2) && !tokens[at.saturating_sub(1)].is("don't"),
+        "idea" | "clue" | "answer" | "information" => {
+            denied_before(at, 4)
+                && tokens[at.saturating_sub(3)..at].iter().any(|token| token.is("have"))
+        }
+        _ => false,
+    })
+}
+
+/// Puts back apostrophes that were left out.
+fn with_apostrophe(word: &str) -> Option<&'static str> {
+    let full = match word {
+        "thats" => "that's",
+        "its" => "it's",
+        "im" => "i'm",
+        "dont" => "don't",
+        "cant" => "can't",
+        "isnt" => "isn't",
+        "didnt" => "didn't",
+        "wasnt" => "wasn't",
+        _ => return None,
+    };
+    Some(full)
+}
+
+/// "That is not my name", "I don't want a refund": denies, from the word that does.
+fn denied_statement(tokens: &[Token<'_>], at: usize) -> Option<usize> {
+    const SUBJECT_WORDS_MAX: usize = 3;
+    let negation =
+        tokens.iter().skip(at).take(SUBJECT_WORDS_MAX).position(|token| {
+            token.is_any(&["not", "isn't", "wasn't", "ain't", "don't", "didn't"])
+        })?;
+    let subject = tokens[at..at + negation].iter().all(|token| {
+        token.is_any(&["that", "it", "this", "is", "that's", "it's", "was", "i", "do", "did"])
+    });
+    (subject && negation + at + 1 < tokens.len()).then_some(at + negation)
 }
 
 /// Where the phrase ends that stands at `at`, if it does.
@@ -400,17 +605,17 @@ fn skip_lead_ins(tokens: &[Token<'_>], start: usize, lead_ins: &[&str]) -> usize
 }
 
 /// The text from a token to the last that says something.
-fn rest(text: &str, tokens: &[Token<'_>], at: usize) -> Option<String> {
+fn rest(text: &str, tokens: &[Token<'_>], at: usize) -> Option<Pii<String>> {
     let polite = |token: &Token<'_>| {
         is_filler(&token.word) || token.is_any(&["please", "thanks", "instead", "then"])
     };
     let last = tokens.get(at..)?.iter().rfind(|token| !polite(token))?;
     let first = tokens.get(at)?;
-    text.get(first.span.start..last.span.end).map(str::to_owned)
+    text.get(first.span.start..last.span.end).map(|rest| Pii::new(rest.to_owned()))
 }
 
 /// "I think that's right": an answer at the end of a short sentence that denies nothing before.
-fn trailing(tokens: &[Token<'_>], at: usize) -> YesNo {
+fn trailing(text: &str, tokens: &[Token<'_>], at: usize) -> YesNo {
     const ENDINGS: &[(&str, Meaning)] = &[
         ("yes", Yes),
         ("is right", Yes),
@@ -428,6 +633,9 @@ fn trailing(tokens: &[Token<'_>], at: usize) -> YesNo {
         ("is not correct", No),
         ("isn't right", No),
         ("isn't correct", No),
+        ("is false", No),
+        ("answer is no", No),
+        ("is true", Yes),
         ("that's not right", No),
     ];
     const WORDS_MAX: usize = 8;
@@ -435,6 +643,13 @@ fn trailing(tokens: &[Token<'_>], at: usize) -> YesNo {
     let end = end.map_or(0, |last| last + 1);
     if end.saturating_sub(at) > WORDS_MAX {
         return YesNo::Unclear;
+    }
+    // "The business one, yeah."
+    if let Some(last) = end.checked_sub(1).filter(|last| *last > at)
+        && tokens[last].is_any(&["yes", "yeah", "yep", "yup", "correct", "right"])
+        && tokens[last].gap.contains(',')
+    {
+        return rest(text, &tokens[..last], at).map_or(YesNo::Yes, YesNo::YesBut);
     }
     let found = ENDINGS
         .iter()
@@ -461,6 +676,15 @@ mod tests {
     #[test]
     fn plain_yes() {
         for text in [
+            "that is definitely true",
+            "I know that is true",
+            "it sure is",
+            "you are correct",
+            "that is not wrong",
+            "that would be correct",
+            "roger that",
+            "agreed",
+            "the statement is true",
             "yes",
             "Yes.",
             "Yeah",
@@ -519,6 +743,18 @@ mod tests {
     #[test]
     fn plain_no() {
         for text in [
+            "that is most definitely false",
+            "that's false",
+            "it is very much false",
+            "no, that is fake",
+            "nope not it",
+            "you got that wrong",
+            "that ain't it",
+            "thats not it",
+            "I would prefer not",
+            "hell no",
+            "no, you are wrong",
+            "that isn't it",
             "no",
             "No.",
             "nope",
@@ -581,6 +817,11 @@ mod tests {
             "please",
             "I don't know if that's right",
             "dunno",
+            "I'm not actually sure",
+            "I am really not sure",
+            "I do not have that information",
+            "I can't say",
+            "I'm not completely certain",
             "the weather is nice and the birds are singing so that was a yes",
         ] {
             assert_eq!(parse(text), YesNo::Unclear, "{text}");
@@ -589,8 +830,8 @@ mod tests {
 
     #[test]
     fn answers_with_more() {
-        let no = |rest: &str| YesNo::NoWith(rest.to_owned());
-        let yes = |rest: &str| YesNo::YesBut(rest.to_owned());
+        let no = |rest: &str| YesNo::NoWith(Pii::new(rest.to_owned()));
+        let yes = |rest: &str| YesNo::YesBut(Pii::new(rest.to_owned()));
         let table = [
             ("no savings", no("savings")),
             ("No, savings.", no("savings")),
@@ -606,6 +847,14 @@ mod tests {
             ("nope, sixty instead", no("sixty")),
             ("yes no make it sixty", no("sixty")),
             ("no, to my savings account", no("to my savings account")),
+            ("that is not my name", no("not my name")),
+            ("It wasn't by card", no("wasn't by card")),
+            ("I don't want a refund", no("don't want a refund")),
+            ("Don't transfer it", no("Don't transfer it")),
+            ("No, it is a new one", no("a new one")),
+            ("Exactly, it is not showing", yes("it is not showing")),
+            ("the business one, yeah!", yes("the business one")),
+            ("thats right, activate it", yes("activate it")),
             ("yes but sixty", yes("sixty")),
             ("yes, but make it sixty", yes("sixty")),
             ("Yeah, from savings", yes("from savings")),

@@ -1,0 +1,51 @@
+# Sourced by the other scripts: brings a Debian machine to where frontdoor builds and runs.
+# Safe to run again; what is there is left alone.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/frontdoor"
+# The target folder lives outside the checkout, so that a fresh clone finds the dependencies built.
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$cache/target}"
+
+say() { printf '\n== %s\n' "$*" >&2; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# need_apt PROGRAM=PACKAGE...: installs the packages of the programs that are missing.
+need_apt() {
+  local missing=() pair
+  for pair in "$@"; do
+    command -v "${pair%%=*}" >/dev/null 2>&1 || missing+=("${pair#*=}")
+  done
+  [ ${#missing[@]} -eq 0 ] && return 0
+  command -v apt-get >/dev/null 2>&1 \
+    || die "please install: ${missing[*]} (this machine has no apt-get, so it can't be done for you)"
+  local as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null 2>&1 || die "run this as root: apt-get install ${missing[*]}"
+    as_root=(sudo)
+  fi
+  say "installing ${missing[*]}"
+  "${as_root[@]}" apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq "${missing[@]}" >/dev/null
+}
+
+if ! command -v cargo >/dev/null 2>&1 && [ -f "$HOME/.cargo/env" ]; then
+  # shellcheck disable=SC1091
+  . "$HOME/.cargo/env"
+fi
+command -v cargo >/dev/null 2>&1 || die "Rust is missing: install it with rustup, then run this again"
+need_apt cmake=cmake g++=g++ make=make python3=python3 espeak-ng=espeak-ng
+python3 -m pip --version >/dev/null 2>&1 || need_apt no-such-program-pip=python3-pip
+
+frontdoor="$CARGO_TARGET_DIR/release/frontdoor"
+
+build() {
+  say "building (the first time takes 10 to 20 minutes on two cores)"
+  cargo build --release --locked
+}
+
+models() {
+  say "models"
+  "$frontdoor" models fetch
+}

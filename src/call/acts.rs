@@ -1,0 +1,53 @@
+//! Carries out what the conversation decides.
+
+use std::time::Instant;
+
+use crate::conversation::{ConversationInput, DialogAct};
+
+use super::{Call, CallOutput, Timer};
+
+impl Call {
+    /// Hands an input to the conversation and does what it says.
+    pub(super) fn converse(&mut self, now: Instant, input: ConversationInput) {
+        let acts = self.conversation.handle(input);
+        for act in acts {
+            match act {
+                DialogAct::Say(phrase) => {
+                    if let Some(clock) = &mut self.clock
+                        && clock.understood.is_some()
+                    {
+                        clock.acted.get_or_insert(now);
+                    }
+                    self.enqueue_speech(now, phrase.text, phrase.fixed);
+                }
+                DialogAct::Listen(expectation) => {
+                    self.expectation = expectation;
+                    self.keys.clear();
+                    self.apply_patience();
+                    self.arm_no_input(now);
+                }
+                DialogAct::RunAction { run, action, inputs } => {
+                    self.action_times.insert(run, self.elapsed_ms(now));
+                    self.running = Some(run);
+                    self.timers.cancel(Timer::NoInput);
+                    self.timers.set(Timer::Acting, now + Self::acting_limit());
+                    let action = action.as_str().to_owned();
+                    self.outputs.push_back(CallOutput::RunAction { run, action, inputs });
+                }
+                DialogAct::HandOff(request) => {
+                    self.timers.cancel(Timer::NoInput);
+                    let handoff = self.build_handoff(now, *request);
+                    self.outputs.push_back(CallOutput::StoreHandoff(Box::new(handoff)));
+                }
+                DialogAct::HangUp { reason } => {
+                    self.timers.cancel(Timer::NoInput);
+                    if self.playout.is_empty() {
+                        self.finish(reason);
+                    } else {
+                        self.hang_up_after_speech = Some(reason);
+                    }
+                }
+            }
+        }
+    }
+}

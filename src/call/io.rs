@@ -1,0 +1,220 @@
+//! What goes into a call and what comes out: closed sets.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::acd::handoff::Handoff;
+use crate::audio::AudioFrame;
+use crate::base::{ActionRunId, CallId, Pii, SpeechId, Termination, UtteranceId};
+use crate::conversation::{ActionResult, Expected};
+use crate::nlu::{IntentName, Understanding};
+use crate::speech::EndpointerConfig;
+
+use super::TurnTiming;
+
+/// What is known of a call before it is answered.
+#[derive(Debug, Clone)]
+pub struct CallFacts {
+    /// The call.
+    pub call: CallId,
+    /// The caller's address or number.
+    pub caller: Pii<String>,
+    /// What was called.
+    pub called: Pii<String>,
+    /// `sip` or `web`.
+    pub channel: &'static str,
+    /// When the call was answered, in milliseconds since 1970 UTC.
+    pub answered_unix_ms: i64,
+}
+
+/// How a call behaves.
+#[derive(Debug, Clone)]
+pub struct CallSettings {
+    /// How speech is cut into utterances.
+    pub endpointer: EndpointerConfig,
+    /// Silence that ends an utterance where patience is asked for.
+    pub patient_silence: Duration,
+    /// Speech over ours that stops us.
+    pub barge_in: Duration,
+    /// Silence where an answer is expected before we ask again.
+    pub no_input: Duration,
+    /// Pause between keys that ends the keying.
+    pub inter_digit: Duration,
+}
+
+/// What became of an utterance that was sent to be transcribed.
+#[derive(Debug, Clone)]
+pub enum HeardResult {
+    /// Its words.
+    Text {
+        /// What was said; empty if it was no speech.
+        text: Pii<String>,
+        /// 0 to 1.
+        confidence: f32,
+    },
+    /// The recogniser is down.
+    Failed,
+}
+
+/// Something that happened to a call.
+#[derive(Debug)]
+pub enum CallInput {
+    /// The leg is up.
+    Answered {
+        /// The CRM's record of the caller, if their number is known there.
+        caller: BTreeMap<String, Pii<String>>,
+    },
+    /// The next 20 ms from the caller.
+    Audio(AudioFrame),
+    /// A key was pressed.
+    Digit(char),
+    /// The caller's side put us on hold.
+    Hold,
+    /// And took us back.
+    Resume,
+    /// An utterance was transcribed, or could not be.
+    Transcribed {
+        /// Which one.
+        utterance: UtteranceId,
+        /// How.
+        result: HeardResult,
+    },
+    /// An utterance was classified; `None` if the classifier is down.
+    Understood {
+        /// Which one.
+        utterance: UtteranceId,
+        /// How.
+        understanding: Option<Understanding>,
+    },
+    /// A piece of speech is ready, at 8 kHz.
+    SpeechAudio {
+        /// Which speech.
+        speech: SpeechId,
+        /// Its next samples.
+        samples: Arc<[i16]>,
+    },
+    /// All of a speech has been delivered.
+    SpeechDone {
+        /// Which speech.
+        speech: SpeechId,
+    },
+    /// A speech cannot be made.
+    SpeechFailed {
+        /// Which speech.
+        speech: SpeechId,
+    },
+    /// An action has ended.
+    ActionFinished {
+        /// Which run.
+        run: ActionRunId,
+        /// How.
+        result: ActionResult,
+    },
+    /// A hand-off is on disk, or could not be put there.
+    HandoffStored {
+        /// Whether it is durable.
+        stored: bool,
+    },
+    /// The leg is gone.
+    LegEnded(Termination),
+    /// The time given by [`super::Call::poll_timeout`] has come.
+    Timeout,
+}
+
+/// Something for the shell to do.
+#[derive(Debug)]
+pub enum CallOutput {
+    /// Transcribe this audio (mono, 8 kHz).
+    Transcribe {
+        /// Names it in the answer.
+        utterance: UtteranceId,
+        /// Its samples.
+        samples: Vec<i16>,
+        /// What was asked for.
+        expected: Expected,
+    },
+    /// Classify these words.
+    Understand {
+        /// Names them in the answer.
+        utterance: UtteranceId,
+        /// The words.
+        text: Pii<String>,
+    },
+    /// Make this speech.
+    Speak {
+        /// Names it in the answers.
+        speech: SpeechId,
+        /// The words.
+        text: Pii<String>,
+        /// Free of personal data: its sound may be kept.
+        fixed: bool,
+    },
+    /// This speech is no longer wanted.
+    CancelSpeech {
+        /// Which one.
+        speech: SpeechId,
+    },
+    /// Run a declared action.
+    RunAction {
+        /// Names it in the answer.
+        run: ActionRunId,
+        /// Which action.
+        action: String,
+        /// Its inputs.
+        inputs: BTreeMap<String, Pii<String>>,
+    },
+    /// Store this before anything is promised.
+    StoreHandoff(Box<Handoff>),
+    /// A line of the transcript, for the record.
+    Line(TranscriptLine),
+    /// A turn was answered; how long each part took.
+    Turn(TurnTiming),
+    /// End the leg.
+    HangUp(Termination),
+    /// The call is over.
+    Ended(Termination),
+}
+
+/// Who said a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineSpeaker {
+    /// The caller.
+    Caller,
+    /// We.
+    Frontdoor,
+}
+
+impl LineSpeaker {
+    /// The word used in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Caller => "caller",
+            Self::Frontdoor => "frontdoor",
+        }
+    }
+}
+
+/// One line of the transcript; secrets are masked already.
+#[derive(Debug, Clone)]
+pub struct TranscriptLine {
+    /// Start, in ms from answer.
+    pub at_ms: u64,
+    /// Who.
+    pub speaker: LineSpeaker,
+    /// What was said, and of ours only what was heard.
+    pub text: Pii<String>,
+    /// The recogniser's confidence, for the caller's lines.
+    pub confidence: Option<f32>,
+    /// What it was understood as.
+    pub intent: Option<(IntentName, f32)>,
+}
+
+/// 20 ms for the caller.
+#[derive(Debug)]
+pub struct PlayoutFrame {
+    /// 160 samples at 8 kHz.
+    pub samples: [i16; 160],
+    /// We are speaking (even if this frame is a pause within).
+    pub speaking: bool,
+}

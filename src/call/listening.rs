@@ -1,0 +1,191 @@
+//! From the caller's audio to words.
+
+use std::time::{Duration, Instant};
+
+use crate::audio::{AudioFrame, SampleRate};
+use crate::base::{Pii, UtteranceId};
+use crate::conversation::{ConversationInput, Expected};
+use crate::nlu::Understanding;
+use crate::nlu::spoken::yes_no::parse as parse_yes_no;
+use crate::nlu::spoken::{YesNo, is_backchannel};
+use crate::speech::{EndpointEvent, SpeechSpan, TurnInput, TurnOutput, TurnState};
+
+use super::timing::TurnClock;
+use super::{Call, CallOutput, HeardResult, LineSpeaker, Timer, TranscriptLine};
+
+/// An utterance on its way through the models.
+#[derive(Debug)]
+pub(super) struct PendingUtterance {
+    pub id: UtteranceId,
+    pub started_ms: u64,
+    pub text: Option<(Pii<String>, f32)>,
+    /// It was said while a secret was asked for.
+    pub secret: bool,
+    /// It was said over our own speech.
+    pub overlapped: bool,
+}
+
+impl Call {
+    pub(super) fn on_audio(&mut self, now: Instant, frame: &AudioFrame) {
+        if self.on_hold {
+            return;
+        }
+        self.vad_pending.extend_from_slice(&frame.samples);
+        let chunk_len = self.vad.chunk_len();
+        while self.vad_pending.len() >= chunk_len {
+            let rest = self.vad_pending.split_off(chunk_len);
+            let chunk = std::mem::replace(&mut self.vad_pending, rest);
+            let probability = self.vad.probability(&chunk);
+            let event = self.endpointer.handle_chunk(&chunk, probability);
+            match event {
+                Some(EndpointEvent::Started) => self.on_caller_started(),
+                Some(EndpointEvent::Ended(span)) => self.on_utterance(now, span),
+                None => {}
+            }
+            if self.turn.state() == TurnState::Overlapped
+                && self.endpointer.is_speaking()
+                && let Some(TurnOutput::StopAgent) =
+                    self.turn.handle(TurnInput::CallerVoiced(self.endpointer.voiced()))
+            {
+                self.stop_agent(now);
+            }
+        }
+    }
+
+    fn on_caller_started(&mut self) {
+        self.timers.cancel(Timer::NoInput);
+        self.turn.handle(TurnInput::CallerStarted);
+    }
+
+    fn on_utterance(&mut self, now: Instant, span: SpeechSpan) {
+        let id = self.next_utterance;
+        self.next_utterance = id.next();
+        let overlapped = self.turn.state() == TurnState::Overlapped;
+        if !span.cut {
+            self.turn.handle(TurnInput::CallerEnded);
+        }
+        let end = span.start.0 + span.samples.len() as u64;
+        let since_voiced = SampleRate::HZ_8000.duration_of((end - span.voiced_until.0) as usize);
+        let voiced_until = now.checked_sub(since_voiced).unwrap_or(now);
+        self.clock = Some(TurnClock::new(voiced_until, now));
+        let length_ms = SampleRate::HZ_8000.duration_of(span.samples.len()).as_millis() as u64;
+        self.pending.push(PendingUtterance {
+            id,
+            started_ms: self.elapsed_ms(now).saturating_sub(length_ms),
+            text: None,
+            secret: self.expectation.secret,
+            overlapped,
+        });
+        self.timers.set(Timer::Deciding, now + Self::deciding_limit());
+        self.outputs.push_back(CallOutput::Transcribe {
+            utterance: id,
+            samples: span.samples,
+            expected: self.expectation.expected.clone(),
+        });
+    }
+
+    pub(super) fn on_transcribed(
+        &mut self,
+        now: Instant,
+        utterance: UtteranceId,
+        result: HeardResult,
+    ) {
+        let Some(pending) = self.pending.iter_mut().find(|p| p.id == utterance) else {
+            self.stale += 1;
+            return;
+        };
+        match result {
+            HeardResult::Text { text, confidence } => pending.text = Some((text, confidence)),
+            HeardResult::Failed => {
+                self.pending.clear();
+                self.clock = None;
+                self.timers.cancel(Timer::Deciding);
+                self.turn.handle(TurnInput::Ignored);
+                return self.converse(now, ConversationInput::HearingDown);
+            }
+        }
+        // The caller went on before we answered: both pieces are one turn.
+        let all_in = self.pending.iter().all(|p| p.text.is_some());
+        if !all_in || (self.endpointer.is_speaking() && self.playout.is_empty()) {
+            return;
+        }
+        self.timers.cancel(Timer::Deciding);
+        if let Some(clock) = &mut self.clock {
+            clock.transcribed = Some(now);
+        }
+        let text = self.pending_text();
+        if text.trim().is_empty() || self.is_only_backchannel(&text) {
+            self.pending.clear();
+            self.clock = None;
+            self.turn.handle(TurnInput::Ignored);
+            return self.arm_no_input(now);
+        }
+        self.outputs.push_back(CallOutput::Understand { utterance, text: Pii::new(text) });
+        self.timers.set(Timer::Deciding, now + Self::deciding_limit());
+    }
+
+    fn pending_text(&self) -> String {
+        let texts = self.pending.iter().filter_map(|p| p.text.as_ref());
+        texts.map(|(text, _)| text.expose().trim()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// "Mm-hm" over our speech changes nothing, unless it answers the question.
+    fn is_only_backchannel(&self, text: &str) -> bool {
+        let over_ours = self.pending.iter().any(|p| p.overlapped) && !self.playout.is_empty();
+        let answers = self.expectation.expected == Expected::YesNo
+            && parse_yes_no(text) != YesNo::Unclear;
+        over_ours && !answers && is_backchannel(text)
+    }
+
+    pub(super) fn on_understood(
+        &mut self,
+        now: Instant,
+        utterance: UtteranceId,
+        understanding: Option<Understanding>,
+    ) {
+        let current = self.pending.last().is_some_and(|p| p.id == utterance);
+        let complete = self.pending.iter().all(|p| p.text.is_some());
+        if !current || !complete {
+            self.stale += 1;
+            return;
+        }
+        self.timers.cancel(Timer::Deciding);
+        if let Some(clock) = &mut self.clock {
+            clock.understood = Some(now);
+        }
+        let text = self.pending_text();
+        let pending = std::mem::take(&mut self.pending);
+        let confidence = pending
+            .iter()
+            .filter_map(|p| p.text.as_ref().map(|(_, confidence)| *confidence))
+            .fold(1.0_f32, f32::min);
+        let secret = pending.iter().any(|p| p.secret);
+        let understanding = understanding
+            .unwrap_or_else(|| Understanding { intents: Vec::new(), out_of_scope: 0.0 });
+        let top = understanding.top().map(|top| (top.intent.clone(), top.confidence));
+        self.push_line(TranscriptLine {
+            at_ms: pending.first().map_or(0, |p| p.started_ms),
+            speaker: LineSpeaker::Caller,
+            text: Pii::new(if secret { "[hidden]".to_owned() } else { text.clone() }),
+            confidence: Some(confidence),
+            intent: if secret { None } else { top },
+        });
+        if !self.playout.is_empty() {
+            self.stop_agent(now);
+        }
+        self.converse(
+            now,
+            ConversationInput::Heard { text: Pii::new(text), confidence, understanding },
+        );
+    }
+
+    /// How much silence ends the present utterance.
+    pub(super) fn apply_patience(&mut self) {
+        let silence: Duration = if self.expectation.patient {
+            self.settings.patient_silence
+        } else {
+            Duration::from_millis(self.settings.endpointer.silence_ms)
+        };
+        self.endpointer.set_silence_ms(silence.as_millis() as u64);
+    }
+}

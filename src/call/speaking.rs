@@ -1,0 +1,201 @@
+//! From words to the caller's ear: the playout queue.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use crate::base::{Pii, SpeechId};
+use crate::conversation::ConversationInput;
+use crate::speech::{TurnInput, TurnState};
+
+use super::{Call, CallOutput, LineSpeaker, PlayoutFrame, Timer, TranscriptLine};
+
+/// Samples in a frame: 20 ms at 8 kHz.
+const FRAME: usize = 160;
+
+/// A sample louder than this (about -44 dBFS) counts as voiced for the latency figures.
+const VOICED_LEVEL: u16 = 200;
+
+/// A speech in the queue.
+#[derive(Debug)]
+pub(super) struct PlayItem {
+    pub speech: SpeechId,
+    text: Pii<String>,
+    samples: VecDeque<i16>,
+    /// No more samples will come.
+    complete: bool,
+    played: usize,
+    received: usize,
+    started_ms: Option<u64>,
+}
+
+impl Call {
+    pub(super) fn enqueue_speech(&mut self, now: Instant, text: Pii<String>, fixed: bool) {
+        let speech = self.next_speech;
+        self.next_speech = speech.next();
+        self.timers.cancel(Timer::NoInput);
+        if self.playout.is_empty() {
+            self.timers.set(Timer::Speech, now + Self::speech_limit());
+        }
+        self.playout.push_back(PlayItem {
+            speech,
+            text: text.clone(),
+            samples: VecDeque::new(),
+            complete: false,
+            played: 0,
+            received: 0,
+            started_ms: None,
+        });
+        self.outputs.push_back(CallOutput::Speak { speech, text, fixed });
+    }
+
+    pub(super) fn on_speech_audio(&mut self, now: Instant, speech: SpeechId, samples: &[i16]) {
+        let Some(item) = self.playout.iter_mut().find(|item| item.speech == speech) else {
+            self.stale += 1;
+            return;
+        };
+        item.samples.extend(samples.iter().copied());
+        item.received += samples.len();
+        self.timers.cancel(Timer::Speech);
+        if let Some(clock) = &mut self.clock
+            && clock.acted.is_some()
+        {
+            clock.voiced.get_or_insert(now);
+        }
+    }
+
+    pub(super) fn on_speech_done(&mut self, now: Instant, speech: SpeechId) {
+        match self.playout.iter_mut().find(|item| item.speech == speech) {
+            Some(item) => item.complete = true,
+            None => self.stale += 1,
+        }
+        self.retire_played(now);
+    }
+
+    pub(super) fn on_speech_failed(&mut self, now: Instant, speech: SpeechId) {
+        let before = self.playout.len();
+        self.playout.retain(|item| item.speech != speech);
+        if self.playout.len() == before {
+            self.stale += 1;
+            return;
+        }
+        self.timers.cancel(Timer::Speech);
+        self.converse(now, ConversationInput::VoiceDown);
+        self.retire_played(now);
+    }
+
+    /// The next 20 ms for the caller: speech, or silence.
+    pub fn next_frame(&mut self, now: Instant) -> PlayoutFrame {
+        let mut samples = [0_i16; FRAME];
+        let mut filled = 0;
+        while filled < FRAME && !self.on_hold {
+            let elapsed_ms = self.elapsed_ms(now);
+            let Some(item) = self.playout.front_mut() else { break };
+            let take = item.samples.len().min(FRAME - filled);
+            for (to, from) in samples[filled..filled + take].iter_mut().zip(item.samples.drain(..take))
+            {
+                *to = from;
+            }
+            if take > 0 {
+                item.started_ms.get_or_insert(elapsed_ms);
+                item.played += take;
+                filled += take;
+            }
+            if !item.samples.is_empty() || !item.complete {
+                break;
+            }
+            self.retire_played(now);
+        }
+        if filled > 0 {
+            self.note_voiced(now, &samples);
+        }
+        PlayoutFrame { samples, speaking: !self.playout.is_empty() || filled > 0 }
+    }
+
+    fn note_voiced(&mut self, now: Instant, samples: &[i16]) {
+        if matches!(self.turn.state(), TurnState::Listening | TurnState::Deciding | TurnState::CallerSpeaking)
+        {
+            self.turn.handle(TurnInput::AgentStarted);
+        }
+        if samples.iter().all(|sample| sample.unsigned_abs() < VOICED_LEVEL) {
+            return;
+        }
+        let Some(clock) = &self.clock else { return };
+        if clock.acted.is_none() {
+            return;
+        }
+        let timing = clock.close(self.turn_id.next(), now);
+        self.clock = None;
+        if let Some(timing) = timing {
+            self.turn_id = timing.turn;
+            self.outputs.push_back(CallOutput::Turn(timing));
+        }
+    }
+
+    /// Takes out what has been played to its end, and does what waits for silence.
+    fn retire_played(&mut self, now: Instant) {
+        while let Some(item) = self.playout.front() {
+            if !item.complete || !item.samples.is_empty() {
+                return;
+            }
+            if let Some(item) = self.playout.pop_front() {
+                self.agent_line(now, &item);
+            }
+        }
+        self.turn.handle(TurnInput::AgentEnded);
+        self.timers.cancel(Timer::Speech);
+        match self.hang_up_after_speech.take() {
+            Some(reason) => self.finish(reason),
+            None => self.arm_no_input(now),
+        }
+    }
+
+    /// The record holds what was heard, which after an interruption is less than what was meant.
+    fn agent_line(&mut self, now: Instant, item: &PlayItem) {
+        if item.played == 0 {
+            return;
+        }
+        let text = item.text.expose();
+        let heard = if item.complete && item.samples.is_empty() {
+            text.clone()
+        } else {
+            // Until all of it is made its length is unknown; 75 ms (600 samples) a character of
+            // text is what this voice takes.
+            let whole = if item.complete { item.received } else { item.received.max(text.len() * 600) };
+            let share = item.played as f64 / whole.max(1) as f64;
+            let words: Vec<&str> = text.split_whitespace().collect();
+            let count = ((words.len() as f64 * share).round() as usize).min(words.len());
+            format!("{} —", words[..count].join(" "))
+        };
+        self.push_line(TranscriptLine {
+            at_ms: item.started_ms.unwrap_or_else(|| self.elapsed_ms(now)),
+            speaker: LineSpeaker::Frontdoor,
+            text: Pii::new(heard),
+            confidence: None,
+            intent: None,
+        });
+    }
+
+    /// The caller means it: be quiet at once.
+    pub(super) fn stop_agent(&mut self, now: Instant) {
+        if self.playout.is_empty() {
+            return;
+        }
+        let was_heard = self.playout.iter().any(|item| item.played > 0);
+        self.drop_speech(now);
+        self.turn.handle(TurnInput::AgentEnded);
+        if was_heard {
+            self.converse(now, ConversationInput::Interrupted);
+        }
+        if let Some(reason) = self.hang_up_after_speech.take() {
+            self.finish(reason);
+        }
+    }
+
+    pub(super) fn drop_speech(&mut self, now: Instant) {
+        self.timers.cancel(Timer::Speech);
+        for item in std::mem::take(&mut self.playout) {
+            self.agent_line(now, &item);
+            self.outputs.push_back(CallOutput::CancelSpeech { speech: item.speech });
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Our end of the line: signalling, media, and the two-channel recording.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::audio::{SampleRate, TwoChannelWriter};
+use crate::net::media::{MediaPort, MediaSession};
+use crate::net::sdp::{Direction, LocalMedia, accept_answer, offer};
+use crate::net::sip::{OutgoingCall, OutgoingEvent, OutgoingRequest, SipConfig, SipEndpoint};
+
+use super::ears::{Ears, FRAME_MS};
+use super::steps::Step;
+
+/// Ports for our media; any free pair will do.
+const RTP_PORTS: (u16, u16) = (42_000, 49_998);
+
+/// How long it may ring.
+const RING_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What was heard between two turns of ours.
+#[derive(Debug, Clone)]
+pub(super) struct Heard {
+    /// The other side's audio, from its first voiced frame to its last, at 8 kHz.
+    pub samples: Vec<i16>,
+    /// When its first voiced frame came, from answer.
+    pub began: Option<Duration>,
+    /// From our last voiced frame to its first; `None` if we had not spoken or it said nothing.
+    pub latency: Option<Duration>,
+    /// Whether the call goes on.
+    pub still_up: bool,
+}
+
+/// A call in progress.
+pub(super) struct Line {
+    sip: SipEndpoint,
+    call: OutgoingCall,
+    media: MediaSession,
+    output: TwoChannelWriter<BufWriter<File>>,
+    answered: Instant,
+    ticks: tokio::time::Interval,
+    ears: Ears,
+    our_last_voiced: Option<Instant>,
+    up: bool,
+}
+
+impl Line {
+    /// Calls and waits for the answer.
+    pub async fn place(to: &str, from: &str, out: &Path) -> anyhow::Result<Self> {
+        let ip = local_ip_towards(to)?;
+        let any_port = SocketAddr::new(ip, 0);
+        let (sip, _) = SipEndpoint::bind(SipConfig {
+            udp: vec![any_port],
+            tcp: vec![any_port],
+            advertise_ip: None,
+            user_agent: concat!("frontdoor-call/", env!("CARGO_PKG_VERSION")).to_owned(),
+            incoming_queue_len_max: 1,
+        })
+        .await?;
+        let port = MediaPort::bind(ip, RTP_PORTS).await?;
+        let local = LocalMedia { ip, port: port.rtp_port(), session_id: u64::from(port.rtp_port()) };
+        let offer_sdp = offer(&local, 1, Direction::SendRecv);
+        let request = OutgoingRequest {
+            target: to.to_owned(),
+            from_user: from.to_owned(),
+            offer_sdp: offer_sdp.clone(),
+        };
+        let mut call = sip.place_call(request).await?;
+        let answer_sdp = tokio::time::timeout(RING_TIMEOUT, wait_for_answer(&mut call))
+            .await
+            .with_context(|| format!("{to} did not answer within {} s", RING_TIMEOUT.as_secs()))??;
+        let agreed = accept_answer(&offer_sdp, &answer_sdp).context("the answer's SDP")?;
+        let file =
+            File::create(out).with_context(|| format!("cannot write {}", out.display()))?;
+        let mut ticks = interval(Duration::from_millis(FRAME_MS));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let seed = u64::from(port.rtp_port());
+        Ok(Self {
+            sip,
+            call,
+            media: MediaSession::new(port, Some(&agreed), offer_sdp, seed),
+            output: TwoChannelWriter::new(BufWriter::new(file), SampleRate::HZ_8000)?,
+            answered: Instant::now(),
+            ticks,
+            ears: Ears::default(),
+            our_last_voiced: None,
+            up: true,
+        })
+    }
+
+    /// Time since the answer.
+    pub fn elapsed(&self) -> Duration {
+        self.answered.elapsed()
+    }
+
+    /// Sends one turn of ours.
+    pub async fn speak(&mut self, step: &Step) -> anyhow::Result<()> {
+        match step {
+            Step::Speech { samples, .. } => {
+                let last = Ears::last_voiced_frame(samples);
+                for (index, frame) in samples.chunks(160).enumerate() {
+                    let mut out = [0_i16; 160];
+                    out[..frame.len()].copy_from_slice(frame);
+                    self.tick(&out).await?;
+                    if Some(index) == last {
+                        self.our_last_voiced = Some(Instant::now());
+                    }
+                    // What follows the last voiced frame of a recording is not waited for.
+                    if !self.up || last.is_some_and(|last| index >= last) {
+                        break;
+                    }
+                }
+            }
+            Step::Keys(keys) => {
+                for key in keys.chars() {
+                    for packet in self.media.key_packets(key) {
+                        self.tick_packets(&packet).await?;
+                    }
+                    for _ in 0..4 {
+                        self.tick(&[0; 160]).await?;
+                    }
+                }
+                self.our_last_voiced = Some(Instant::now());
+            }
+        }
+        self.ears.forget();
+        Ok(())
+    }
+
+    /// Listens until the other side has spoken and then been silent for `gap`, has said nothing
+    /// for `wait`, or is gone.
+    pub async fn hear(&mut self, gap: Duration, wait: Duration) -> anyhow::Result<Heard> {
+        let start = Instant::now();
+        let mut began = None;
+        while self.up {
+            self.tick(&[0; 160]).await?;
+            if began.is_none() && self.ears.has_spoken() {
+                began = self.ears.began();
+            }
+            let silent = self.ears.silent_for();
+            let finished = if began.is_some() { silent >= gap } else { start.elapsed() >= wait };
+            if finished {
+                break;
+            }
+        }
+        let latency = match (began, self.our_last_voiced.take()) {
+            (Some(began), Some(ended)) => Some(began.saturating_duration_since(ended)),
+            _ => None,
+        };
+        Ok(Heard {
+            samples: self.ears.take(),
+            began: began.map(|at| at.saturating_duration_since(self.answered)),
+            latency,
+            still_up: self.up,
+        })
+    }
+
+    /// 20 ms: one frame out, one in, both into the recording.
+    async fn tick(&mut self, out: &[i16; 160]) -> anyhow::Result<()> {
+        self.wait_for_tick().await;
+        self.media.send(out).await.context("cannot send audio")?;
+        self.take_frame(out)
+    }
+
+    async fn tick_packets(&mut self, packets: &[Vec<u8>]) -> anyhow::Result<()> {
+        self.wait_for_tick().await;
+        self.media.send_raw(packets).await.context("cannot send keys")?;
+        self.take_frame(&[0; 160])
+    }
+
+    fn take_frame(&mut self, out: &[i16; 160]) -> anyhow::Result<()> {
+        let now = Instant::now();
+        let frame = self.media.pull(now);
+        self.ears.hear(now, &frame.samples);
+        self.output.write(out, &frame.samples)?;
+        Ok(())
+    }
+
+    /// Handles packets and signalling until the next frame is due.
+    async fn wait_for_tick(&mut self) {
+        loop {
+            tokio::select! {
+                biased;
+                _ = self.ticks.tick() => return,
+                event = self.call.next_event(), if self.up => match event {
+                    Some(OutgoingEvent::Ended { .. }) | None => self.up = false,
+                    Some(_) => {}
+                },
+                // A bad packet is counted by the receiver.
+                _ = self.media.recv() => {}
+            }
+        }
+    }
+
+    /// Ends the call.
+    pub async fn hang_up(&mut self) -> anyhow::Result<()> {
+        self.call.hang_up().await?;
+        self.up = false;
+        Ok(())
+    }
+
+    /// Closes the recording and the sockets.
+    pub fn finish(self) -> anyhow::Result<()> {
+        drop(self.sip);
+        Ok(self.output.finish()?)
+    }
+}
+
+async fn wait_for_answer(call: &mut OutgoingCall) -> anyhow::Result<String> {
+    loop {
+        match call.next_event().await {
+            Some(OutgoingEvent::Answered { sdp }) => return Ok(sdp),
+            Some(OutgoingEvent::Refused { status, reason }) => {
+                bail!("the call was refused: {status} {reason}")
+            }
+            Some(OutgoingEvent::Ended { .. }) | None => {
+                bail!("the call ended before it was answered; is the server running?")
+            }
+            Some(OutgoingEvent::Ringing) => {}
+        }
+    }
+}
+
+/// The address of this machine that the target can reach.
+fn local_ip_towards(uri: &str) -> anyhow::Result<IpAddr> {
+    let rest = uri.strip_prefix("sip:").with_context(|| {
+        format!("--to {uri}: write it as sip:user@host:port, for instance sip:bank@127.0.0.1:5060")
+    })?;
+    let host = rest.rsplit('@').next().unwrap_or(rest).split(';').next().unwrap_or(rest);
+    let with_port = if host.rsplit(':').next().is_some_and(|p| p.parse::<u16>().is_ok()) {
+        host.to_owned()
+    } else {
+        format!("{host}:5060")
+    };
+    let target = with_port
+        .to_socket_addrs()
+        .with_context(|| format!("cannot find {host}"))?
+        .next()
+        .with_context(|| format!("{host} has no address"))?;
+    // A datagram socket that is "connected" sends nothing; it only picks a route.
+    let bind = if target.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let probe = UdpSocket::bind(bind)?;
+    probe.connect(target)?;
+    Ok(probe.local_addr()?.ip())
+}

@@ -1,0 +1,159 @@
+//! `frontdoor call`: a caller made of recordings. Places a real SIP/RTP call, speaks when the other
+//! side has finished, and shows what it hears with timings.
+
+mod ears;
+mod line;
+mod report;
+mod steps;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches};
+
+use crate::engine::hearing::{Hearing, HearingConfig};
+use crate::engine::models::{ModelStore, resolve_whisper};
+
+use line::Line;
+use report::Report;
+use steps::{Step, StepKind};
+
+/// Arguments of `frontdoor call`.
+///
+/// Recordings, texts and keys are spoken in the order given, each after the answer to the one
+/// before.
+#[derive(Debug, Args)]
+pub struct CallArgs {
+    /// Recordings to speak (WAV), one a turn
+    #[arg(value_name = "FILE.wav")]
+    files: Vec<PathBuf>,
+    /// Keys to press (0-9 * # A-D), as one turn; may be given several times
+    #[arg(long, value_name = "KEYS")]
+    keys: Vec<String>,
+    /// Words to speak with a voice that is not the product's; may be given several times
+    #[arg(long, value_name = "TEXT")]
+    text: Vec<String>,
+    /// Where to call
+    #[arg(long, default_value = "sip:bank@127.0.0.1:5060", value_name = "SIP_URI")]
+    to: String,
+    /// The number we call from
+    #[arg(long, default_value = "anonymous", value_name = "NUMBER")]
+    from: String,
+    /// Program that speaks --text: espeak-ng or flite
+    #[arg(long, default_value = "espeak-ng", value_name = "PROGRAM")]
+    voice: String,
+    /// Where to write both sides (caller left, front door right)
+    #[arg(long, default_value = "call.wav", value_name = "FILE")]
+    out: PathBuf,
+    /// Silence after which the other side counts as having finished, in ms
+    #[arg(long, default_value_t = 1100, value_name = "MS")]
+    gap_ms: u64,
+    /// Longest wait for an answer, in ms
+    #[arg(long, default_value_t = 12_000, value_name = "MS")]
+    wait_ms: u64,
+    /// Write turns, words and timings as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Model to transcribe the other side with; "none" to leave it out
+    #[arg(long, default_value = "tiny.en", value_name = "MODEL")]
+    listen_with: String,
+    /// The steps in the order they were given
+    #[arg(skip)]
+    steps: Vec<Step>,
+}
+
+/// The call to make, with recordings, texts and keys in the order of the command line, which clap
+/// keeps apart by kind.
+fn ordered_steps(matches: &ArgMatches, args: &CallArgs) -> Vec<StepKind> {
+    let Some(matches) = matches.subcommand_matches("call") else { return Vec::new() };
+    let mut steps: Vec<(usize, StepKind)> = Vec::new();
+    let positions = |name: &str| matches.indices_of(name).into_iter().flatten();
+    steps.extend(positions("files").zip(args.files.iter().cloned().map(StepKind::File)));
+    steps.extend(positions("keys").zip(args.keys.iter().cloned().map(StepKind::Keys)));
+    steps.extend(positions("text").zip(args.text.iter().cloned().map(StepKind::Text)));
+    steps.sort_by_key(|(position, _)| *position);
+    steps.into_iter().map(|(_, step)| step).collect()
+}
+
+/// A command of just `call`, to find the order of its arguments again.
+#[derive(clap::Parser)]
+struct Reparse {
+    #[command(subcommand)]
+    command: ReparseCommand,
+    #[arg(long, global = true)]
+    log: Option<String>,
+    #[arg(long, global = true)]
+    log_json: bool,
+}
+
+#[derive(clap::Subcommand)]
+enum ReparseCommand {
+    Call(CallArgs),
+}
+
+/// Places the call.
+pub async fn run(mut args: CallArgs) -> anyhow::Result<()> {
+    let matches = Reparse::command().get_matches_from(std::env::args_os());
+    let ReparseCommand::Call(again) = Reparse::from_arg_matches(&matches)?.command;
+    let kinds = ordered_steps(&matches, &again);
+    args.steps = kinds
+        .into_iter()
+        .map(|kind| Step::load(kind, &args.voice))
+        .collect::<Result<_, _>>()?;
+    let hearing = match args.listen_with.as_str() {
+        "none" => None,
+        model => Some(start_hearing(model)?),
+    };
+    let mut report = Report::new(hearing);
+    let mut line = Line::place(&args.to, &args.from, &args.out).await?;
+    println!("      0.0 s  -- connected to {}", args.to);
+    let gap = Duration::from_millis(args.gap_ms);
+    let wait = Duration::from_millis(args.wait_ms);
+    let mut up = listen(&mut line, &mut report, gap, wait).await?;
+    for step in &args.steps {
+        if !up {
+            break;
+        }
+        report.our_turn(line.elapsed(), step);
+        line.speak(step).await?;
+        up = listen(&mut line, &mut report, gap, wait).await?;
+    }
+    if up {
+        line.hang_up().await?;
+        println!("{:>9.1} s  -- we hung up", line.elapsed().as_secs_f32());
+    } else {
+        println!("{:>9.1} s  -- the other side hung up", line.elapsed().as_secs_f32());
+    }
+    line.finish().with_context(|| format!("cannot write {}", args.out.display()))?;
+    report.print_summary();
+    println!("recording: {} (caller left, front door right)", args.out.display());
+    if let Some(path) = &args.json {
+        report.write_json(path).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Hears the other side out. Says whether the call is still up.
+async fn listen(
+    line: &mut Line,
+    report: &mut Report,
+    gap: Duration,
+    wait: Duration,
+) -> anyhow::Result<bool> {
+    let heard = line.hear(gap, wait).await?;
+    let up = heard.still_up;
+    report.their_turn(heard).await?;
+    Ok(up)
+}
+
+fn start_hearing(model: &str) -> anyhow::Result<Hearing> {
+    let store = ModelStore::open(None)?;
+    Ok(Hearing::start(HearingConfig {
+        model: resolve_whisper(&store, model)?,
+        workers: 1,
+        threads_per_decode: 1,
+        queue_len_max: 4,
+        language: "en".to_owned(),
+    })?)
+}

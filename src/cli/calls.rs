@@ -1,0 +1,327 @@
+//! `frontdoor calls`: the records of calls, personal data masked unless asked for.
+
+use std::io::{self, Write};
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+
+use crate::config::Config;
+use crate::store::{CallRecord, CallSummary, Reveal, Store, StoreError};
+
+use super::table::write_table;
+
+/// The records of calls.
+#[derive(Debug, Args)]
+pub struct CallsArgs {
+    #[command(subcommand)]
+    command: CallsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum CallsCommand {
+    /// List the latest calls, the latest first
+    List {
+        /// How many
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        limit: u32,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Show one call: how it went, its transcript, latencies, actions and hand-offs
+    Show {
+        /// The call's id, or as many of its first digits as make it unique
+        id: String,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+struct OutputArgs {
+    /// Write JSON
+    #[arg(long)]
+    json: bool,
+    /// Show callers' numbers and what was said; they are masked otherwise
+    #[arg(long)]
+    reveal: bool,
+}
+
+impl OutputArgs {
+    const fn reveal(&self) -> Reveal {
+        if self.reveal { Reveal::Full } else { Reveal::Masked }
+    }
+}
+
+/// Why the command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CallsCommandError {
+    /// The records.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There are no records yet.
+    #[error("{}: no call has been recorded yet. Take calls with: frontdoor serve", path.display())]
+    NoRecords {
+        /// Where they would be.
+        path: std::path::PathBuf,
+    },
+    /// The terminal.
+    #[error("cannot write: {0}")]
+    Write(#[from] io::Error),
+}
+
+/// Runs `frontdoor calls`.
+///
+/// # Errors
+/// [`CallsCommandError`], whose message is meant for the terminal.
+pub async fn run(
+    args: CallsArgs,
+    config: &Config,
+    out: &mut impl Write,
+) -> Result<(), CallsCommandError> {
+    let path = config.store_path();
+    if !path.exists() {
+        return Err(CallsCommandError::NoRecords { path });
+    }
+    let store = Store::open(&path).await?;
+    match args.command {
+        CallsCommand::List { limit, output } => {
+            let calls = store.list_calls(limit).await?;
+            if output.json {
+                let list = calls.iter().map(|call| call.to_json(output.reveal())).collect();
+                write_json(out, &list)?;
+            } else {
+                list(out, &calls, output.reveal())?;
+            }
+        }
+        CallsCommand::Show { id, output } => {
+            let record = store.call(store.find_call(&id).await?).await?;
+            if output.json {
+                write_json(out, &record.to_json(output.reveal()))?;
+            } else {
+                show(out, &record, output.reveal())?;
+            }
+        }
+    }
+    Ok(store.close().await?)
+}
+
+fn write_json(out: &mut impl Write, value: &serde_json::Value) -> io::Result<()> {
+    writeln!(out, "{value:#}")
+}
+
+/// Seconds from start to end.
+fn length(call: &CallSummary) -> String {
+    match call.ended_at {
+        Some(end) => format!("{} s", end.duration_since(call.started_at).as_secs()),
+        None => "-".to_owned(),
+    }
+}
+
+fn or_dash(text: Option<&str>) -> String {
+    text.unwrap_or("-").to_owned()
+}
+
+fn list(out: &mut impl Write, calls: &[CallSummary], reveal: Reveal) -> io::Result<()> {
+    let rows: Vec<Vec<String>> = calls
+        .iter()
+        .map(|call| {
+            vec![
+                call.id.to_string(),
+                format!("{:.0}", call.started_at),
+                length(call),
+                reveal.address(&call.caller),
+                call.turns.map_or_else(|| "-".to_owned(), |turns| turns.to_string()),
+                or_dash(call.outcome.as_deref()),
+                or_dash(call.result.as_deref()),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        return writeln!(out, "No calls yet.");
+    }
+    write_table(out, &["id", "started", "length", "caller", "turns", "outcome", "ended"], &rows)
+}
+
+fn show(out: &mut impl Write, record: &CallRecord, reveal: Reveal) -> io::Result<()> {
+    let call = &record.summary;
+    let time = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| format!("{at:.3}"));
+    let ended = match (&call.result, &call.reason) {
+        (Some(result), Some(reason)) => format!("{result}: {reason}"),
+        _ => "not ended, or the server stopped before it did".to_owned(),
+    };
+    let facts = [
+        ("call", call.id.to_string()),
+        ("caller", reveal.address(&call.caller)),
+        ("called", format!("{} ({})", call.called, call.channel)),
+        ("started", time(Some(call.started_at))),
+        ("answered", time(call.answered_at)),
+        ("ended", time(call.ended_at)),
+        ("how", ended),
+        ("outcome", or_dash(call.outcome.as_deref())),
+        ("prompts", format!("{} {}", call.profile, call.generation)),
+        ("recording", or_dash(call.recording.as_deref())),
+    ];
+    for (name, value) in facts {
+        writeln!(out, "{name:9}  {value}")?;
+    }
+    show_lines(out, record, reveal)?;
+    show_turns(out, record)?;
+    show_actions(out, record)
+}
+
+fn show_lines(out: &mut impl Write, record: &CallRecord, reveal: Reveal) -> io::Result<()> {
+    if record.lines.is_empty() {
+        return Ok(());
+    }
+    let hint = if reveal == Reveal::Masked { " (--reveal shows what was said)" } else { "" };
+    writeln!(out, "\nTranscript{hint}")?;
+    for line in &record.lines {
+        let seconds = line.at_ms / 1000;
+        let (minutes, seconds, tenths) = (seconds / 60, seconds % 60, line.at_ms % 1000 / 100);
+        let text = reveal.text(&line.text);
+        write!(out, "{minutes:>3}:{seconds:02}.{tenths}  {:9}  {text}", line.speaker)?;
+        if let Some(intent) = &line.intent {
+            let confidence = line.intent_confidence.unwrap_or(0.0);
+            write!(out, "  [{intent} {confidence:.2}]")?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn show_turns(out: &mut impl Write, record: &CallRecord) -> io::Result<()> {
+    if record.turns.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nResponse latency in ms")?;
+    let rows: Vec<Vec<String>> = record
+        .turns
+        .iter()
+        .map(|turn| {
+            [
+                turn.turn.0,
+                turn.endpoint_ms,
+                turn.transcribe_ms,
+                turn.understand_ms,
+                turn.act_ms,
+                turn.voice_ms,
+                turn.playout_ms,
+                turn.total_ms,
+            ]
+            .map(|number| number.to_string())
+            .to_vec()
+        })
+        .collect();
+    let columns =
+        ["turn", "endpoint", "transcribe", "understand", "act", "voice", "playout", "total"];
+    write_table(out, &columns, &rows)
+}
+
+fn show_actions(out: &mut impl Write, record: &CallRecord) -> io::Result<()> {
+    if !record.actions.is_empty() {
+        writeln!(out, "\nActions")?;
+        let rows: Vec<Vec<String>> = record
+            .actions
+            .iter()
+            .map(|run| vec![run.action.clone(), run.result.clone(), format!("{} ms", run.took_ms)])
+            .collect();
+        write_table(out, &["action", "result", "took"], &rows)?;
+    }
+    if !record.handoffs.is_empty() {
+        writeln!(out, "\nHand-offs")?;
+        let rows: Vec<Vec<String>> = record
+            .handoffs
+            .iter()
+            .map(|handoff| {
+                vec![
+                    handoff.id.to_string(),
+                    format!("{:.0}", handoff.created_at),
+                    or_dash(handoff.webhook.as_deref()),
+                ]
+            })
+            .collect();
+        write_table(out, &["id", "kept", "webhook"], &rows)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{CallId, Pii, Termination, TerminationResult};
+    use crate::store::{CallEnd, CallStart, Entry, LineRecord};
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        calls: CallsArgs,
+    }
+
+    async fn typed(config: &Config, words: &[&str]) -> Result<String, String> {
+        let words = std::iter::once(&"calls").chain(words);
+        let line = Line::try_parse_from(words).map_err(|error| error.to_string())?;
+        let mut out = Vec::new();
+        run(line.calls, config, &mut out).await.map_err(|error| error.to_string())?;
+        Ok(String::from_utf8(out).expect("text"))
+    }
+
+    async fn record(config: &Config) {
+        let store = Store::open(&config.store_path()).await.expect("opens");
+        let id = CallId::from_u128(0xabc << 116);
+        let start = CallStart {
+            id,
+            started_at: Timestamp::from_second(1_775_000_000).expect("valid"),
+            caller: Pii::new("5550123".into()),
+            called: "100".into(),
+            channel: "sip".into(),
+            profile: "bank".into(),
+            generation: "g1".into(),
+        };
+        store.begin_call(&start).await.expect("begins");
+        let line = LineRecord {
+            at_ms: 61_250,
+            speaker: "caller".into(),
+            text: Pii::new("my balance please".into()),
+            confidence: None,
+            intent: Some("balance".into()),
+            intent_confidence: Some(0.91),
+        };
+        store.append(id, &[Entry::Line(line)]).await.expect("appends");
+        let end = CallEnd {
+            ended_at: Timestamp::from_second(1_775_000_090).expect("valid"),
+            termination: Termination::new(TerminationResult::Success, "caller hung up"),
+            recording: None,
+            turns: 1,
+            outcome: "contained".into(),
+        };
+        store.end_call(id, &end).await.expect("ends");
+        store.close().await.expect("closes");
+    }
+
+    #[tokio::test]
+    async fn calls_are_listed_and_shown_with_personal_data_masked() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = "[server]\nprofile = \"p\"\ndata_dir = \"d\"\n";
+        let config = Config::parse(&folder.path().join("f.toml"), text, |_| None).expect("valid");
+        let none = typed(&config, &["list"]).await.expect_err("no file");
+        assert!(none.contains("no call has been recorded yet"), "{none}");
+        record(&config).await;
+        let listed = typed(&config, &["list"]).await.expect("lists");
+        let row = listed.lines().nth(1).expect("one call");
+        assert!(row.contains("90 s    ...23   1      contained  success"), "{listed}");
+        let shown = typed(&config, &["show", "abc"]).await.expect("shows");
+        assert!(shown.contains("  1:01.2  caller     [3 words]  [balance 0.91]"), "{shown}");
+        assert!(shown.contains("how        success: caller hung up"), "{shown}");
+        let shown = typed(&config, &["show", "abc", "--reveal"]).await.expect("shows");
+        assert!(shown.contains("5550123") && shown.contains("my balance please"), "{shown}");
+        let json = typed(&config, &["show", "abc", "--json"]).await.expect("shows");
+        let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(json["lines"][0]["text"], "[3 words]");
+        let json = typed(&config, &["list", "--json", "--reveal"]).await.expect("lists");
+        let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(json[0]["caller"], "5550123");
+        let unknown = typed(&config, &["show", "f"]).await.expect_err("unknown");
+        assert!(unknown.starts_with("no call begins with \"f\""), "{unknown}");
+    }
+}

@@ -1,0 +1,113 @@
+//! `frontdoor crm`: the demo CRM, shown and put back to its seed.
+
+use std::io::{self, Write};
+
+use clap::{Args, Subcommand};
+
+use crate::actions::{DemoCrm, DemoCrmError};
+use crate::config::Config;
+
+use super::table::write_table;
+
+/// The built-in demo CRM.
+#[derive(Debug, Args)]
+pub struct CrmArgs {
+    #[command(subcommand)]
+    command: CrmCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum CrmCommand {
+    /// Put every customer back to the seed; undoes all transfers, blocked cards and addresses
+    Reset,
+    /// Show all customers, or one with everything that belongs to them
+    Show {
+        /// Account number, phone number or part of the name
+        #[arg(value_name = "CUSTOMER_OR_ACCOUNT")]
+        wanted: Option<String>,
+    },
+}
+
+/// Why the command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CrmCommandError {
+    /// The demo CRM.
+    #[error(transparent)]
+    DemoCrm(#[from] DemoCrmError),
+    /// The terminal.
+    #[error("cannot write: {0}")]
+    Write(#[from] io::Error),
+}
+
+/// Runs `frontdoor crm`.
+///
+/// # Errors
+/// [`CrmCommandError`], whose message is meant for the terminal.
+pub async fn run(
+    args: CrmArgs,
+    config: &Config,
+    out: &mut impl Write,
+) -> Result<(), CrmCommandError> {
+    let path = config.demo_crm_path();
+    let crm = DemoCrm::new(path.clone());
+    match args.command {
+        CrmCommand::Reset => {
+            crm.reset().await?;
+            let customers = crm.tables(None).await?.first().map_or(0, |table| table.rows.len());
+            writeln!(out, "{}: {customers} customers as in the seed", path.display())?;
+        }
+        CrmCommand::Show { wanted } => {
+            let tables = crm.tables(wanted.as_deref()).await?;
+            for (index, table) in tables.iter().enumerate() {
+                if index > 0 {
+                    writeln!(out)?;
+                }
+                writeln!(out, "{}", table.title)?;
+                write_table(out, &table.columns, &table.rows)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        crm: CrmArgs,
+    }
+
+    async fn typed(config: &Config, words: &[&str]) -> Result<String, String> {
+        let words = std::iter::once(&"crm").chain(words);
+        let line = Line::try_parse_from(words).map_err(|error| error.to_string())?;
+        let mut out = Vec::new();
+        run(line.crm, config, &mut out).await.map_err(|error| error.to_string())?;
+        Ok(String::from_utf8(out).expect("text"))
+    }
+
+    #[tokio::test]
+    async fn reset_and_show() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = "[server]\nprofile = \"p\"\ndata_dir = \"d\"\n";
+        let config = Config::parse(&folder.path().join("f.toml"), text, |_| None).expect("valid");
+        let missing = typed(&config, &["show"]).await.expect_err("nothing there");
+        assert!(missing.ends_with("Make it with: frontdoor crm reset"), "{missing}");
+        let reset = typed(&config, &["reset"]).await.expect("resets");
+        assert!(reset.ends_with("crm.sqlite: 8 customers as in the seed\n"), "{reset}");
+        let shown = typed(&config, &["show", "12345678"]).await.expect("shows");
+        assert!(
+            shown.starts_with(
+                "Customers\nACCOUNT   NAME         PHONE    ADDRESS\n\
+                 12345678  Alex Morgan  5550123  12 Orchard Lane, Fairview\n\n\
+                 Accounts\nACCOUNT   TYPE      BALANCE\n\
+                 12345678  checking  $1,204.50\n"
+            ),
+            "{shown}"
+        );
+        assert!(!shown.contains("4321"), "PINs are not shown");
+    }
+}

@@ -1,0 +1,86 @@
+//! `frontdoor serve`: answers calls.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, Transport};
+use crate::server::{Server, Started};
+
+/// Arguments of `frontdoor serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The configuration.
+    #[arg(long, short, default_value = "frontdoor.toml")]
+    pub config: PathBuf,
+    /// Serve these prompt files instead of the configured profile.
+    #[arg(long, value_name = "FOLDER")]
+    pub profile: Option<PathBuf>,
+}
+
+/// Serves until Ctrl-C or SIGTERM.
+pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
+    let mut config = Config::load(&args.config)?;
+    if let Some(profile) = args.profile {
+        config.server.profile = std::path::absolute(profile)?;
+    }
+    let (server, started) = Server::start(config).await?;
+    print_started(&started)?;
+    let stop = CancellationToken::new();
+    tokio::spawn(stop_on_signal(stop.clone()));
+    server.run(stop).await;
+    println!("stopped");
+    Ok(())
+}
+
+/// Says what runs and how to call it. `ready` comes last: scripts wait for it.
+fn print_started(started: &Started) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for warning in &started.warnings {
+        writeln!(out, "  {warning}")?;
+    }
+    writeln!(
+        out,
+        "frontdoor {}: profile {} ({} intents, {} examples, generation {})",
+        env!("CARGO_PKG_VERSION"),
+        started.profile,
+        started.intents,
+        started.engines.examples,
+        &started.generation[..started.generation.len().min(12)],
+    )?;
+    for (name, took) in &started.engines.parts {
+        writeln!(out, "  {name:<14} loaded in {:.1} s", took.as_secs_f32())?;
+    }
+    for (transport, address) in &started.addresses {
+        let suffix = match transport {
+            Transport::Udp => "",
+            Transport::Tcp => ";transport=tcp",
+        };
+        writeln!(out, "  call  sip:{}@{address}{suffix}", started.profile)?;
+    }
+    if let Some((_, address)) = started.addresses.first() {
+        let uri = format!("sip:{}@{address}", started.profile);
+        writeln!(out, "  try   frontdoor call --to {uri} --text \"when are you open\"")?;
+        writeln!(out, "  or    baresip -e \"/dial {uri}\"")?;
+    }
+    writeln!(out, "ready in {:.1} s", started.took.as_secs_f32())?;
+    out.flush()
+}
+
+async fn stop_on_signal(stop: CancellationToken) {
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending::<()>().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+    stop.cancel();
+}

@@ -1,0 +1,455 @@
+//! The validated configuration: ranges hold, names resolve, paths are absolute.
+//!
+//! Field names are the keys of the file, units included.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+/// A whole `frontdoor.toml` that makes sense.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file it came from, absolute when loaded from disk.
+    pub path: PathBuf,
+    /// `[server]`.
+    pub server: ServerConfig,
+    /// `[sip]`.
+    pub sip: SipConfig,
+    /// `[media]`.
+    pub media: MediaConfig,
+    /// `[hearing]`.
+    pub hearing: HearingConfig,
+    /// `[understanding]`.
+    pub understanding: UnderstandingConfig,
+    /// `[conversation]`.
+    pub conversation: ConversationConfig,
+    /// `[voice]`.
+    pub voice: VoiceConfig,
+    /// `[models]`.
+    pub models: ModelsConfig,
+    /// `[recording]`.
+    pub recording: RecordingConfig,
+    /// `[handoff]`.
+    pub handoff: HandoffConfig,
+    /// `[caller_lookup]`.
+    pub caller_lookup: Option<CallerLookupConfig>,
+    /// `[actions."..."]` by name.
+    pub actions: BTreeMap<String, ActionConfig>,
+    /// `[verifications....]` by name.
+    pub verifications: BTreeMap<String, VerificationConfig>,
+}
+
+impl Config {
+    /// Where call records and hand-offs are: `<data_dir>/frontdoor.sqlite`.
+    pub fn store_path(&self) -> PathBuf {
+        self.server.data_dir.join("frontdoor.sqlite")
+    }
+
+    /// Where the demo CRM is: `<data_dir>/crm.sqlite`.
+    pub fn demo_crm_path(&self) -> PathBuf {
+        self.server.data_dir.join("crm.sqlite")
+    }
+
+    /// Fields of the caller's record that a slot may be filled `From:`: the outputs of the caller
+    /// lookup.
+    pub fn caller_fields(&self) -> Vec<&str> {
+        self.caller_lookup
+            .as_ref()
+            .and_then(|lookup| self.actions.get(&lookup.action))
+            .map_or_else(Vec::new, ActionConfig::output_names)
+    }
+
+    /// Whether any action uses the built-in demo CRM.
+    pub fn uses_demo_crm(&self) -> bool {
+        self.actions.values().any(|a| matches!(a.connector, ConnectorConfig::DemoCrm { .. }))
+    }
+}
+
+/// `[server]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Folder of the prompt files.
+    pub profile: PathBuf,
+    /// Folder of the databases and recordings.
+    pub data_dir: PathBuf,
+    /// Calls at the same time; one more is refused as busy.
+    pub calls_max: usize,
+    /// How long running calls may take to end when the server stops.
+    pub drain_timeout_s: u64,
+}
+
+/// How SIP messages travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// Streams.
+    Tcp,
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+        })
+    }
+}
+
+/// One address to listen on, written `udp:127.0.0.1:5060`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ListenAddress {
+    /// How messages travel.
+    pub transport: Transport,
+    /// Address and port; port 0 lets the system choose.
+    pub address: SocketAddr,
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.transport, self.address)
+    }
+}
+
+/// `[sip]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SipConfig {
+    /// At least one.
+    pub listen: Vec<ListenAddress>,
+    /// What to write into SDP and `Contact` when it is not the address listened on.
+    pub advertise_ip: Option<IpAddr>,
+    /// Calls that may wait to be taken up; one more is refused.
+    pub incoming_queue_len_max: usize,
+}
+
+/// `[media]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaConfig {
+    /// First port for RTP, even.
+    pub rtp_port_min: u16,
+    /// Last port for RTP or RTCP.
+    pub rtp_port_max: u16,
+    /// A call without any packet for this long is ended.
+    pub no_media_timeout_s: u64,
+}
+
+/// `[hearing]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HearingConfig {
+    /// Name in the model manifest.
+    pub model: String,
+    /// Transcriptions at the same time.
+    pub workers: usize,
+    /// Threads of each of them.
+    pub threads: usize,
+    /// Utterances that may wait; one more is shed.
+    pub queue_len_max: usize,
+    /// Longer speech is cut here.
+    pub utterance_max_s: u64,
+    /// 0 to 1: from where on a frame counts as speech.
+    pub vad_threshold: f32,
+    /// Silence that ends an utterance.
+    pub endpoint_silence_ms: u64,
+    /// The same while a patient slot is asked.
+    pub patient_silence_ms: u64,
+    /// Speech over ours that stops us.
+    pub barge_in_ms: u64,
+}
+
+/// `[understanding]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnderstandingConfig {
+    /// Name in the model manifest.
+    pub encoder: String,
+    /// 0 to 1: from here on an intent is taken without asking.
+    pub accept_confidence: f32,
+    /// 0 to 1: from here on it is asked about; below, it was not understood.
+    pub confirm_confidence: f32,
+}
+
+/// `[conversation]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConversationConfig {
+    /// Silence after a question that counts as no answer.
+    pub no_input_timeout_ms: u64,
+    /// Failed tries of one step before a person is offered.
+    pub failures_max: u32,
+}
+
+/// `[voice]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VoiceConfig {
+    /// Name in the model manifest.
+    pub model: String,
+    /// The eSpeak NG program, by name or path.
+    pub espeak: String,
+    /// Memory for sentences already spoken.
+    pub cache_bytes_max_mib: u64,
+}
+
+/// `[models]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelsConfig {
+    /// Where model files are kept, if not in the default place.
+    pub cache_dir: Option<PathBuf>,
+}
+
+/// `[recording]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordingConfig {
+    /// Whether calls are recorded.
+    pub enabled: bool,
+    /// Where to.
+    pub dir: PathBuf,
+}
+
+/// `[handoff]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandoffConfig {
+    /// Where hand-offs are posted, if anywhere.
+    pub webhook: Option<WebhookConfig>,
+}
+
+/// The webhook that gets every hand-off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookConfig {
+    /// `http` or `https`.
+    pub url: String,
+    /// Environment variable that holds the signing key.
+    pub secret_env: String,
+    /// For one delivery.
+    pub timeout_ms: u64,
+}
+
+/// `[caller_lookup]`: run when a call arrives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallerLookupConfig {
+    /// A declared action whose only input is `phone`.
+    pub action: String,
+}
+
+/// `[verifications.NAME]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerificationConfig {
+    /// The declared action that checks.
+    pub action: String,
+    /// What it checks, in asking order; all are inputs of the action.
+    pub slots: Vec<String>,
+    /// Tries before a person takes over.
+    pub attempts_max: u32,
+}
+
+/// `[actions."NAME"]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActionConfig {
+    /// The name that prompt files use (`crm.balance`).
+    pub name: String,
+    /// Slots that must be filled.
+    pub inputs: Vec<String>,
+    /// Whether it changes anything.
+    pub changes_state: bool,
+    /// For the whole action, retries included: a caller is waiting.
+    pub timeout_ms: u64,
+    /// How it is done.
+    pub connector: ConnectorConfig,
+}
+
+impl ActionConfig {
+    /// The variables its result fills.
+    pub fn output_names(&self) -> Vec<&str> {
+        match &self.connector {
+            ConnectorConfig::DemoCrm { outputs } => outputs.iter().map(String::as_str).collect(),
+            ConnectorConfig::Http(http) => http.outputs.keys().map(String::as_str).collect(),
+        }
+    }
+}
+
+/// How an action is done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ConnectorConfig {
+    /// By the built-in demo CRM; the part of the action's name after the dot is the operation.
+    DemoCrm {
+        /// Outputs that may be used.
+        outputs: Vec<String>,
+    },
+    /// By a request to the organisation's own system.
+    Http(Box<HttpActionConfig>),
+}
+
+/// The methods an action may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpMethod {
+    /// Reads; may be repeated.
+    Get,
+    /// Creates or does; repeated only when declared `idempotent`.
+    Post,
+    /// Replaces; repeated only when declared `idempotent`.
+    Put,
+    /// Changes; repeated only when declared `idempotent`.
+    Patch,
+    /// Removes; repeated only when declared `idempotent`.
+    Delete,
+}
+
+impl HttpMethod {
+    /// As it stands in the request line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// An action that is an HTTP request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HttpActionConfig {
+    /// The method.
+    pub method: HttpMethod,
+    /// Blanks are URL-encoded when filled; none is before the path.
+    pub url: TextTemplate,
+    /// Further tries after the first. More than 0 only where repeating does no harm.
+    pub retries: u32,
+    /// Environment variable that holds the bearer token.
+    pub bearer_env: Option<String>,
+    /// Header names in lower case with their values.
+    pub headers: BTreeMap<String, TextTemplate>,
+    /// The JSON body, if there is one.
+    pub body: Option<JsonTemplate>,
+    /// Output name to JSON pointer (RFC 6901) into the answer.
+    pub outputs: BTreeMap<String, String>,
+    /// HTTP status to failure word.
+    pub failures: BTreeMap<u16, String>,
+}
+
+/// A piece of a [`TextTemplate`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum TextPart {
+    Text(String),
+    Slot(String),
+}
+
+/// Text with `{slot}` blanks; `{{` and `}}` are the braces themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextTemplate {
+    pub(super) parts: Vec<TextPart>,
+}
+
+impl TextTemplate {
+    /// Parses a template.
+    ///
+    /// # Errors
+    /// A sentence naming the brace that has no partner or the blank without a name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut parts = Vec::new();
+        let mut plain = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(['{', '}']) {
+            plain.push_str(&rest[..at]);
+            let brace = &rest[at..=at];
+            let after = &rest[at + 1..];
+            if let Some(doubled) = after.strip_prefix(brace) {
+                plain.push_str(brace);
+                rest = doubled;
+                continue;
+            }
+            if brace == "}" {
+                return Err(format!("`}}` without `{{` in `{text}`; write `}}}}` for a brace"));
+            }
+            let Some(end) = after.find('}') else {
+                return Err(format!("`{{` without `}}` in `{text}`; write `{{{{` for a brace"));
+            };
+            let name = after[..end].trim();
+            if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+                return Err(format!("`{{{name}}}` in `{text}` is not the name of a slot"));
+            }
+            if !plain.is_empty() {
+                parts.push(TextPart::Text(std::mem::take(&mut plain)));
+            }
+            parts.push(TextPart::Slot(name.to_owned()));
+            rest = &after[end + 1..];
+        }
+        plain.push_str(rest);
+        if !plain.is_empty() {
+            parts.push(TextPart::Text(plain));
+        }
+        Ok(Self { parts })
+    }
+
+    /// The blanks, in order.
+    pub fn slots(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            TextPart::Slot(name) => Some(name.as_str()),
+            TextPart::Text(_) => None,
+        })
+    }
+
+    /// Fills the blanks. `value` gives what to write for a slot, already encoded.
+    ///
+    /// # Errors
+    /// The name of the first slot that has no value.
+    pub fn fill(&self, value: impl Fn(&str) -> Option<String>) -> Result<String, String> {
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                TextPart::Text(plain) => text.push_str(plain),
+                TextPart::Slot(name) => {
+                    text.push_str(&value(name).ok_or_else(|| name.clone())?);
+                }
+            }
+        }
+        Ok(text)
+    }
+}
+
+/// A JSON value whose strings are templates.
+#[derive(Debug, Clone, PartialEq)]
+pub enum JsonTemplate {
+    /// A number, boolean or null: as it is.
+    Plain(serde_json::Value),
+    /// A string with blanks.
+    Text(TextTemplate),
+    /// A list.
+    List(Vec<JsonTemplate>),
+    /// An object.
+    Object(BTreeMap<String, JsonTemplate>),
+}
+
+impl JsonTemplate {
+    /// All blanks.
+    pub fn slots(&self) -> Vec<&str> {
+        match self {
+            Self::Plain(_) => Vec::new(),
+            Self::Text(text) => text.slots().collect(),
+            Self::List(items) => items.iter().flat_map(Self::slots).collect(),
+            Self::Object(fields) => fields.values().flat_map(Self::slots).collect(),
+        }
+    }
+
+    /// Fills the blanks; a value becomes a JSON string or part of one, never anything else.
+    ///
+    /// # Errors
+    /// The name of the first slot that has no value.
+    pub fn fill(
+        &self,
+        value: &impl Fn(&str) -> Option<String>,
+    ) -> Result<serde_json::Value, String> {
+        Ok(match self {
+            Self::Plain(plain) => plain.clone(),
+            Self::Text(text) => serde_json::Value::String(text.fill(value)?),
+            Self::List(items) => serde_json::Value::Array(
+                items.iter().map(|item| item.fill(value)).collect::<Result<_, _>>()?,
+            ),
+            Self::Object(fields) => serde_json::Value::Object(
+                fields
+                    .iter()
+                    .map(|(key, field)| Ok((key.clone(), field.fill(value)?)))
+                    .collect::<Result<_, String>>()?,
+            ),
+        })
+    }
+}

@@ -1,0 +1,154 @@
+//! The file as it is written: every key optional, unknown keys refused, nothing checked yet.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawConfig {
+    pub server: RawServer,
+    pub sip: RawSip,
+    pub media: RawMedia,
+    pub hearing: RawHearing,
+    pub understanding: RawUnderstanding,
+    pub conversation: RawConversation,
+    pub voice: RawVoice,
+    pub models: RawModels,
+    pub recording: RawRecording,
+    pub handoff: RawHandoff,
+    pub caller_lookup: Option<RawCallerLookup>,
+    pub actions: BTreeMap<String, RawAction>,
+    pub verifications: BTreeMap<String, RawVerification>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawServer {
+    pub profile: Option<String>,
+    pub data_dir: Option<String>,
+    pub calls_max: Option<i64>,
+    pub drain_timeout_s: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSip {
+    pub listen: Option<Vec<String>>,
+    pub advertise_ip: Option<String>,
+    pub incoming_queue_len_max: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMedia {
+    pub rtp_port_min: Option<i64>,
+    pub rtp_port_max: Option<i64>,
+    pub no_media_timeout_s: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawHearing {
+    pub model: Option<String>,
+    pub workers: Option<i64>,
+    pub threads: Option<i64>,
+    pub queue_len_max: Option<i64>,
+    pub utterance_max_s: Option<i64>,
+    pub vad_threshold: Option<f64>,
+    pub endpoint_silence_ms: Option<i64>,
+    pub patient_silence_ms: Option<i64>,
+    pub barge_in_ms: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawUnderstanding {
+    pub encoder: Option<String>,
+    pub accept_confidence: Option<f64>,
+    pub confirm_confidence: Option<f64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawConversation {
+    pub no_input_timeout_ms: Option<i64>,
+    pub failures_max: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawVoice {
+    pub model: Option<String>,
+    pub espeak: Option<String>,
+    pub cache_bytes_max_mib: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawModels {
+    pub cache_dir: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRecording {
+    pub enabled: Option<bool>,
+    pub dir: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawHandoff {
+    pub webhook_url: Option<String>,
+    pub webhook_secret_env: Option<String>,
+    pub webhook_timeout_ms: Option<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCallerLookup {
+    pub action: String,
+}
+
+/// All keys of all kinds. Validation says which of them a kind takes, so that the message can name
+/// the key and the kind, which a tagged enum cannot.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAction {
+    pub kind: Option<String>,
+    #[serde(default)]
+    pub inputs: Vec<String>,
+    pub outputs: Option<RawOutputs>,
+    pub changes_state: Option<bool>,
+    pub timeout_ms: Option<i64>,
+    pub method: Option<String>,
+    pub url: Option<String>,
+    pub idempotent: Option<bool>,
+    pub retries: Option<i64>,
+    pub bearer_env: Option<String>,
+    pub headers: Option<BTreeMap<String, String>>,
+    pub body: Option<toml::Table>,
+    pub failures: Option<BTreeMap<String, String>>,
+}
+
+/// Names for the demo CRM, which knows what they are; names with JSON pointers for HTTP.
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "outputs must be a list of names (kind = \"demo_crm\") or a table of names with \
+                 JSON pointers (kind = \"http\")"
+)]
+pub(super) enum RawOutputs {
+    Names(Vec<String>),
+    Pointers(BTreeMap<String, String>),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawVerification {
+    pub action: Option<String>,
+    #[serde(default)]
+    pub slots: Vec<String>,
+    pub attempts_max: Option<i64>,
+}

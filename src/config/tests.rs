@@ -1,0 +1,194 @@
+//! The messages are the product here: they are checked word by word where it matters.
+
+use super::*;
+use std::path::PathBuf;
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(Path::new("/etc/frontdoor/frontdoor.toml"), text, |name| {
+        (name == "HOME").then(|| "/home/ops".into())
+    })
+}
+
+fn complaint(text: &str) -> String {
+    match parse(text) {
+        Ok(_) => panic!("accepted:\n{text}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+const SERVER: &str = "[server]\nprofile = \"prompts/bank\"\n";
+
+#[test]
+fn defaults_fill_everything_but_the_profile() {
+    let config = parse(SERVER).expect("a profile is enough");
+    assert_eq!(config.server.profile, PathBuf::from("/etc/frontdoor/prompts/bank"));
+    assert_eq!(config.server.data_dir, PathBuf::from("/home/ops/.local/share/frontdoor"));
+    assert_eq!(config.recording.dir, config.server.data_dir.join("recordings"));
+    assert_eq!(config.sip.listen.len(), 2);
+    assert_eq!(config.sip.listen[1].to_string(), "tcp:127.0.0.1:5060");
+    assert_eq!(config.hearing.endpoint_silence_ms, 600);
+    assert_eq!(config.understanding.accept_confidence, 0.55);
+    assert_eq!(config.handoff.webhook, None);
+    let empty = complaint("");
+    assert!(empty.contains("server.profile: is missing"), "{empty}");
+}
+
+#[test]
+fn the_demo_configuration_is_valid() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("frontdoor.toml");
+    let config = Config::load(&path).expect("frontdoor.toml at the top is valid");
+    assert_eq!(config.caller_fields(), ["customer_name", "first_name", "account_number"]);
+    assert!(config.uses_demo_crm());
+    assert_eq!(config.verifications["account_pin"].slots, ["account_number", "pin"]);
+}
+
+#[test]
+fn unknown_keys_name_place_and_fix() {
+    assert_eq!(
+        complaint("[server]\nprofile = \"x\"\ncalls_mx = 3\n"),
+        "/etc/frontdoor/frontdoor.toml:3:1: unknown key `calls_mx`. Did you mean `calls_max`?"
+    );
+    assert_eq!(
+        complaint("[medai]\nrtp_port_min = 2\n"),
+        "/etc/frontdoor/frontdoor.toml:1:2: unknown key `medai`. Did you mean `media`?"
+    );
+    let far = complaint("[sip]\nzzzzzzzz = 1\n");
+    assert!(far.contains("Known here: listen, advertise_ip"), "{far}");
+    let action = complaint(&format!("{SERVER}[actions.\"a.b\"]\nkind = \"http\"\nulr = \"x\"\n"));
+    assert!(action.ends_with(":5:1: unknown key `ulr`. Did you mean `url`?"), "{action}");
+}
+
+#[test]
+fn wrong_types_and_broken_text_have_a_place() {
+    let typed = complaint("[server]\nprofile = 3\n");
+    assert!(typed.starts_with("/etc/frontdoor/frontdoor.toml:2:11: invalid type"), "{typed}");
+    let broken = complaint("[server\n");
+    assert!(broken.starts_with("/etc/frontdoor/frontdoor.toml:1:"), "{broken}");
+}
+
+#[test]
+fn values_out_of_range_are_all_told_with_their_lines() {
+    let text = "[server]\nprofile = \"p\"\ncalls_max = 0\n[media]\nrtp_port_min = 40001\n\
+                [hearing]\nvad_threshold = 1.5\n[understanding]\nconfirm_confidence = 0.9\n";
+    let message = complaint(text);
+    for expected in [
+        ":3: server.calls_max: 0 is not between 1 and 1000",
+        ":5: media.rtp_port_min: 40001 is odd. RTP ports are even: 40002",
+        ":7: hearing.vad_threshold: 1.5 is not between 0.0 and 1.0",
+        ":9: understanding.confirm_confidence: 0.9 is more than accept_confidence (0.55)",
+    ] {
+        assert!(message.contains(expected), "{expected}\nnot in\n{message}");
+    }
+}
+
+#[test]
+fn single_values_that_do_not_fit() {
+    for (text, expected) in [
+        ("[sip]\nlisten = [\"tls:1.2.3.4:5\"]", "\"tls\" is not a transport"),
+        ("[sip]\nlisten = [\"udp:localhost:5060\"]", "not an IP address with a port"),
+        ("[sip]\nlisten = []", "is empty"),
+        ("[sip]\nadvertise_ip = \"0.0.0.0\"", "cannot be called"),
+        ("[media]\nrtp_port_max = 40003", "room for 2 calls and server.calls_max is 8"),
+        ("[media]\nrtp_port_max = 70000", "not between 1025 and 65535"),
+        ("[hearing]\npatient_silence_ms = 200", "less than endpoint_silence_ms"),
+        ("[handoff]\nwebhook_url = \"https://x/y\"", "webhook_secret_env: is missing"),
+        (
+            "[handoff]\nwebhook_url = \"ftp://x\"\nwebhook_secret_env = \"KEY\"",
+            "must begin with http",
+        ),
+        ("[caller_lookup]\naction = \"crm.caller\"", "there is no action \"crm.caller\""),
+        ("[verifications.v]\nslots = [\"pin\"]", "verifications.v: has no action"),
+        ("[actions.\"a.b\"]\ninputs = []", "actions.\"a.b\": has no kind"),
+        ("[actions.\"a.b\"]\nkind = \"htpp\"", "Did you mean `http`?"),
+        ("[actions.\"A b\"]\nkind = \"http\"\nurl = \"http://h/\"", "not a good name"),
+    ] {
+        let message = complaint(&format!("{SERVER}{text}\n"));
+        assert!(message.contains(expected), "{expected}\nnot in\n{message}");
+    }
+}
+
+#[test]
+fn a_secret_in_the_file_is_refused_and_not_repeated() {
+    let message = complaint(&format!(
+        "{SERVER}[handoff]\nwebhook_url = \"https://x/\"\nwebhook_secret_env = \"hunter2-secret\"\n"
+    ));
+    assert!(message.contains("not the name of an environment variable"), "{message}");
+    assert!(!message.contains("hunter2"), "{message}");
+}
+
+fn http(lines: &str) -> String {
+    format!("{SERVER}[actions.\"a.b\"]\nkind = \"http\"\ninputs = [\"id\"]\n{lines}\n")
+}
+
+#[test]
+fn http_actions_are_checked() {
+    for (lines, expected) in [
+        ("", "has no url"),
+        ("url = \"http://{id}.example/\"", "the host cannot have blanks"),
+        ("url = \"http://u:p@h/\"", "Use bearer_env"),
+        ("url = \"http://h/{ide}\"", "uses {ide}, which is not among the inputs. Did you mean"),
+        ("url = \"http://h/{id\"", "`{` without `}`"),
+        ("url = \"http://h/\"\nmethod = \"PSOT\"", "Did you mean `POST`?"),
+        ("url = \"http://h/\"\nmethod = \"POST\"\nretries = 1", "may be done twice"),
+        ("url = \"http://h/\"\noutputs = [\"x\"]", "is a list"),
+        ("url = \"http://h/\"\noutputs = { x = \"a.b\" }", "not a JSON pointer"),
+        ("url = \"http://h/\"\nfailures = { 200 = \"x\" }", "not an HTTP status of a failure"),
+        ("url = \"http://h/\"\nheaders = { Authorization = \"x\" }", "is a secret"),
+        ("url = \"http://h/\"\nbody = { a = 1 }", "a GET has no body"),
+        ("url = \"http://h/\"\nbearer_env = \"abc\"", "environment variable"),
+    ] {
+        let message = complaint(&http(lines));
+        assert!(message.contains(expected), "{expected}\nnot in\n{message}");
+    }
+    let demo = complaint(&format!(
+        "{SERVER}[actions.\"crm.x\"]\nkind = \"demo_crm\"\nchanges_state = false\nurl = \"u\"\n"
+    ));
+    assert!(demo.contains(":6: actions.\"crm.x\".url: belongs to kind = \"http\""), "{demo}");
+}
+
+#[test]
+fn http_actions_get_safe_defaults() {
+    let get = parse(&http("url = \"http://h/{id}\"")).expect("valid");
+    let action = &get.actions["a.b"];
+    let ConnectorConfig::Http(details) = &action.connector else { panic!("http") };
+    assert!(!action.changes_state);
+    assert_eq!((details.retries, action.timeout_ms), (2, 3000));
+    let post =
+        parse(&http("url = \"http://h/\"\nmethod = \"POST\"\nbody = { a = { b = \"{id}\" } }"))
+            .expect("valid");
+    let action = &post.actions["a.b"];
+    let ConnectorConfig::Http(details) = &action.connector else { panic!("http") };
+    assert!(action.changes_state);
+    assert_eq!(details.retries, 0);
+    let body = details.body.as_ref().expect("a body");
+    assert_eq!(
+        body.fill(&|_| Some("a\"b".into())).expect("filled"),
+        serde_json::json!({"a": {"b": "a\"b"}})
+    );
+    assert_eq!(body.fill(&|_| None), Err("id".to_owned()));
+}
+
+#[test]
+fn verifications_ask_for_exactly_what_is_checked() {
+    let action = "[actions.\"crm.verify_pin\"]\nkind = \"demo_crm\"\nchanges_state = false\n\
+                  inputs = [\"account_number\", \"pin\"]\n";
+    let message = complaint(&format!(
+        "{SERVER}{action}[verifications.v]\naction = \"crm.verify_pn\"\nslots = [\"pin\"]\n"
+    ));
+    assert!(message.contains("Did you mean `crm.verify_pin`?"), "{message}");
+    let message = complaint(&format!(
+        "{SERVER}{action}[verifications.v]\naction = \"crm.verify_pin\"\nslots = [\"pin\", \"x\"]\n"
+    ));
+    assert!(message.contains("\"x\" is not an input"), "{message}");
+    assert!(message.contains("\"account_number\", an input of"), "{message}");
+}
+
+#[test]
+fn templates_keep_doubled_braces() {
+    let template = TextTemplate::parse("a {{b}} {c}{d}").expect("parses");
+    assert_eq!(template.slots().collect::<Vec<_>>(), ["c", "d"]);
+    assert_eq!(template.fill(|name| Some(name.to_uppercase())).as_deref(), Ok("a {b} CD"));
+    for bad in ["{", "}", "{}", "{a b}", "x{y"] {
+        assert!(TextTemplate::parse(bad).is_err(), "{bad}");
+    }
+}

@@ -1,0 +1,244 @@
+//! What goes into a conversation and what comes out.
+
+use std::collections::BTreeMap;
+
+use crate::acd::handoff::{
+    HandoffAction, HandoffIntent, HandoffReason, HandoffSlot, HandoffVerification,
+};
+use crate::base::{ActionRunId, Pii};
+use crate::nlu::{ConfidencePolicy, SlotKind, Understanding};
+use crate::prompts::{ActionName, QueueName, VerificationName};
+
+/// Something that happened to the conversation.
+#[derive(Debug, Clone)]
+pub enum ConversationInput {
+    /// The call was answered; the CRM's record of the caller, if the number is known there.
+    Started {
+        /// Field name and value.
+        caller: BTreeMap<String, Pii<String>>,
+    },
+    /// An utterance was transcribed and classified.
+    Heard {
+        /// What was said.
+        text: Pii<String>,
+        /// The recogniser's confidence, 0 to 1.
+        confidence: f32,
+        /// The classifier's view of it.
+        understanding: Understanding,
+    },
+    /// Keys were pressed and finished.
+    Keyed(Pii<String>),
+    /// Nothing was said where an answer was expected.
+    Silence,
+    /// An action that was asked for has ended.
+    ActionFinished {
+        /// Which run.
+        run: ActionRunId,
+        /// How.
+        result: ActionResult,
+    },
+    /// The hand-off is on disk, or could not be put there.
+    HandoffStored {
+        /// Whether it is durable.
+        stored: bool,
+    },
+    /// The caller stopped us in mid-sentence.
+    Interrupted,
+    /// Speech cannot be recognised at present.
+    HearingDown,
+    /// Speech cannot be made at present.
+    VoiceDown,
+}
+
+/// How an action ended: its outputs, or what went wrong.
+pub type ActionResult = Result<BTreeMap<String, Pii<String>>, FailureWords>;
+
+/// How an action failed, as a prompt file's `## If it fails` names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FailureWords {
+    /// The thing looked for is not there (`not found`).
+    NotFound,
+    /// The other system said no, and why (`insufficient funds`).
+    Refused(String),
+    /// The other system did not answer or is broken: nothing was done (`unavailable`).
+    Unavailable,
+    /// No answer in time: nobody knows whether it was done (`timeout`).
+    Timeout,
+}
+
+impl FailureWords {
+    /// The words looked up in the prompt file.
+    pub fn as_words(&self) -> &str {
+        match self {
+            Self::NotFound => "not found",
+            Self::Refused(word) => word,
+            Self::Unavailable => "unavailable",
+            Self::Timeout => "timeout",
+        }
+    }
+}
+
+/// Something to do, in order.
+#[derive(Debug, Clone)]
+pub enum DialogAct {
+    /// Say this.
+    Say(Phrase),
+    /// Then listen for this.
+    Listen(Expectation),
+    /// Run a declared action.
+    RunAction {
+        /// Names this run in the answer.
+        run: ActionRunId,
+        /// Which action.
+        action: ActionName,
+        /// Its inputs.
+        inputs: BTreeMap<String, Pii<String>>,
+    },
+    /// Store this hand-off before anything is promised.
+    HandOff(Box<HandoffRequest>),
+    /// Hang up once everything is said.
+    HangUp {
+        /// Why, for the record.
+        reason: String,
+    },
+}
+
+/// A sentence to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Phrase {
+    /// The words.
+    pub text: Pii<String>,
+    /// Free of personal data, so that its sound may be kept on disk.
+    pub fixed: bool,
+    /// It reports the result of an action that succeeded.
+    pub claims_completion: bool,
+}
+
+/// What is expected next: sets patience, keypad and secrecy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expectation {
+    /// What kind of answer.
+    pub expected: Expected,
+    /// The caller gets longer pauses.
+    pub patient: bool,
+    /// Nothing of it is recorded or logged.
+    pub secret: bool,
+    /// Keys end after this many; `None` if keys other than `0` mean nothing here.
+    pub keys_max: Option<usize>,
+    /// Silence is tolerated this many times longer than usual.
+    pub silence_factor: u32,
+}
+
+/// The kind of answer that is expected.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expected {
+    /// Anything: "how can I help?"
+    Request,
+    /// Yes or no.
+    YesNo,
+    /// A value.
+    Slot(SlotKind),
+    /// Keys only.
+    Keys,
+}
+
+impl Expectation {
+    /// Expects this, with usual patience.
+    pub fn of(expected: Expected) -> Self {
+        Self { expected, patient: false, secret: false, keys_max: None, silence_factor: 1 }
+    }
+
+    /// Expects up to `keys_max` keys.
+    pub fn keys(keys_max: usize) -> Self {
+        Self { keys_max: Some(keys_max), ..Self::of(Expected::Keys) }
+    }
+}
+
+/// What the engineers and the config decide.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// When to act on, confirm or refuse an understanding.
+    pub policy: ConfidencePolicy,
+    /// Failures in a row before a person is called.
+    pub failures_max: u32,
+    /// How each declared verification is checked.
+    pub verifications: BTreeMap<VerificationName, VerificationRule>,
+    /// Inputs of each declared action.
+    pub action_inputs: BTreeMap<ActionName, Vec<String>>,
+    /// The day of the call (year, month, day).
+    pub today: (i32, u8, u8),
+}
+
+/// How a verification is checked.
+#[derive(Debug, Clone)]
+pub struct VerificationRule {
+    /// The action that checks it; it succeeds if and only if the caller is who they say.
+    pub action: ActionName,
+    /// Tries before a person takes over.
+    pub attempts_max: u32,
+}
+
+/// Signs of trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Signals {
+    /// The caller asked for something to be repeated.
+    pub repeats: u32,
+    /// The caller spoke over us and meant it.
+    pub interruptions: u32,
+    /// Silences where an answer was expected.
+    pub silences: u32,
+    /// Turns that were not understood.
+    pub failed_turns: u32,
+}
+
+/// An action that was tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionReport {
+    /// Which run.
+    pub run: ActionRunId,
+    /// Which action.
+    pub action: ActionName,
+    /// `started` until its result is in; then `done` or the failure's words.
+    pub result: String,
+}
+
+/// How a verification went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerificationReport {
+    /// Which one.
+    pub method: VerificationName,
+    /// `passed`, `failed` or `not_completed`.
+    pub result: &'static str,
+    /// How often it was tried.
+    pub tries: u32,
+}
+
+/// Everything the conversation knows, for the person who takes over. The call adds ids, times and
+/// the transcript.
+#[derive(Debug, Clone)]
+pub struct HandoffRequest {
+    /// Why.
+    pub reason: HandoffReason,
+    /// Where to.
+    pub queue: QueueName,
+    /// Skills the agent needs.
+    pub skills: Vec<String>,
+    /// 1 (first) to 9.
+    pub priority: u8,
+    /// What the caller wants.
+    pub intent: Option<HandoffIntent>,
+    /// What is known; no secrets.
+    pub slots: Vec<HandoffSlot>,
+    /// Whether we know who is calling.
+    pub verification: Option<HandoffVerification>,
+    /// The CRM's record of the caller.
+    pub crm: Option<serde_json::Map<String, serde_json::Value>>,
+    /// What was tried; times are the call's to fill in.
+    pub actions: Vec<(ActionRunId, HandoffAction)>,
+    /// Signs of trouble.
+    pub signals: Signals,
+    /// Language tag.
+    pub language: String,
+    /// One paragraph made from these facts only.
+    pub summary: String,
+}

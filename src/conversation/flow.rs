@@ -1,0 +1,314 @@
+//! What comes next in a task: verify, ask, read back, confirm, act.
+
+use std::collections::BTreeMap;
+
+use crate::acd::handoff::HandoffReason;
+use crate::base::Pii;
+use crate::nlu::spoken::choice::parse_directed;
+use crate::nlu::spoken::{Expectation as Asking, FillContext, fill};
+use crate::nlu::{Provenance, SlotKind, SlotName, SlotValue};
+use crate::prompts::{
+    ActionName, Intent, Part, Pattern, ReadBack, SlotSpec, Template, VarFormat, VerificationName,
+};
+
+use super::answer::{best, said};
+use super::request::yes_no;
+use super::task::{Purpose, Scope, Stage, Task, VerificationOutcome};
+use super::{ActionReport, Conversation, DialogAct, Expectation, Expected};
+
+impl Conversation {
+    /// Does the next thing that the task in hand needs.
+    pub(super) fn advance(&mut self) {
+        let generation = self.generation_arc();
+        let Some(intent) =
+            self.tasks.last().and_then(|task| generation.intent(&task.intent)).cloned()
+        else {
+            return self.listen_open(false);
+        };
+        if let Some(name) = &intent.verify
+            && !self.is_verified(name)
+        {
+            return self.advance_verification(name.clone());
+        }
+        self.fill_known(&Scope::Task, &intent.slots);
+        if self.ask_next_slot(&Scope::Task, &intent.slots) {
+            return;
+        }
+        let confirmed = self.tasks.last().is_some_and(|task| task.confirmed);
+        if !intent.confirm.is_empty() && !confirmed {
+            return self.ask_confirmation();
+        }
+        match &intent.action {
+            Some(action) => self.run_action(action.clone(), Purpose::Task),
+            None => self.after_task(false),
+        }
+    }
+
+    fn is_verified(&self, name: &VerificationName) -> bool {
+        self.verifications
+            .get(name)
+            .is_some_and(|state| state.outcome == VerificationOutcome::Passed)
+    }
+
+    fn advance_verification(&mut self, name: VerificationName) {
+        let generation = self.generation_arc();
+        let (Some(specs), Some(rule)) = (
+            generation.patterns.verifications.get(&name),
+            self.rules.verifications.get(&name).cloned(),
+        ) else {
+            // The linter refuses such a tree; a person is better than a dead end.
+            self.out_of_place += 1;
+            return self.request_person(HandoffReason::Outage, None);
+        };
+        let state = self.verifications.entry(name.clone()).or_default();
+        if state.outcome == VerificationOutcome::Failed || state.tries >= rule.attempts_max {
+            self.say_pattern(Pattern::VerifyFailed, &[]);
+            return self.request_person(HandoffReason::RepeatedFailure, None);
+        }
+        let scope = Scope::Verification(name.clone());
+        self.volunteer_to_verification(&name, specs);
+        self.fill_known(&scope, specs);
+        if self.ask_next_slot(&scope, specs) {
+            return;
+        }
+        self.run_action(rule.action, Purpose::Verification(name));
+    }
+
+    /// An account number that came with the request need not be asked for again.
+    fn volunteer_to_verification(&mut self, name: &VerificationName, specs: &[SlotSpec]) {
+        let Some(task) = self.tasks.last() else { return };
+        let found: Vec<_> = specs
+            .iter()
+            .filter(|spec| !spec.secret)
+            .filter_map(|spec| Some((spec.name.clone(), task.slots.get(&spec.name)?.clone())))
+            .collect();
+        let state = self.verifications.entry(name.clone()).or_default();
+        if state.tries == 0 {
+            for (slot, value) in found {
+                state.slots.entry(slot).or_insert(value);
+            }
+        }
+    }
+
+    /// Fills what is known without asking: facts of this call, the CRM's record, defaults.
+    fn fill_known(&mut self, scope: &Scope, specs: &[SlotSpec]) {
+        for spec in specs {
+            if self.slot_value(scope, &spec.name).is_some() {
+                continue;
+            }
+            let known = self.facts.get(&spec.name).cloned();
+            let of_caller = || {
+                let field = spec.from_caller.as_deref()?;
+                let value = self.caller.get(field)?.clone();
+                Some(SlotValue { value, provenance: Provenance::Crm, confidence: 1.0 })
+            };
+            let by_default = || {
+                let value = Pii::new(spec.default.clone()?);
+                Some(SlotValue { value, provenance: Provenance::Said, confidence: 0.5 })
+            };
+            let is_default = known.is_none() && of_caller().is_none();
+            if let Some(value) = known.or_else(of_caller).or_else(by_default) {
+                self.set_slot(scope, spec, value);
+                if is_default {
+                    self.mark_agreed(scope, &spec.name);
+                }
+            }
+        }
+    }
+
+    fn mark_agreed(&mut self, scope: &Scope, slot: &SlotName) {
+        match scope {
+            Scope::Task => {
+                if let Some(task) = self.tasks.last_mut() {
+                    task.agreed.push(slot.clone());
+                }
+            }
+            Scope::Verification(name) => {
+                self.verifications.entry(name.clone()).or_default().agreed.push(slot.clone());
+            }
+        }
+    }
+
+    fn slot_value(&self, scope: &Scope, slot: &SlotName) -> Option<&SlotValue> {
+        match scope {
+            Scope::Task => self.tasks.last()?.slots.get(slot),
+            Scope::Verification(name) => self.verifications.get(name)?.slots.get(slot),
+        }
+    }
+
+    fn is_agreed(&self, scope: &Scope, slot: &SlotName) -> bool {
+        match scope {
+            Scope::Task => self.tasks.last().is_some_and(|task| task.agreed.contains(slot)),
+            Scope::Verification(name) => {
+                self.verifications.get(name).is_some_and(|state| state.agreed.contains(slot))
+            }
+        }
+    }
+
+    /// Asks for, or reads back, the first slot that needs it. Says whether there was one.
+    fn ask_next_slot(&mut self, scope: &Scope, specs: &[SlotSpec]) -> bool {
+        for spec in specs {
+            if self.slot_value(scope, &spec.name).is_none() {
+                self.ask_slot(scope.clone(), spec, 0);
+                return true;
+            }
+            if spec.read_back != ReadBack::No && !self.is_agreed(scope, &spec.name) {
+                self.read_back(scope.clone(), spec);
+                return true;
+            }
+        }
+        false
+    }
+
+    pub(super) fn ask_slot(&mut self, scope: Scope, spec: &SlotSpec, tries: u32) {
+        let (place, variants) = if tries == 0 || spec.again.is_empty() {
+            ("ask", &spec.ask)
+        } else {
+            ("again", &spec.again)
+        };
+        self.say_variant(&format!("{place} {}", spec.name), variants, &BTreeMap::new());
+        self.stage = Stage::Ask { scope, slot: spec.name.clone(), tries };
+        self.listen(Expectation {
+            patient: spec.patient,
+            secret: spec.secret,
+            keys_max: spec.keypad.then(|| keys_max(&spec.kind)),
+            ..Expectation::of(Expected::Slot(spec.kind.clone()))
+        });
+    }
+
+    pub(super) fn read_back(&mut self, scope: Scope, spec: &SlotSpec) {
+        let Some(value) = self.slot_value(&scope, &spec.name) else { return };
+        let spoken = spoken_value(spec, value.value.expose());
+        self.say_pattern(Pattern::ReadBack, &[("value", spoken)]);
+        self.stage = Stage::ReadBack { scope, slot: spec.name.clone() };
+        self.listen(Expectation { patient: spec.patient, secret: spec.secret, ..yes_no() });
+    }
+
+    pub(super) fn ask_confirmation(&mut self) {
+        let generation = self.generation_arc();
+        let Some(intent) = self.tasks.last().and_then(|task| generation.intent(&task.intent))
+        else {
+            return self.listen_open(false);
+        };
+        self.say_variant(&format!("confirm {}", intent.name), &intent.confirm, &BTreeMap::new());
+        let asked = self
+            .speaker
+            .since_listen
+            .last()
+            .is_some_and(|phrase| phrase.text.expose().trim_end().ends_with('?'));
+        if !asked {
+            self.say_pattern(Pattern::ConfirmQuestion, &[]);
+        }
+        self.stage = Stage::Confirm;
+        self.listen(yes_no());
+    }
+
+    fn run_action(&mut self, action: ActionName, purpose: Purpose) {
+        let inputs = self.inputs_of(&action, &purpose);
+        let run = self.next_run;
+        self.next_run = run.next();
+        self.actions.push(ActionReport {
+            run,
+            action: action.clone(),
+            result: "started".to_owned(),
+        });
+        self.stage = Stage::Acting { run, purpose };
+        self.acts.push(DialogAct::RunAction { run, action, inputs });
+    }
+
+    fn inputs_of(&self, action: &ActionName, purpose: &Purpose) -> BTreeMap<String, Pii<String>> {
+        let names = self.rules.action_inputs.get(action).cloned().unwrap_or_default();
+        let of_verification = match purpose {
+            Purpose::Verification(name) => self.verifications.get(name).map(|state| &state.slots),
+            Purpose::Task => None,
+        };
+        let of_task = match purpose {
+            Purpose::Task => self.tasks.last().map(|task| &task.slots),
+            Purpose::Verification(_) => None,
+        };
+        names
+            .into_iter()
+            .filter_map(|name| {
+                let slot = SlotName::new(name.as_str());
+                let value = of_verification
+                    .and_then(|slots| slots.get(&slot))
+                    .or_else(|| of_task.and_then(|slots| slots.get(&slot)))
+                    .or_else(|| self.facts.get(&slot))
+                    .map(|value| value.value.clone())
+                    .or_else(|| self.caller.get(&name).cloned())?;
+                Some((name, value))
+            })
+            .collect()
+    }
+
+    /// Takes every value out of a request that it volunteers.
+    pub(super) fn fill_volunteered(&self, intent: &Intent, task: &mut Task, words: &str) {
+        self.fill_slots(intent, task, words, &|spec| !spec.secret);
+    }
+
+    pub(super) fn fill_slots(
+        &self,
+        intent: &Intent,
+        task: &mut Task,
+        words: &str,
+        wanted: &dyn Fn(&SlotSpec) -> bool,
+    ) {
+        let context = FillContext { expectation: Asking::Volunteered, today: self.rules.today };
+        for spec in intent.slots.iter().filter(|spec| wanted(spec)) {
+            let directed = directed_value(intent, spec, words);
+            let value = match directed {
+                Some(value) => value,
+                None => best(fill(&spec.kind, words, &context)).map(|filled| said(filled, 1.0)),
+            };
+            if let Some(value) = value {
+                task.slots.insert(spec.name.clone(), value);
+                let needs_read_back = spec.read_back != ReadBack::No;
+                if !needs_read_back {
+                    task.agreed.push(spec.name.clone());
+                }
+            }
+        }
+    }
+}
+
+/// For two slots with the same choices ("from savings to checking"), which one a word fills is
+/// told by the words before it. `None` if this is not such a slot; `Some(None)` if it is and the
+/// words do not say.
+fn directed_value(intent: &Intent, spec: &SlotSpec, words: &str) -> Option<Option<SlotValue>> {
+    let SlotKind::OneOf(choices) = &spec.kind else { return None };
+    let twins = intent.slots.iter().filter(|other| other.kind == spec.kind).count();
+    if twins < 2 {
+        return None;
+    }
+    let directed = parse_directed(words, choices);
+    let index = if spec.name.as_str().starts_with("to") { directed.to } else { directed.from };
+    Some(index.map(|index| SlotValue {
+        value: Pii::new(choices[index].value.clone()),
+        provenance: Provenance::Said,
+        confidence: 0.9,
+    }))
+}
+
+/// How many keys fill a slot of this kind.
+fn keys_max(kind: &SlotKind) -> usize {
+    match kind {
+        SlotKind::Digits { max, .. } => *max,
+        SlotKind::OneOf(_) => 1,
+        SlotKind::Date => 8,
+        SlotKind::Money | SlotKind::Text => 12,
+    }
+}
+
+/// A value as it is read back.
+fn spoken_value(spec: &SlotSpec, value: &str) -> String {
+    let format = match (spec.read_back, &spec.kind) {
+        (ReadBack::InPairs, _) => VarFormat::Pairs,
+        (ReadBack::OneByOne, _) => VarFormat::Digits,
+        (_, SlotKind::Money) => VarFormat::Money,
+        (_, SlotKind::Date) => VarFormat::Date,
+        (_, SlotKind::Digits { .. }) => VarFormat::Digits,
+        _ => VarFormat::Plain,
+    };
+    let template = Template { parts: vec![Part::Var { name: "value".to_owned(), format }], line: 0 };
+    template.render(&|_| Some(value.to_owned())).unwrap_or_else(|_| value.to_owned())
+}

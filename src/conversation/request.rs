@@ -1,0 +1,148 @@
+//! From words to a task: what the caller wants.
+
+use std::sync::Arc;
+
+use crate::acd::handoff::HandoffReason;
+use crate::base::Pii;
+use crate::nlu::{Decision, IntentName, Understanding};
+use crate::prompts::{Intent, Pattern};
+
+use super::task::{Stage, Task};
+use super::{Conversation, Expectation, Expected};
+
+impl Conversation {
+    pub(super) fn listen_open(&mut self, anything_else: bool) {
+        self.stage = Stage::Open { anything_else };
+        self.listen(Expectation::of(Expected::Request));
+    }
+
+    /// Decides what a request is and sets about it.
+    pub(super) fn on_request(&mut self, words: Pii<String>, understanding: &Understanding) {
+        let confidence = understanding.top().map_or(0.0, |top| top.confidence);
+        match self.rules.policy.decide(understanding) {
+            Decision::Act(intent) => self.start_task(intent, confidence, words),
+            Decision::Confirm(intent) => {
+                let title = self.title_of(&intent);
+                self.say_pattern(Pattern::ConfirmIntent, &[("intent", title)]);
+                self.stage = Stage::ConfirmIntent { intent, confidence, words };
+                self.listen(yes_no());
+            }
+            Decision::Clarify(first, second) => {
+                let (a, b) = (self.title_of(&first), self.title_of(&second));
+                self.say_pattern(Pattern::Clarify, &[("first", a), ("second", b)]);
+                self.stage = Stage::Clarify { first, second, words };
+                self.listen(Expectation::of(Expected::Request));
+            }
+            Decision::OutOfScope => self.on_out_of_scope(),
+            Decision::NoMatch => self.on_no_match(),
+        }
+    }
+
+    fn title_of(&self, intent: &IntentName) -> String {
+        self.generation
+            .intent(intent)
+            .map_or_else(|| intent.as_str().replace('_', " "), |found| found.title.clone())
+    }
+
+    fn on_out_of_scope(&mut self) {
+        self.signals.failed_turns += 1;
+        self.out_of_scope_turns += 1;
+        if self.out_of_scope_turns >= 2 {
+            return self.request_person(HandoffReason::OutOfScope, None);
+        }
+        self.say_pattern(Pattern::OutOfScope, &[]);
+        if self.just_asked() {
+            return self.offer_person(HandoffReason::OutOfScope);
+        }
+        self.listen_open(false);
+    }
+
+    /// Puts a new task on top and works on it.
+    pub(super) fn start_task(&mut self, name: IntentName, confidence: f32, words: Pii<String>) {
+        let Some(intent) = self.generation.intent(&name).cloned() else {
+            self.out_of_place += 1;
+            return self.on_no_match();
+        };
+        self.progress();
+        self.last_intent = Some((name.clone(), confidence, words.clone()));
+        if intent.to_person {
+            let queue = intent.handoff.clone();
+            return self.request_person(HandoffReason::Asked, queue);
+        }
+        let mut task = Task {
+            intent: name,
+            confidence,
+            words: words.clone(),
+            slots: Default::default(),
+            agreed: Vec::new(),
+            confirmed: false,
+            retries: 0,
+        };
+        self.fill_volunteered(&intent, &mut task, words.expose());
+        self.tasks.push(task);
+        if intent.action.is_none() {
+            return self.finish_speaking_task(&intent);
+        }
+        self.advance();
+    }
+
+    /// An intent without an action only speaks, or goes to a person by policy.
+    fn finish_speaking_task(&mut self, intent: &Intent) {
+        if intent.then_say.is_empty() {
+            return self.request_person(HandoffReason::Policy, intent.handoff.clone());
+        }
+        self.say_variant(intent.name.as_str(), &intent.then_say, &Default::default());
+        self.tasks.pop();
+        let asks = intent.then_say.iter().all(|t| ends_as_question(&t.parts));
+        self.after_task(asks);
+    }
+
+    /// What follows a finished task: the one it interrupted, or "anything else?"
+    pub(super) fn after_task(&mut self, question_asked: bool) {
+        if !self.tasks.is_empty() {
+            return self.advance();
+        }
+        if !question_asked {
+            self.say_pattern(Pattern::AnythingElse, &[]);
+        }
+        self.listen_open(!question_asked);
+    }
+
+    pub(super) fn on_no_match(&mut self) {
+        self.signals.failed_turns += 1;
+        self.failures += 1;
+        if self.failures >= self.rules.failures_max {
+            self.say_pattern(Pattern::TooManyTries, &[]);
+            return self.request_person(HandoffReason::RepeatedFailure, None);
+        }
+        if !matches!(self.stage, Stage::Ask { .. }) {
+            self.say_pattern(Pattern::NoMatch, &[]);
+        }
+        self.ask_again();
+    }
+
+    /// Something was understood: the counts of failures start over.
+    pub(super) fn progress(&mut self) {
+        self.failures = 0;
+        self.silences = 0;
+    }
+
+    pub(super) fn current_intent(&self) -> Option<&Intent> {
+        let task = self.tasks.last()?;
+        self.generation.intent(&task.intent)
+    }
+
+    pub(super) fn current_intent_owned(&self) -> Option<(Arc<crate::prompts::Generation>, IntentName)> {
+        let task = self.tasks.last()?;
+        Some((Arc::clone(&self.generation), task.intent.clone()))
+    }
+}
+
+/// An expectation of yes or no, by voice or as key 1 or 2.
+pub(super) fn yes_no() -> Expectation {
+    Expectation { keys_max: Some(1), ..Expectation::of(Expected::YesNo) }
+}
+
+fn ends_as_question(parts: &[crate::prompts::Part]) -> bool {
+    matches!(parts.last(), Some(crate::prompts::Part::Text(text)) if text.trim_end().ends_with('?'))
+}

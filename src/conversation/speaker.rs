@@ -1,0 +1,156 @@
+//! Chooses words: no variant twice in a row, and the last words kept for "say that again".
+
+use std::collections::BTreeMap;
+
+use crate::base::Pii;
+use crate::nlu::SlotName;
+use crate::prompts::{Part, Pattern, RenderError, Template};
+
+use super::{ActionSuccess, Conversation, DialogAct, Expectation, Phrase};
+
+/// Values for a template's blanks, beyond those the conversation knows itself.
+pub(super) type Values = BTreeMap<String, String>;
+
+/// Remembers what was said.
+pub(super) struct Speaker {
+    /// Next variant per place that has variants.
+    next_variant: BTreeMap<String, usize>,
+    seed: u64,
+    /// What was said since the caller last spoke.
+    pub since_listen: Vec<Phrase>,
+    /// What was said before the present question, for "repeat".
+    pub last: Vec<Phrase>,
+    /// What we listened for last.
+    pub expectation: Option<Expectation>,
+}
+
+impl Speaker {
+    pub fn new(seed: u64) -> Self {
+        Self {
+            next_variant: BTreeMap::new(),
+            seed,
+            since_listen: Vec::new(),
+            last: Vec::new(),
+            expectation: None,
+        }
+    }
+
+    /// The variants are gone through in order from a place that the seed decides, so that neither
+    /// a call nor two calls in a row sound the same.
+    fn pick(&mut self, place: &str, count: usize) -> usize {
+        let seed = self.seed as usize;
+        let next = self.next_variant.entry(place.to_owned()).or_insert(seed % count.max(1));
+        let picked = *next % count.max(1);
+        *next = picked + 1;
+        picked
+    }
+}
+
+impl Conversation {
+    pub(super) fn say_pattern(&mut self, pattern: Pattern, values: &[(&str, String)]) {
+        let generation = std::sync::Arc::clone(&self.generation);
+        let values = values.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
+        if let Some(variants) = generation.patterns.says.get(&pattern) {
+            self.say_variant(&format!("{pattern:?}"), variants, &values);
+        }
+    }
+
+    pub(super) fn say_variant(&mut self, place: &str, variants: &[Template], values: &Values) {
+        if variants.is_empty() {
+            return;
+        }
+        let picked = self.speaker.pick(place, variants.len());
+        self.say_template(&variants[picked], values);
+    }
+
+    /// Words about things not (yet) done.
+    pub(super) fn say_template(&mut self, template: &Template, values: &Values) {
+        match self.render(template, values) {
+            Ok(text) => {
+                let fixed = is_fixed(template);
+                self.say(Phrase { text: Pii::new(text), fixed, claims_completion: false });
+            }
+            Err(_) => self.out_of_place += 1,
+        }
+    }
+
+    /// The only way to words that say something was done: it needs the proof.
+    pub(super) fn say_completion(&mut self, variants: &[Template], done: &ActionSuccess) {
+        if variants.is_empty() {
+            return;
+        }
+        let picked = self.speaker.pick("then say", variants.len());
+        match self.render(&variants[picked], done.outputs()) {
+            Ok(text) => {
+                let phrase =
+                    Phrase { text: Pii::new(text), fixed: false, claims_completion: true };
+                self.say(phrase);
+            }
+            Err(_) => {
+                // The result came without a value the sentence needs: say what holds.
+                self.out_of_place += 1;
+                self.say_pattern(Pattern::TaskFailed, &[]);
+            }
+        }
+    }
+
+    pub(super) fn say(&mut self, phrase: Phrase) {
+        self.speaker.since_listen.push(phrase.clone());
+        self.acts.push(DialogAct::Say(phrase));
+    }
+
+    pub(super) fn listen(&mut self, expectation: Expectation) {
+        if !self.speaker.since_listen.is_empty() {
+            self.speaker.last = std::mem::take(&mut self.speaker.since_listen);
+        }
+        self.speaker.expectation = Some(expectation.clone());
+        self.acts.push(DialogAct::Listen(expectation));
+    }
+
+    /// Says the last words again.
+    pub(super) fn repeat_last(&mut self) {
+        self.signals.repeats += 1;
+        if self.speaker.last.is_empty() {
+            self.say_pattern(Pattern::NothingToRepeat, &[]);
+        }
+        for phrase in std::mem::take(&mut self.speaker.last) {
+            self.say(phrase);
+        }
+        if let Some(expectation) = self.speaker.expectation.clone() {
+            self.listen(expectation);
+        }
+    }
+
+    pub(super) fn render(&self, template: &Template, values: &Values) -> Result<String, RenderError> {
+        template.render(&|name: &str| self.lookup(name, values))
+    }
+
+    /// A blank's value: given for this sentence, of the task, of the call, or of the house.
+    fn lookup(&self, name: &str, values: &Values) -> Option<String> {
+        if let Some(value) = values.get(name) {
+            return Some(value.clone());
+        }
+        let slot = SlotName::new(name);
+        let of_task = self.tasks.last().and_then(|task| task.slots.get(&slot));
+        if let Some(value) = of_task.or_else(|| self.facts.get(&slot)) {
+            return Some(value.value.expose().clone());
+        }
+        match name {
+            "house" => Some(self.generation.house.name.clone()),
+            "hours" => {
+                let spoken = self.generation.hours.spoken.as_ref()?;
+                spoken.render(&|name| (name == "house").then(|| self.generation.house.name.clone())).ok()
+            }
+            "caller_first_name" => self.caller.get("first_name").map(|v| v.expose().clone()),
+            _ => None,
+        }
+    }
+}
+
+/// Fixed words may be kept as sound: their only blank is the house's name.
+fn is_fixed(template: &Template) -> bool {
+    template.parts.iter().all(|part| match part {
+        Part::Text(_) => true,
+        Part::Var { name, .. } => name == "house",
+    })
+}

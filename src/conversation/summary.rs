@@ -1,0 +1,144 @@
+//! What the person who takes over is told: facts of this call, and nothing else.
+
+use std::collections::BTreeMap;
+
+use crate::acd::handoff::{
+    FactProvenance, HandoffAction, HandoffIntent, HandoffReason, HandoffSlot, HandoffVerification,
+};
+use crate::nlu::{Provenance, SlotName, SlotValue};
+use crate::prompts::QueueName;
+
+use super::task::VerificationOutcome;
+use super::{Conversation, HandoffRequest};
+
+/// Priority of a queue that does not say.
+const DEFAULT_PRIORITY: u8 = 5;
+
+impl Conversation {
+    pub(super) fn handoff_request(
+        &self,
+        reason: HandoffReason,
+        queue: Option<QueueName>,
+    ) -> HandoffRequest {
+        let found = queue.as_ref().and_then(|name| self.generation.queues.get(name));
+        let verification = self.handoff_verification();
+        HandoffRequest {
+            reason,
+            queue: queue.clone().unwrap_or_else(|| QueueName::new("anyone")),
+            skills: found.map(|queue| queue.skills.clone()).unwrap_or_default(),
+            priority: found.map_or(DEFAULT_PRIORITY, |queue| queue.priority),
+            intent: self.last_intent.as_ref().map(|(name, confidence, words)| HandoffIntent {
+                name: name.as_str().to_owned(),
+                confidence: *confidence,
+                words: words.expose().clone(),
+            }),
+            slots: self.handoff_slots(),
+            summary: self.summary(reason, verification.as_ref()),
+            verification,
+            crm: self.handoff_crm(),
+            actions: self.handoff_actions(),
+            signals: self.signals,
+            language: self.generation.house.language.clone(),
+        }
+    }
+
+    fn handoff_slots(&self) -> Vec<HandoffSlot> {
+        let mut slots: BTreeMap<&SlotName, &SlotValue> = self.facts.iter().collect();
+        let secret = |slot: &SlotName| {
+            let of_intents = self.generation.intents.iter().flat_map(|intent| &intent.slots);
+            let of_checks = self.generation.patterns.verifications.values().flatten();
+            of_intents.chain(of_checks).any(|spec| spec.name == *slot && spec.secret)
+        };
+        for state in self.verifications.values() {
+            slots.extend(state.slots.iter());
+        }
+        for task in &self.tasks {
+            slots.extend(task.slots.iter());
+        }
+        slots
+            .into_iter()
+            .filter(|(slot, _)| !secret(slot))
+            .map(|(slot, value)| HandoffSlot {
+                name: slot.as_str().to_owned(),
+                value: value.value.expose().clone(),
+                provenance: match value.provenance {
+                    Provenance::Said => FactProvenance::Said,
+                    Provenance::Keyed => FactProvenance::Keyed,
+                    Provenance::Crm => FactProvenance::Crm,
+                    Provenance::Verified => FactProvenance::Verified,
+                },
+                confidence: value.confidence,
+            })
+            .collect()
+    }
+
+    fn handoff_verification(&self) -> Option<HandoffVerification> {
+        let (name, state) = self.verifications.iter().next_back()?;
+        let result = match state.outcome {
+            VerificationOutcome::Passed => "passed",
+            VerificationOutcome::Failed => "failed",
+            VerificationOutcome::Open => "not_completed",
+        };
+        Some(HandoffVerification {
+            method: name.as_str().to_owned(),
+            result: result.to_owned(),
+            tries: state.tries,
+        })
+    }
+
+    fn handoff_crm(&self) -> Option<serde_json::Map<String, serde_json::Value>> {
+        if self.caller.is_empty() {
+            return None;
+        }
+        let fields = self.caller.iter();
+        Some(fields.map(|(k, v)| (k.clone(), v.expose().clone().into())).collect())
+    }
+
+    fn handoff_actions(&self) -> Vec<(crate::base::ActionRunId, HandoffAction)> {
+        let line = |report: &super::ActionReport| HandoffAction {
+            action: report.action.as_str().to_owned(),
+            at_ms: 0,
+            result: report.result.clone(),
+        };
+        self.actions.iter().map(|report| (report.run, line(report))).collect()
+    }
+
+    fn summary(&self, reason: HandoffReason, check: Option<&HandoffVerification>) -> String {
+        let mut sentences = Vec::new();
+        let who = self.caller.get("customer_name").map(|name| name.expose().as_str());
+        let wanted = self.last_intent.as_ref().and_then(|(name, _, _)| self.generation.intent(name));
+        sentences.push(match (who, wanted) {
+            (Some(who), Some(intent)) => format!("{who} called about {}.", intent.title),
+            (Some(who), None) => format!("{who} called."),
+            (None, Some(intent)) => format!("The caller asked about {}.", intent.title),
+            (None, None) => "The caller has not said what they want.".to_owned(),
+        });
+        if let Some(template) = wanted.and_then(|intent| intent.tell_the_agent.as_ref())
+            && let Ok(line) = self.render(template, &BTreeMap::new())
+        {
+            sentences.push(line);
+        }
+        if let Some(check) = check {
+            let result = check.result.replace('_', " ");
+            sentences.push(format!("Identity check {}: {result}.", check.method));
+        }
+        for report in &self.actions {
+            if report.result != "done" {
+                sentences.push(format!("{}: {}.", report.action, report.result));
+            }
+        }
+        sentences.push(reason_sentence(reason).to_owned());
+        sentences.join(" ")
+    }
+}
+
+fn reason_sentence(reason: HandoffReason) -> &'static str {
+    match reason {
+        HandoffReason::Asked => "They asked for a person.",
+        HandoffReason::Policy => "This is done by a person.",
+        HandoffReason::LowConfidence => "The front door was not sure what they meant.",
+        HandoffReason::RepeatedFailure => "It did not work out after several tries.",
+        HandoffReason::Outage => "A system was not available.",
+        HandoffReason::OutOfScope => "It is not something the front door does.",
+    }
+}

@@ -1,0 +1,99 @@
+//! The task in hand and where its dialogue stands.
+
+use std::collections::BTreeMap;
+
+use crate::acd::handoff::HandoffReason;
+use crate::base::{ActionRunId, Pii};
+use crate::nlu::{IntentName, SlotName, SlotValue};
+use crate::prompts::VerificationName;
+
+/// One thing the caller wants, being worked on.
+#[derive(Debug, Clone)]
+pub(super) struct Task {
+    pub intent: IntentName,
+    pub confidence: f32,
+    /// The caller's own words.
+    pub words: Pii<String>,
+    pub slots: BTreeMap<SlotName, SlotValue>,
+    /// Slots whose value the caller has agreed to after a read-back.
+    pub agreed: Vec<SlotName>,
+    /// The explicit yes before a change.
+    pub confirmed: bool,
+    /// How often it was tried again after "not found".
+    pub retries: u32,
+}
+
+/// Whose slot is being asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Scope {
+    Task,
+    Verification(VerificationName),
+}
+
+/// What an action was run for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Task,
+    Verification(VerificationName),
+}
+
+/// Where the dialogue stands: what the next answer means.
+#[derive(Debug, Clone)]
+pub(super) enum Stage {
+    /// Anything can be asked for.
+    Open {
+        anything_else: bool,
+    },
+    /// "Did you want ...?"
+    ConfirmIntent {
+        intent: IntentName,
+        confidence: f32,
+        words: Pii<String>,
+    },
+    /// "Did you want this or that?"
+    Clarify {
+        first: IntentName,
+        second: IntentName,
+        words: Pii<String>,
+    },
+    Ask {
+        scope: Scope,
+        slot: SlotName,
+        /// How often it was asked again.
+        tries: u32,
+    },
+    ReadBack {
+        scope: Scope,
+        slot: SlotName,
+    },
+    Confirm,
+    Acting {
+        run: ActionRunId,
+        purpose: Purpose,
+    },
+    /// "Shall I put you through?"
+    OfferPerson {
+        reason: HandoffReason,
+    },
+    /// Recognition is down: keys only.
+    KeypadMenu,
+    HandingOff,
+    Over,
+}
+
+/// How far a verification has got.
+#[derive(Debug, Clone, Default)]
+pub(super) struct VerificationState {
+    pub tries: u32,
+    pub outcome: VerificationOutcome,
+    pub slots: BTreeMap<SlotName, SlotValue>,
+    pub agreed: Vec<SlotName>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum VerificationOutcome {
+    #[default]
+    Open,
+    Passed,
+    Failed,
+}

@@ -1,0 +1,428 @@
+//! Whole conversations on text, in microseconds.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::*;
+use crate::nlu::{ConfidencePolicy, IntentScore, Understanding};
+use crate::prompts::{
+    ActionName, ActionSignature, Declared, SourceFile, VerificationSignature, parse,
+};
+
+fn declared() -> Declared {
+    let action = |inputs: &[&str], outputs: &[&str], changes_state| ActionSignature {
+        inputs: inputs.iter().map(|s| (*s).to_owned()).collect(),
+        outputs: outputs.iter().map(|s| (*s).to_owned()).collect(),
+        changes_state,
+    };
+    let transfer_inputs = ["account_number", "from_account", "to_account", "amount"];
+    let actions = [
+        ("crm.balance", action(&["account_number", "account_type"], &["balance"], false)),
+        (
+            "crm.transactions",
+            action(&["account_number", "account_type"], &["count", "summary"], false),
+        ),
+        ("crm.block_card", action(&["account_number"], &["card_last4"], true)),
+        ("crm.transfer", action(&transfer_inputs, &["from_balance", "to_balance"], true)),
+        ("crm.change_address", action(&["account_number", "new_address"], &[], true)),
+        ("crm.verify_pin", action(&["account_number", "pin"], &[], false)),
+    ];
+    Declared {
+        actions: actions.into_iter().map(|(n, a)| (ActionName::new(n), a)).collect(),
+        verifications: BTreeMap::from([(
+            VerificationName::new("account_pin"),
+            VerificationSignature { slots: vec!["account_number".into(), "pin".into()] },
+        )]),
+        caller_fields: ["customer_name", "first_name", "account_number"]
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
+    }
+}
+
+/// The demo profile itself: what is tested here is what callers get.
+fn generation() -> Arc<Generation> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts/bank");
+    let mut files = Vec::new();
+    for sub in ["", "intents"] {
+        for entry in std::fs::read_dir(folder.join(sub)).expect("the demo profile") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|ext| ext == "md") {
+                let relative = path.strip_prefix(&folder).expect("inside").to_string_lossy();
+                files.push(SourceFile {
+                    path: relative.into_owned(),
+                    text: std::fs::read_to_string(&path).expect("readable"),
+                });
+            }
+        }
+    }
+    Arc::new(parse("bank", &files, &declared()).expect("the demo profile is sound").generation)
+}
+
+struct Talk {
+    conversation: Conversation,
+    /// All that was said, in order.
+    said: Vec<Phrase>,
+    acts: Vec<DialogAct>,
+}
+
+impl Talk {
+    fn new(caller: &[(&str, &str)]) -> Self {
+        let declared = declared();
+        let rules = Rules {
+            policy: ConfidencePolicy::default(),
+            failures_max: 3,
+            verifications: BTreeMap::from([(
+                VerificationName::new("account_pin"),
+                VerificationRule { action: ActionName::new("crm.verify_pin"), attempts_max: 3 },
+            )]),
+            action_inputs: declared
+                .actions
+                .iter()
+                .map(|(name, signature)| (name.clone(), signature.inputs.clone()))
+                .collect(),
+            today: (2026, 11, 24),
+        };
+        let mut talk = Self {
+            conversation: Conversation::new(generation(), rules, 1),
+            said: Vec::new(),
+            acts: Vec::new(),
+        };
+        let caller =
+            caller.iter().map(|(k, v)| ((*k).to_owned(), Pii::new((*v).to_owned()))).collect();
+        talk.input(ConversationInput::Started { caller });
+        talk
+    }
+
+    fn input(&mut self, input: ConversationInput) {
+        self.acts = self.conversation.handle(input);
+        for act in &self.acts {
+            if let DialogAct::Say(phrase) = act {
+                self.said.push(phrase.clone());
+            }
+        }
+    }
+
+    /// Says something that is a request for `intent`.
+    fn ask(&mut self, text: &str, intent: &str) {
+        self.hear(text, &[(intent, 0.93)], -1.0);
+    }
+
+    /// Says something that is no request.
+    fn say(&mut self, text: &str) {
+        self.hear(text, &[("balance", 0.12), ("transfer", 0.1)], -0.1);
+    }
+
+    fn hear(&mut self, text: &str, intents: &[(&str, f32)], out_of_scope: f32) {
+        let intents = intents
+            .iter()
+            .map(|(name, confidence)| IntentScore {
+                intent: IntentName::new(*name),
+                confidence: *confidence,
+            })
+            .collect();
+        self.input(ConversationInput::Heard {
+            text: Pii::new(text.to_owned()),
+            confidence: 0.9,
+            understanding: Understanding { intents, out_of_scope },
+        });
+    }
+
+    fn key(&mut self, keys: &str) {
+        self.input(ConversationInput::Keyed(Pii::new(keys.to_owned())));
+    }
+
+    /// The action that was just asked for.
+    fn action(&self) -> (ActionRunId, String, BTreeMap<String, String>) {
+        self.acts
+            .iter()
+            .find_map(|act| match act {
+                DialogAct::RunAction { run, action, inputs } => Some((
+                    *run,
+                    action.as_str().to_owned(),
+                    inputs.iter().map(|(k, v)| (k.clone(), v.expose().clone())).collect(),
+                )),
+                _ => None,
+            })
+            .unwrap_or_else(|| panic!("no action in {:?}", self.acts))
+    }
+
+    fn done(&mut self, run: ActionRunId, outputs: &[(&str, &str)]) {
+        let outputs =
+            outputs.iter().map(|(k, v)| ((*k).to_owned(), Pii::new((*v).to_owned()))).collect();
+        self.input(ConversationInput::ActionFinished { run, result: Ok(outputs) });
+    }
+
+    fn fail(&mut self, run: ActionRunId, failure: FailureWords) {
+        self.input(ConversationInput::ActionFinished { run, result: Err(failure) });
+    }
+
+    fn verify(&mut self) {
+        self.key("12345678");
+        self.key("4321");
+        let (run, action, inputs) = self.action();
+        assert_eq!(action, "crm.verify_pin");
+        assert_eq!(inputs["pin"], "4321");
+        self.done(run, &[("customer_name", "Alex Morgan"), ("first_name", "Alex")]);
+    }
+
+    fn handoff(&self) -> &HandoffRequest {
+        self.acts
+            .iter()
+            .find_map(|act| match act {
+                DialogAct::HandOff(request) => Some(&**request),
+                _ => None,
+            })
+            .unwrap_or_else(|| panic!("no hand-off in {:?}", self.acts))
+    }
+
+    fn expects(&self) -> &Expectation {
+        self.acts
+            .iter()
+            .find_map(|act| match act {
+                DialogAct::Listen(expectation) => Some(expectation),
+                _ => None,
+            })
+            .unwrap_or_else(|| panic!("listens for nothing in {:?}", self.acts))
+    }
+
+    fn last_words(&self) -> String {
+        self.acts
+            .iter()
+            .filter_map(|act| match act {
+                DialogAct::Say(phrase) => Some(phrase.text.expose().as_str()),
+                _ => None,
+            })
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    fn claimed(&self) -> bool {
+        self.said.iter().any(|phrase| phrase.claims_completion)
+    }
+}
+
+#[test]
+fn a_balance_is_told_after_verification() {
+    let mut talk = Talk::new(&[]);
+    talk.ask("how much do I have in savings", "balance");
+    assert!(talk.expects().patient, "an account number takes time");
+    assert!(!talk.expects().secret);
+    talk.verify();
+    let (run, action, inputs) = talk.action();
+    assert_eq!(action, "crm.balance");
+    assert_eq!(inputs["account_number"], "12345678");
+    assert_eq!(inputs["account_type"], "savings");
+    assert!(!talk.claimed());
+    talk.done(run, &[("balance", "5310.00")]);
+    assert!(talk.last_words().contains("$5,310"), "{}", talk.last_words());
+    assert!(talk.claimed());
+}
+
+#[test]
+fn the_pin_is_secret_and_in_no_handoff() {
+    let mut talk = Talk::new(&[]);
+    talk.ask("what's my balance", "balance");
+    talk.key("12345678");
+    assert!(talk.expects().secret);
+    talk.say("four three two one");
+    let (run, _, inputs) = talk.action();
+    assert_eq!(inputs["pin"], "4321");
+    talk.fail(run, FailureWords::Unavailable);
+    talk.say("yes please");
+    let handoff = talk.handoff();
+    assert!(handoff.slots.iter().all(|slot| slot.value != "4321"), "{handoff:?}");
+    assert_eq!(handoff.reason, HandoffReason::Outage);
+}
+
+#[test]
+fn a_known_caller_is_asked_for_the_pin_only() {
+    let mut talk = Talk::new(&[("account_number", "12345678"), ("first_name", "Alex")]);
+    talk.ask("what's my checking balance", "balance");
+    assert!(talk.expects().secret, "{}", talk.last_words());
+}
+
+#[test]
+fn a_transfer_is_confirmed_before_and_claimed_only_after() {
+    let mut talk = Talk::new(&[]);
+    talk.ask("move fifty dollars from checking to savings", "transfer");
+    talk.verify();
+    assert_eq!(talk.expects().expected, Expected::YesNo);
+    let words = talk.last_words();
+    assert!(words.contains("$50") && words.contains("savings"), "{words}");
+    talk.say("yes go ahead");
+    let (run, action, inputs) = talk.action();
+    assert_eq!(action, "crm.transfer");
+    assert_eq!(inputs["amount"], "50.00");
+    assert_eq!(inputs["from_account"], "checking");
+    assert_eq!(inputs["to_account"], "savings");
+    assert!(!talk.claimed());
+    talk.done(run, &[("from_balance", "1154.50"), ("to_balance", "5360.00")]);
+    assert!(talk.claimed());
+}
+
+#[test]
+fn a_correction_at_the_confirmation_changes_the_value_and_asks_again() {
+    let mut talk = Talk::new(&[]);
+    talk.ask("move fifty dollars from checking to savings", "transfer");
+    talk.verify();
+    talk.say("no, sixty dollars");
+    assert_eq!(talk.expects().expected, Expected::YesNo);
+    assert!(talk.last_words().contains("$60"), "{}", talk.last_words());
+    talk.say("yes");
+    assert_eq!(talk.action().2["amount"], "60.00");
+}
+
+#[test]
+fn a_no_leaves_everything_as_it_is() {
+    let mut talk = Talk::new(&[]);
+    talk.ask("I lost my card", "lost_card");
+    talk.verify();
+    talk.say("no");
+    assert!(!talk.claimed());
+    assert!(!talk.acts.iter().any(|act| matches!(act, DialogAct::RunAction { .. })));
+}
+
+#[test]
+fn a_failed_action_is_never_claimed_and_a_person_is_offered() {
+    for failure in [FailureWords::Unavailable, FailureWords::Timeout] {
+        let mut talk = Talk::new(&[]);
+        talk.ask("I lost my card", "lost_card");
+        talk.verify();
+        talk.say("yes");
+        let (run, action, _) = talk.action();
+        assert_eq!(action, "crm.block_card");
+        talk.fail(run, failure.clone());
+        assert!(!talk.claimed(), "{failure:?}");
+        // The file says "Let me get you our card team": nobody is asked first.
+        let handoff = talk.handoff();
+        assert_eq!(handoff.reason, HandoffReason::Outage);
+        assert_eq!(handoff.intent.as_ref().map(|i| i.name.as_str()), Some("lost_card"));
+        assert!(handoff.summary.contains("crm.block_card"), "{}", handoff.summary);
+        talk.input(ConversationInput::HandoffStored { stored: true });
+        assert!(talk.conversation.is_over());
+    }
+}
+
+#[test]
+fn nothing_is_promised_when_the_handoff_is_not_stored() {
+    let mut talk = Talk::new(&[]);
+    talk.say("agent");
+    assert_eq!(talk.handoff().reason, HandoffReason::Asked);
+    assert!(talk.last_words().is_empty(), "said too early: {}", talk.last_words());
+    talk.input(ConversationInput::HandoffStored { stored: false });
+    let stored = generation();
+    let promises = &stored.patterns.says[&Pattern::HandOffCallback];
+    let promised = promises.iter().any(|template| {
+        talk.conversation
+            .render(template, &BTreeMap::new())
+            .is_ok_and(|text| talk.last_words().contains(&text))
+    });
+    assert!(!promised, "{}", talk.last_words());
+    assert!(talk.conversation.is_over());
+}
+
+#[test]
+fn wrong_pins_end_with_a_person() {
+    let mut talk = Talk::new(&[]);
+    talk.ask("what's my balance", "balance");
+    for _ in 0..3 {
+        talk.key("12345678");
+        talk.key("1111");
+        let (run, _, _) = talk.action();
+        talk.fail(run, FailureWords::Refused("wrong pin".into()));
+    }
+    let handoff = talk.handoff();
+    assert_eq!(handoff.verification.as_ref().map(|v| v.result.as_str()), Some("failed"));
+    assert_eq!(handoff.verification.as_ref().map(|v| v.tries), Some(3));
+}
+
+#[test]
+fn not_understanding_ends_with_a_person_never_a_loop() {
+    let mut talk = Talk::new(&[]);
+    for _ in 0..2 {
+        talk.say("blah blah something");
+        assert!(!talk.last_words().is_empty());
+    }
+    talk.say("blah blah something");
+    assert_eq!(talk.handoff().reason, HandoffReason::RepeatedFailure);
+}
+
+#[test]
+fn silence_is_asked_about_then_ended() {
+    let mut talk = Talk::new(&[]);
+    talk.input(ConversationInput::Silence);
+    let first = talk.last_words();
+    talk.input(ConversationInput::Silence);
+    assert_ne!(first, talk.last_words(), "the same words twice in a row");
+    talk.input(ConversationInput::Silence);
+    assert!(talk.conversation.is_over(), "a line nobody speaks on is not kept");
+}
+
+#[test]
+fn an_unsure_request_is_confirmed_and_two_close_ones_are_told_apart() {
+    let mut talk = Talk::new(&[]);
+    talk.hear("my card thing", &[("lost_card", 0.42), ("balance", 0.1)], -0.5);
+    assert_eq!(talk.expects().expected, Expected::YesNo);
+    talk.say("yes");
+    assert!(talk.last_words().to_lowercase().contains("account number"), "{}", talk.last_words());
+
+    let mut talk = Talk::new(&[]);
+    talk.hear("my account", &[("balance", 0.44), ("recent_transactions", 0.41)], -0.5);
+    assert!(talk.last_words().contains("balance"), "{}", talk.last_words());
+    talk.ask("the balance", "balance");
+    assert!(talk.last_words().to_lowercase().contains("account number"), "{}", talk.last_words());
+}
+
+#[test]
+fn out_of_scope_twice_goes_to_a_person() {
+    let mut talk = Talk::new(&[]);
+    talk.hear("how tall is the eiffel tower", &[("balance", 0.3)], 1.0);
+    assert!(!talk.last_words().is_empty());
+    talk.hear("who won the match", &[("balance", 0.3)], 1.0);
+    assert_eq!(talk.handoff().reason, HandoffReason::OutOfScope);
+
+    let mut talk = Talk::new(&[]);
+    talk.hear("how tall is the eiffel tower", &[("balance", 0.3)], 1.0);
+    talk.ask("okay then what's my balance", "balance");
+    assert!(talk.last_words().to_lowercase().contains("account number"), "{}", talk.last_words());
+}
+
+#[test]
+fn repeat_says_the_same_words_and_stop_leaves_the_task() {
+    let mut talk = Talk::new(&[]);
+    talk.ask("what's my balance", "balance");
+    let asked = talk.last_words();
+    talk.say("can you repeat that");
+    assert_eq!(talk.last_words(), asked);
+    assert_eq!(talk.conversation.signals().repeats, 1);
+    talk.say("never mind");
+    talk.say("no that's all");
+    assert!(talk.conversation.is_over());
+}
+
+#[test]
+fn another_request_in_mid_task_is_served_and_the_first_resumed() {
+    let mut talk = Talk::new(&[]);
+    talk.ask("what's my balance", "balance");
+    talk.ask("when are you open on saturdays", "branch_hours");
+    let words = talk.last_words().to_lowercase();
+    assert!(words.contains("account number"), "the first task is taken up again: {words}");
+}
+
+#[test]
+fn late_results_are_counted_not_believed() {
+    let mut talk = Talk::new(&[]);
+    talk.done(ActionRunId(7), &[("balance", "1.00")]);
+    assert_eq!(talk.conversation.out_of_place, 1);
+    assert!(!talk.claimed());
+}
+
+#[test]
+fn a_dead_recogniser_leaves_keys_and_a_person() {
+    let mut talk = Talk::new(&[]);
+    talk.input(ConversationInput::HearingDown);
+    assert_eq!(talk.expects().expected, Expected::Keys);
+    talk.key("1");
+    assert_eq!(talk.handoff().reason, HandoffReason::Outage);
+}

@@ -1,0 +1,356 @@
+//! Media sockets: a pair of UDP ports per stream, and the decision where to send (symmetric RTP).
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::net::UdpSocket;
+
+/// The longest datagram looked at: an Ethernet frame.
+pub const DATAGRAM_MAX: usize = 1500;
+/// How long after the negotiation media from an unexpected address may still be taken on.
+const LATCH_WINDOW: Duration = Duration::from_secs(5);
+/// A new source from the known address is followed after so many packets in a row.
+const LATCH_PROOF: u32 = 3;
+
+/// Why there is no media socket.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    /// All ports are in use.
+    #[error(
+        "no free pair of UDP ports on {ip} in {first}-{last}: all are in use; widen the range of \
+         media ports in the configuration or take fewer calls"
+    )]
+    Exhausted {
+        /// The address tried.
+        ip: IpAddr,
+        /// First port of the range.
+        first: u16,
+        /// Last port of the range.
+        last: u16,
+    },
+    /// The range holds no even port with its neighbour.
+    #[error(
+        "the range of media ports {first}-{last} holds no pair: it needs an even port and the \
+         odd one after it"
+    )]
+    NoPair {
+        /// First port of the range.
+        first: u16,
+        /// Last port of the range.
+        last: u16,
+    },
+    /// The address cannot be bound at all.
+    #[error("cannot bind a UDP port on {ip}: {source}")]
+    Bind {
+        /// The address tried.
+        ip: IpAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Sending or receiving failed.
+    #[error("media socket: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// An RTP socket on an even port and the RTCP socket on the next.
+#[derive(Debug)]
+pub struct MediaPort {
+    rtp: UdpSocket,
+    rtcp: UdpSocket,
+    local: SocketAddr,
+    rtcp_packets: AtomicU64,
+}
+
+impl MediaPort {
+    /// Binds a free pair within the range, starting at a random place so that a port just given
+    /// back is not reused while its old peer still sends.
+    ///
+    /// # Errors
+    /// [`MediaError::Exhausted`], [`MediaError::NoPair`] or [`MediaError::Bind`].
+    pub async fn bind(ip: IpAddr, range: RangeInclusive<u16>) -> Result<Self, MediaError> {
+        let (first, last) = (*range.start(), *range.end());
+        let lowest = u32::from(first).next_multiple_of(2);
+        // Pairs lie at lowest, lowest + 2, ...; the odd port of the last must be in the range.
+        let pairs = (u32::from(last) + 1).saturating_sub(lowest) / 2;
+        if pairs == 0 || first == 0 {
+            return Err(MediaError::NoPair { first, last });
+        }
+        let offset = rand::random_range(0..pairs);
+        for pair in 0..pairs {
+            let port = (lowest + (offset + pair) % pairs * 2) as u16;
+            match bind_pair(ip, port).await {
+                Ok((rtp, rtcp)) => {
+                    let local = rtp.local_addr()?;
+                    return Ok(Self { rtp, rtcp, local, rtcp_packets: AtomicU64::new(0) });
+                }
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                // A port that only root may bind is as good as in use.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                Err(source) => return Err(MediaError::Bind { ip, source }),
+            }
+        }
+        Err(MediaError::Exhausted { ip, first, last })
+    }
+
+    /// Where we receive RTP.
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// RTCP datagrams that came and were ignored.
+    pub fn rtcp_packets(&self) -> u64 {
+        self.rtcp_packets.load(Ordering::Relaxed)
+    }
+
+    /// Waits for the next RTP datagram. Longer ones than the buffer are cut; take
+    /// [`DATAGRAM_MAX`]. Safe to cancel.
+    ///
+    /// # Errors
+    /// [`MediaError::Io`] if the socket fails for good.
+    pub async fn recv(&self, buffer: &mut [u8]) -> Result<(usize, SocketAddr), MediaError> {
+        let mut report = [0; 16];
+        loop {
+            let received = tokio::select! {
+                received = self.rtp.recv_from(buffer) => received,
+                ignored = self.rtcp.recv_from(&mut report) => {
+                    match ignored {
+                        Ok(_) => {
+                            self.rtcp_packets.fetch_add(1, Ordering::Relaxed);
+                        }
+                        Err(error) if is_passing(&error) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                    continue;
+                }
+            };
+            match received {
+                Ok(received) => return Ok(received),
+                Err(error) if is_passing(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Sends a datagram. A full send buffer or an unreachable peer loses it, as the network would.
+    ///
+    /// # Errors
+    /// [`MediaError::Io`] if the socket fails for good.
+    pub async fn send_to(&self, bytes: &[u8], to: SocketAddr) -> Result<(), MediaError> {
+        match self.rtp.send_to(bytes, to).await {
+            Ok(_) => Ok(()),
+            Err(error) if is_passing(&error) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+async fn bind_pair(ip: IpAddr, port: u16) -> io::Result<(UdpSocket, UdpSocket)> {
+    let rtp = UdpSocket::bind((ip, port)).await?;
+    let rtcp = UdpSocket::bind((ip, port + 1)).await?;
+    Ok((rtp, rtcp))
+}
+
+/// Errors about one datagram or one peer, reported on the socket.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::WouldBlock
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// What to do with a packet from some address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heed {
+    /// It belongs to the call.
+    Take,
+    /// It comes from somebody else: drop it.
+    Refuse,
+}
+
+/// Decides where media is sent and from where it is taken. Pure.
+///
+/// ```text
+///  waiting --valid packet from the negotiated IP, or within 5 s from any--> latched
+///  latched --same source from elsewhere within 5 s, or from the same IP--> latched there
+/// ```
+/// Behind address translation the address in the SDP is often not the one media comes from, so we
+/// answer to where it comes from. Only the start of a stream is open to other addresses, or anyone
+/// who finds the port could take the call over.
+#[derive(Debug, Clone)]
+pub struct Latch {
+    negotiated: SocketAddr,
+    since: Instant,
+    latched: Option<Latched>,
+    newcomer: Option<(Latched, u32)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Latched {
+    address: SocketAddr,
+    ssrc: u32,
+}
+
+impl Latch {
+    /// Waits for media, sending to the negotiated address meanwhile.
+    pub const fn new(negotiated: SocketAddr, now: Instant) -> Self {
+        Self { negotiated, since: now, latched: None, newcomer: None }
+    }
+
+    /// A new negotiation. The window opens anew if it moved the address; an unspecified address
+    /// (hold) moves nothing.
+    pub fn renegotiate(&mut self, negotiated: SocketAddr, now: Instant) {
+        if negotiated != self.negotiated && !negotiated.ip().is_unspecified() {
+            *self = Self::new(negotiated, now);
+        }
+    }
+
+    /// Where to send.
+    pub fn target(&self) -> SocketAddr {
+        self.latched.map_or(self.negotiated, |latched| latched.address)
+    }
+
+    /// Judges a packet that parsed as RTP of an expected payload type; may move the target.
+    pub fn handle_packet(&mut self, now: Instant, from: SocketAddr, ssrc: u32) -> Heed {
+        let seen = Latched { address: from, ssrc };
+        let is_open = now.saturating_duration_since(self.since) <= LATCH_WINDOW;
+        let Some(latched) = self.latched else {
+            if from.ip() == self.negotiated.ip() || is_open {
+                self.latched = Some(seen);
+                return Heed::Take;
+            }
+            return Heed::Refuse;
+        };
+        if from == latched.address {
+            self.latched = Some(seen);
+            self.newcomer = None;
+            return Heed::Take;
+        }
+        let is_same_ip = from.ip() == latched.address.ip() || from.ip() == self.negotiated.ip();
+        if ssrc == latched.ssrc && (is_same_ip || is_open) {
+            self.latched = Some(seen);
+            return Heed::Take;
+        }
+        if !is_same_ip {
+            return Heed::Refuse;
+        }
+        let count = match self.newcomer {
+            Some((newcomer, count)) if newcomer == seen => count + 1,
+            _ => 1,
+        };
+        self.newcomer = Some((seen, count));
+        if count < LATCH_PROOF {
+            return Heed::Refuse;
+        }
+        (self.latched, self.newcomer) = (Some(seen), None);
+        Heed::Take
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn the_target_follows_the_sender_but_not_a_stranger() {
+        let (sdp, nat) = ("10.0.0.5:4000", "198.51.100.7:31000");
+        let (moved, stranger) = ("198.51.100.7:32000", "203.0.113.66:9");
+        // (seconds, from, source, taken, target afterwards)
+        type Case<'a> = (u64, &'a str, u32, bool, &'a str);
+        let runs: [&[Case<'_>]; 6] = [
+            &[(0, sdp, 1, true, sdp), (60, sdp, 2, true, sdp)],
+            &[(1, nat, 1, true, nat), (2, stranger, 9, false, nat), (9, nat, 1, true, nat)],
+            &[(6, nat, 1, false, sdp), (6, sdp, 1, true, sdp)],
+            // The translator gave out another port in the middle of the call.
+            &[(1, nat, 1, true, nat), (60, moved, 1, true, moved)],
+            // Early media from a stranger's address, then the same stream from elsewhere.
+            &[
+                (1, stranger, 1, true, stranger),
+                (2, nat, 1, true, nat),
+                (9, stranger, 1, false, nat),
+            ],
+            // The far end moved to another device of the same gateway.
+            &[
+                (1, nat, 1, true, nat),
+                (60, moved, 2, false, nat),
+                (60, moved, 2, false, nat),
+                (60, moved, 2, true, moved),
+            ],
+        ];
+        for run in runs {
+            let start = Instant::now();
+            let mut latch = Latch::new(address(sdp), start);
+            assert_eq!(latch.target(), address(sdp));
+            for &(second, from, ssrc, taken, target) in run {
+                let now = start + Duration::from_secs(second);
+                let heed = latch.handle_packet(now, address(from), ssrc);
+                assert_eq!((heed == Heed::Take, latch.target()), (taken, address(target)));
+            }
+        }
+    }
+
+    #[test]
+    fn hold_keeps_the_target_and_a_move_opens_it() {
+        let start = Instant::now();
+        let later = start + Duration::from_secs(60);
+        let mut latch = Latch::new(address("10.0.0.5:4000"), start);
+        latch.handle_packet(start, address("10.0.0.5:4002"), 1);
+        latch.renegotiate(address("0.0.0.0:4000"), later);
+        latch.renegotiate(address("10.0.0.5:4000"), later);
+        assert_eq!(latch.target(), address("10.0.0.5:4002"));
+        latch.renegotiate(address("10.0.0.9:5000"), later);
+        assert_eq!(latch.target(), address("10.0.0.9:5000"));
+        assert_eq!(latch.handle_packet(later, address("192.0.2.3:7"), 5), Heed::Take);
+    }
+
+    #[tokio::test]
+    async fn datagrams_go_both_ways_and_reports_are_only_counted() {
+        let ours = MediaPort::bind(LOOPBACK, 42_000..=42_999).await.expect("a free pair");
+        let theirs = MediaPort::bind(LOOPBACK, 42_000..=42_999).await.expect("a free pair");
+        assert_eq!(ours.local_addr().port() % 2, 0);
+        let mut rtcp_to = ours.local_addr();
+        rtcp_to.set_port(rtcp_to.port() + 1);
+        theirs.send_to(b"report", rtcp_to).await.expect("sent");
+        let mut buffer = [0; DATAGRAM_MAX];
+        // Which socket is read first is chance, so ask until the report has been seen.
+        while ours.rtcp_packets() == 0 {
+            theirs.send_to(b"audio", ours.local_addr()).await.expect("sent");
+            let (len, from) = ours.recv(&mut buffer).await.expect("received");
+            assert_eq!((&buffer[..len], from), (&b"audio"[..], theirs.local_addr()));
+        }
+        assert_eq!(ours.rtcp_packets(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_used_up_range_says_so() {
+        let held = MediaPort::bind(LOOPBACK, 43_000..=43_999).await.expect("a free pair");
+        let port = held.local_addr().port();
+        let error = MediaPort::bind(LOOPBACK, port..=port + 1).await.expect_err("in use");
+        assert!(matches!(error, MediaError::Exhausted { .. }));
+        let text = error.to_string();
+        assert!(text.contains(&format!("127.0.0.1 in {port}-{}", port + 1)), "{text}");
+        drop(held);
+        assert!(MediaPort::bind(LOOPBACK, port..=port + 1).await.is_ok());
+        #[allow(clippy::reversed_empty_ranges)]
+        for range in [40_001..=40_002, 40_000..=40_000, 0..=10, 50_000..=40_000] {
+            let error = MediaPort::bind(LOOPBACK, range).await.expect_err("no pair");
+            assert!(matches!(error, MediaError::NoPair { .. }), "{error}");
+        }
+        let nowhere = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+        let error = MediaPort::bind(nowhere, 40_000..=40_010).await.expect_err("not our address");
+        assert!(matches!(error, MediaError::Bind { .. }), "{error}");
+    }
+}

@@ -1,0 +1,224 @@
+use super::*;
+use proptest::prelude::*;
+
+const LOCAL: LocalMedia = LocalMedia {
+    ip: IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)),
+    port: 40_000,
+    session_id: 77,
+};
+
+/// In the manner of baresip: many codecs, session-level address, ptime and labels.
+const BARESIP: &str = "v=0\r\no=- 2748912 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\n\
+    t=0 0\r\na=tool:baresip 1.0.0\r\nm=audio 13044 RTP/AVP 96 9 8 0 101\r\n\
+    a=rtpmap:96 opus/48000/2\r\na=fmtp:96 stereo=1;sprop-stereo=1\r\n\
+    a=rtpmap:9 G722/8000\r\na=rtpmap:8 PCMA/8000\r\n\
+    a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n\
+    a=rtcp:13045\r\na=rtcp-mux\r\na=ptime:20\r\na=sendrecv\r\na=label:1\r\n";
+
+/// In the manner of PJSIP: media-level address, bandwidth, X attributes, 2 event types.
+const PJSIP: &str = "v=0\r\no=- 3800000000 3800000000 IN IP4 203.0.113.9\r\ns=pjmedia\r\n\
+    b=AS:117\r\nt=0 0\r\na=X-nat:0\r\nm=audio 4000 RTP/AVP 98 97 99 104 3 0 8 9 120 121\r\n\
+    c=IN IP4 203.0.113.9\r\nb=TIAS:96000\r\na=rtcp:4001 IN IP4 203.0.113.9\r\na=sendrecv\r\n\
+    a=rtpmap:98 speex/16000\r\na=rtpmap:97 speex/8000\r\na=rtpmap:99 speex/32000\r\n\
+    a=rtpmap:104 iLBC/8000\r\na=fmtp:104 mode=30\r\na=rtpmap:3 GSM/8000\r\n\
+    a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:9 G722/8000\r\n\
+    a=rtpmap:120 telephone-event/16000\r\na=fmtp:120 0-16\r\na=rtpmap:121 telephone-event/8000\r\n\
+    a=fmtp:121 0-16\r\na=ssrc:1350171123 cname:4fd2\r\n";
+
+/// In the manner of linphone: audio and video, feedback attributes.
+const LINPHONE: &str = "v=0\r\no=alice 1297 3270 IN IP4 198.51.100.20\r\ns=Talk\r\n\
+    c=IN IP4 198.51.100.20\r\nt=0 0\r\na=rtcp-xr:rcvr-rtt=all:10000 stat-summary=loss,dup\r\n\
+    m=audio 7078 RTP/AVP 96 0 8 101\r\na=rtpmap:96 opus/48000/2\r\n\
+    a=rtpmap:101 telephone-event/8000\r\nm=video 9078 RTP/AVP 97\r\na=rtpmap:97 VP8/90000\r\n";
+
+/// In the manner of sipp: bare static types, LF alone.
+const SIPP: &str = "v=0\no=user1 53655765 2353687637 IN IP4 127.0.0.1\ns=-\nc=IN IP4 127.0.0.1\n\
+    t=0 0\nm=audio 6000 RTP/AVP 0\na=rtpmap:0 PCMU/8000\n";
+
+/// In the manner of Asterisk: A-law first, maxptime, IPv6.
+const ASTERISK: &str = "v=0\r\no=- 1234 1234 IN IP6 2001:db8::5\r\ns=Asterisk\r\n\
+    c=IN IP6 2001:db8::5\r\nt=0 0\r\nm=audio 16002 RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\n\
+    a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n\
+    a=ptime:30\r\na=maxptime:150\r\na=sendrecv\r\n";
+
+/// A trunk that offers encryption first and plain audio second.
+const BEST_EFFORT: &str = "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\n\
+    t=0 0\r\nm=audio 5000 RTP/SAVP 0 8\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x\r\n\
+    m=audio 5002 RTP/AVP 0 8\r\nm=application 5004 TCP/BFCP *\r\n";
+
+fn minimal(media: &str) -> String {
+    format!(
+        "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\n{media}"
+    )
+}
+
+#[test]
+fn real_offers_are_answered() {
+    use Codec::{Pcma, Pcmu};
+    let cases: [(&str, Codec, Option<u8>, &str, u32); 6] = [
+        (BARESIP, Pcma, Some(101), "198.51.100.7:13044", 20),
+        (PJSIP, Pcmu, Some(121), "203.0.113.9:4000", 20),
+        (LINPHONE, Pcmu, Some(101), "198.51.100.20:7078", 20),
+        (SIPP, Pcmu, None, "127.0.0.1:6000", 20),
+        (ASTERISK, Pcma, Some(101), "[2001:db8::5]:16002", 30),
+        (BEST_EFFORT, Pcmu, None, "198.51.100.7:5002", 20),
+    ];
+    for (offer, codec, telephone_event, remote, ptime_ms) in cases {
+        let (text, negotiated) = answer(offer, &LOCAL, 1).expect(offer);
+        let expected = Negotiated {
+            codec,
+            payload_type: codec.static_type(),
+            telephone_event,
+            remote: remote.parse().expect("an address"),
+            direction: Direction::SendRecv,
+            ptime_ms,
+        };
+        assert_eq!(negotiated, expected, "{offer}");
+        // As many media lines as were offered, in their order; ours reads back.
+        let kinds = |text: &str| -> Vec<String> {
+            let lines = text.lines().filter(|line| line.starts_with("m="));
+            lines.filter_map(|line| line.split(' ').next().map(str::to_owned)).collect()
+        };
+        assert_eq!(kinds(&text), kinds(offer));
+        assert!(text.lines().all(|line| !line.is_empty()) && text.ends_with("\r\n"));
+    }
+}
+
+#[test]
+fn the_answer_is_complete() {
+    let (text, _) = answer(LINPHONE, &LOCAL, 3).expect("acceptable");
+    let expected = "v=0\r\no=frontdoor 77 3 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\n\
+        t=0 0\r\nm=audio 40000 RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\n\
+        a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n\
+        m=video 0 RTP/AVP 97\r\n";
+    assert_eq!(text, expected);
+    let (text, _) = answer(BEST_EFFORT, &LOCAL, 1).expect("acceptable");
+    assert!(text.contains("m=audio 0 RTP/SAVP 0\r\nm=audio 40000 RTP/AVP 0\r\n"), "{text}");
+    assert!(text.ends_with("m=application 0 TCP/BFCP *\r\n"), "{text}");
+}
+
+#[test]
+fn dynamic_numbers_are_echoed() {
+    let offer = minimal(
+        "m=audio 5000 RTP/AVP 97 127\r\na=rtpmap:97 pcmu/8000/1\r\n\
+        a=rtpmap:127 Telephone-Event/8000\r\n",
+    );
+    let (text, negotiated) = answer(&offer, &LOCAL, 1).expect("acceptable");
+    assert_eq!((negotiated.payload_type, negotiated.telephone_event), (97, Some(127)));
+    assert!(text.contains("RTP/AVP 97 127\r\na=rtpmap:97 PCMU/8000\r\n"), "{text}");
+    assert!(text.contains("a=fmtp:127 0-15\r\n"));
+    // A static number that has been given another meaning is not G.711.
+    let offer = minimal("m=audio 5000 RTP/AVP 0 8\r\na=rtpmap:0 opus/48000/2\r\n");
+    let (_, negotiated) = answer(&offer, &LOCAL, 1).expect("acceptable");
+    assert_eq!(negotiated.codec, Codec::Pcma);
+}
+
+#[test]
+fn hold_in_all_its_ways_is_mirrored() {
+    use Direction::{Inactive, RecvOnly, SendOnly, SendRecv};
+    let cases = [
+        ("", "", "", SendRecv),
+        ("", "a=sendonly\r\n", "", RecvOnly),
+        ("", "a=recvonly\r\n", "", SendOnly),
+        ("", "a=inactive\r\n", "", Inactive),
+        ("a=sendonly\r\n", "", "", RecvOnly),
+        ("a=inactive\r\n", "a=sendrecv\r\n", "", SendRecv),
+        ("", "", "c=IN IP4 0.0.0.0\r\n", RecvOnly),
+        ("", "a=inactive\r\n", "c=IN IP4 0.0.0.0\r\n", Inactive),
+        ("", "a=sendrecv\r\n", "c=IN IP6 ::\r\n", RecvOnly),
+    ];
+    for (session, media, connection, direction) in cases {
+        let offer = minimal(&format!("{session}m=audio 5000 RTP/AVP 0\r\n{connection}{media}"));
+        let (text, negotiated) = answer(&offer, &LOCAL, 1).expect("acceptable");
+        assert_eq!(negotiated.direction, direction, "{offer}");
+        assert!(text.ends_with(&format!("a={}\r\n", direction.name())), "{text}");
+        assert_eq!(negotiated.remote.ip().is_unspecified(), !connection.is_empty());
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named_and_sorted() {
+    let not_acceptable = [
+        (minimal(""), "no media line"),
+        (minimal("m=audio 5000 RTP/SAVP 0\r\n"), "RTP/SAVP"),
+        (minimal("m=audio 5000 UDP/TLS/RTP/SAVPF 0\r\n"), "UDP/TLS/RTP/SAVPF"),
+        (minimal("m=audio 5000 RTP/AVP 9 18\r\n"), "\"9 18\""),
+        (minimal("m=audio 0 RTP/AVP 0\r\n"), "port 0"),
+        (minimal("m=video 5000 RTP/AVP 97\r\n"), "video is not audio"),
+    ];
+    for (offer, part) in not_acceptable {
+        let error = answer(&offer, &LOCAL, 1).expect_err(part);
+        assert!(matches!(&error, SdpError::NotAcceptable(why) if why.contains(part)), "{error}");
+    }
+    let cases = [
+        (String::new(), "empty"),
+        ("hello".to_owned(), "v=0"),
+        ("v=1\r\n".to_owned(), "v=0"),
+        ("v=0\r\ns=-\r\n".to_owned(), "o= line is missing"),
+        ("v=0\r\no=- 1 1 IN IP4\r\n".to_owned(), "six fields"),
+        ("v=0\r\no=- 1 1 IN IP4 1.2.3.4\r\nm=audio 5000 RTP/AVP 0\r\n".to_owned(), "no c= line"),
+        (minimal("nonsense\r\n"), "line 6, \"nonsense\""),
+        (minimal("m=audio\r\n"), "kind port protocol formats"),
+        (minimal("m=audio 70000 RTP/AVP 0\r\n"), "65535"),
+        (minimal("m=audio 5000 RTP/AVP\r\n"), "at least one format"),
+        (minimal("m=audio 5000 RTP/AVP 0\r\nc=IN IP4 999.1.1.1\r\n"), "not an IP address"),
+        (minimal("m=audio 5000 RTP/AVP 0\r\nc=IN IP6 1.2.3.4\r\n"), "does not fit"),
+        (minimal("m=audio 5000 RTP/AVP 0\r\nc=IN IP4 224.2.1.1/127\r\n"), "multicast"),
+        (minimal(&"m=video 1 X 1\r\n".repeat(33)), "too many"),
+        (minimal(&"a".repeat(70_000)), "70"),
+    ];
+    for (offer, part) in cases {
+        let error = answer(&offer, &LOCAL, 1).expect_err(part);
+        assert!(matches!(&error, SdpError::Malformed(why) if why.contains(part)), "{error}");
+    }
+}
+
+#[test]
+fn our_offer_and_its_answer_meet() {
+    for direction in [Direction::SendRecv, Direction::SendOnly, Direction::Inactive] {
+        let offer = offer(&LOCAL, 1, direction);
+        let there = LocalMedia { port: 6000, ..LOCAL };
+        let (text, theirs) = answer(&offer, &there, 1).expect("acceptable");
+        let ours = accept_answer(&offer, &text).expect("an answer");
+        assert_eq!(ours.direction, direction);
+        assert_eq!(theirs.direction, direction.mirrored());
+        assert_eq!((ours.codec, ours.telephone_event), (Codec::Pcmu, Some(101)));
+        assert_eq!((ours.remote.port(), theirs.remote.port()), (6000, 40_000));
+    }
+}
+
+#[test]
+fn bad_answers_are_told_apart() {
+    let offer = offer(&LOCAL, 1, Direction::SendOnly);
+    let refused = accept_answer(&offer, &minimal("m=audio 0 RTP/AVP 0\r\n"));
+    assert!(matches!(refused, Err(SdpError::NotAcceptable(_))));
+    for media in ["", "m=audio 1 RTP/AVP 0\r\nm=audio 2 RTP/AVP 0\r\n"] {
+        let error = accept_answer(&offer, &minimal(media));
+        assert!(matches!(error, Err(SdpError::Malformed(_))), "{media}");
+    }
+    // They may not send more than we offered to receive.
+    let both = accept_answer(&offer, &minimal("m=audio 1 RTP/AVP 8\r\n")).expect("an answer");
+    assert_eq!((both.direction, both.codec), (Direction::SendOnly, Codec::Pcma));
+    assert_eq!(both.telephone_event, None);
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_text_never_panics(text in "(?s).{0,200}") {
+        let _ = answer(&text, &LOCAL, 1);
+        let _ = accept_answer(BARESIP, &text);
+    }
+
+    #[test]
+    fn spoilt_offers_never_panic_and_answers_stay_readable(
+        which in 0usize..6, from in 0usize..700, len in 0usize..30, put in "[ -~\r\n]{0,12}"
+    ) {
+        let mut text = [BARESIP, PJSIP, LINPHONE, SIPP, ASTERISK, BEST_EFFORT][which].to_owned();
+        let from = from.min(text.len());
+        let until = (from + len).min(text.len());
+        text.replace_range(from..until, &put);
+        if let Ok((answered, _)) = answer(&text, &LOCAL, 1) {
+            prop_assert!(Session::parse(&answered).is_ok(), "{}", answered);
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! SIP addresses as they stand in headers: name-addr, lists, tags, URIs. Pure.
+
+use std::net::IpAddr;
+
+use super::links::Transport;
+use crate::base::Pii;
+
+/// One side of a call as the signalling names it. The words are about a person: see [`Pii`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SipParty {
+    /// The display name, without quotes; empty if there was none.
+    pub display: Pii<String>,
+    /// The user part, percent-decoded: often the telephone number; empty if there was none.
+    pub user: Pii<String>,
+    /// The whole URI as sent.
+    pub uri: Pii<String>,
+}
+
+impl SipParty {
+    /// Reads a From or To value; an unreadable one gives an empty party.
+    pub(super) fn from_header(value: &str) -> Self {
+        let Some(address) = NameAddr::parse(value) else { return Self::default() };
+        let user = SipUri::parse(&address.uri).map(|uri| uri.user).unwrap_or_default();
+        Self {
+            display: Pii::new(address.display),
+            user: Pii::new(user),
+            uri: Pii::new(address.uri),
+        }
+    }
+}
+
+/// `"Display" <uri>;param=value` or `uri;param=value` (RFC 3261 20.10).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NameAddr {
+    pub(super) display: String,
+    pub(super) uri: String,
+    params: Vec<(String, String)>,
+}
+
+impl NameAddr {
+    pub(super) fn parse(value: &str) -> Option<Self> {
+        let value = value.trim();
+        let open = find_outside_quotes(value, '<');
+        let (display, uri, rest) = match open {
+            Some(open) => {
+                let close = open + value[open..].find('>')?;
+                (&value[..open], &value[open + 1..close], &value[close + 1..])
+            }
+            None => {
+                let end = value.find(';').unwrap_or(value.len());
+                ("", &value[..end], &value[end..])
+            }
+        };
+        let uri = uri.trim();
+        let scheme = uri.split_once(':')?.0;
+        if !is_scheme(scheme) || uri.contains([' ', '\t', '"', '<', '>']) {
+            return None;
+        }
+        let mut params = Vec::new();
+        for part in rest.split(';').skip(1) {
+            let (name, text) = part.split_once('=').unwrap_or((part, ""));
+            params.push((name.trim().to_ascii_lowercase(), text.trim().to_owned()));
+        }
+        Some(Self { display: unquote(display.trim()), uri: uri.to_owned(), params })
+    }
+
+    pub(super) fn param(&self, name: &str) -> Option<&str> {
+        self.params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The `tag` parameter, if it is a usable one.
+    pub(super) fn tag(&self) -> Option<&str> {
+        self.param("tag").filter(|tag| super::wire::is_token(tag))
+    }
+}
+
+/// The tag of a From or To value.
+pub(super) fn tag_of(value: &str) -> Option<String> {
+    NameAddr::parse(value)?.tag().map(str::to_owned)
+}
+
+/// The parts of a `sip:` or `sips:` URI that routing needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SipUri {
+    pub(super) user: String,
+    pub(super) host: String,
+    pub(super) port: Option<u16>,
+    pub(super) transport: Option<Transport>,
+}
+
+impl SipUri {
+    /// Reads a `sip:` URI; `None` for other schemes, a missing host or a transport we cannot speak.
+    pub(super) fn parse(uri: &str) -> Option<Self> {
+        let (scheme, rest) = uri.trim().split_once(':')?;
+        if !scheme.eq_ignore_ascii_case("sip") {
+            return None;
+        }
+        let rest = rest.split('?').next().unwrap_or(rest);
+        // The user part may itself contain ';' (RFC 3261 25.1), so it goes first.
+        let (user, rest) = match rest.rsplit_once('@') {
+            Some((user, rest)) => (user.split(':').next().unwrap_or(""), rest),
+            None => ("", rest),
+        };
+        let mut parts = rest.split(';');
+        let (host, port) = host_and_port(parts.next()?)?;
+        let mut transport = None;
+        for part in parts {
+            if let Some((name, value)) = part.split_once('=')
+                && name.trim().eq_ignore_ascii_case("transport")
+            {
+                transport = Some(Transport::from_name(value.trim())?);
+            }
+        }
+        Some(Self { user: percent_decode(user), host, port, transport })
+    }
+}
+
+/// Splits `host`, `host:port`, `[v6]:port`.
+pub(super) fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
+    let text = text.trim();
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, tail) = rest.split_once(']')?;
+            host.parse::<std::net::Ipv6Addr>().ok()?;
+            (host, tail.trim().strip_prefix(':'))
+        }
+        None => match text.split_once(':') {
+            Some((host, port)) => (host.trim(), Some(port)),
+            None => (text, None),
+        },
+    };
+    let named = host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    if host.is_empty() || !(named || host.parse::<IpAddr>().is_ok()) {
+        return None;
+    }
+    let port = match port {
+        Some(port) => Some(port.trim().parse().ok()?),
+        None => None,
+    };
+    Some((host.to_owned(), port))
+}
+
+/// Splits a comma list, leaving commas inside quotes and angle brackets alone.
+pub(super) fn split_list(value: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    let (mut quoted, mut escaped, mut angled) = (false, false, false);
+    for (at, character) in value.char_indices() {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            '<' if !quoted => angled = true,
+            '>' if !quoted => angled = false,
+            ',' if !quoted && !angled => {
+                parts.push(value[start..at].trim());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(value[start..].trim());
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+/// Text that may stand inside a quoted string: one line, quotes and backslashes escaped.
+pub(super) fn quoted(text: &str) -> String {
+    let clean: String = text.chars().filter(|c| !c.is_control()).collect();
+    format!("\"{}\"", clean.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// A user part made safe for a URI: everything unusual percent-encoded (RFC 3261 19.1.2).
+pub(super) fn user_part(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,?/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+}
+
+fn find_outside_quotes(text: &str, wanted: char) -> Option<usize> {
+    let (mut quoted, mut escaped) = (false, false);
+    for (at, character) in text.char_indices() {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ if character == wanted && !quoted => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn unquote(text: &str) -> String {
+    let Some(inner) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+        return text.to_owned();
+    };
+    let mut out = String::new();
+    let mut characters = inner.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => out.extend(characters.next()),
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
+fn percent_decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let pair = bytes.get(at + 1..at + 3).and_then(|hex| std::str::from_utf8(hex).ok());
+        let value = pair.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match (bytes[at], value) {
+            (b'%', Some(value)) => {
+                out.push(value);
+                at += 3;
+            }
+            (byte, _) => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_name_addr_forms() {
+        let cases = [
+            ("sip:bob@b.example;tag=9", "", "sip:bob@b.example", Some("9")),
+            (
+                "<sip:bob@b.example;transport=tcp>;tag=x",
+                "",
+                "sip:bob@b.example;transport=tcp",
+                Some("x"),
+            ),
+            ("Ann <sip:ann@a.example>", "Ann", "sip:ann@a.example", None),
+            (r#""A \"B\" <c>" <sip:1@h> ; tag = 7"#, r#"A "B" <c>"#, "sip:1@h", Some("7")),
+            ("<tel:+15551234>;tag=a.b", "", "tel:+15551234", Some("a.b")),
+        ];
+        for (text, display, uri, tag) in cases {
+            let address = NameAddr::parse(text).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!((address.display.as_str(), address.uri.as_str()), (display, uri), "{text}");
+            assert_eq!(address.tag(), tag, "{text}");
+        }
+        for bad in ["", "<sip:bob@b", "bob", "<>;tag=1", "<sip:a b@c>", "Bob Smith sip:a@b"] {
+            assert_eq!(NameAddr::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn reads_uris() {
+        let uri = SipUri::parse("sip:%2B1555;x=1@192.0.2.1:5070;transport=TCP;lr?h=1").unwrap();
+        assert_eq!(uri.user, "+1555;x=1");
+        assert_eq!((uri.host.as_str(), uri.port), ("192.0.2.1", Some(5070)));
+        assert_eq!(uri.transport, Some(Transport::Tcp));
+        let uri = SipUri::parse("sip:[2001:db8::1]:5061").unwrap();
+        assert_eq!(
+            (uri.user.as_str(), uri.host.as_str(), uri.port),
+            ("", "2001:db8::1", Some(5061))
+        );
+        for bad in [
+            "tel:1",
+            "sip:",
+            "sip:a@",
+            "sip:a@h:port",
+            "sip:a@h:70000",
+            "sip:[::1",
+            "sip:a@h;transport=tls",
+        ] {
+            assert_eq!(SipUri::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn splits_lists_outside_quotes_and_brackets() {
+        let list = r#"<sip:a@b;x=1,2>, "q, r" <sip:c@d> ,<sip:e@f>"#;
+        assert_eq!(split_list(list), ["<sip:a@b;x=1,2>", r#""q, r" <sip:c@d>"#, "<sip:e@f>"]);
+        assert!(split_list(" , ").is_empty());
+    }
+
+    #[test]
+    fn encodes_what_we_write() {
+        assert_eq!(quoted("busy \"now\"\r\nX: y"), r#""busy \"now\"X: y""#);
+        assert_eq!(user_part("a b@c;d"), "a%20b%40c%3Bd");
+    }
+
+    #[test]
+    fn a_party_does_not_print_itself() {
+        let party = SipParty::from_header(r#""Ann" <sip:5551234@h>;tag=1"#);
+        assert_eq!(party.user.expose(), "5551234");
+        assert!(!format!("{party:?}").contains("5551234"));
+    }
+}

@@ -1,0 +1,307 @@
+//! A dialog: who talks to whom, in which order, over which way (RFC 3261 12), and the requests and
+//! responses that carry it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rsipstack::sip::prelude::HeadersExt;
+use rsipstack::sip::{
+    CSeq, CallId, Contact, ContentLength, ContentType, From, Header, MaxForwards, Method, Request,
+    Response, Route, StatusCode, To, Uri, UserAgent, Version, Via,
+};
+use rsipstack::transaction::Transaction;
+use rsipstack::transaction::key::{TransactionKey, TransactionRole};
+
+use super::address::{NameAddr, SipUri, split_list, tag_of};
+use super::links::{Link, Transport, Wire, destination};
+use super::{ACCEPT, ALLOW, SipError};
+
+/// What names a dialog at our end (RFC 3261 12).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct DialogKey {
+    pub(super) call_id: String,
+    pub(super) local_tag: String,
+    pub(super) remote_tag: String,
+}
+
+pub(super) struct Dialog {
+    pub(super) key: DialogKey,
+    /// Our From and their To value in requests we send, tags included.
+    local_party: String,
+    remote_party: String,
+    local_cseq: u32,
+    pub(super) remote_cseq: u32,
+    remote_target: String,
+    route_set: Vec<String>,
+    pub(super) contact: String,
+    pub(super) link: Arc<Link>,
+    /// Where the peer's first message came from, or where ours went: the way when the target's name
+    /// leads nowhere.
+    pub(super) peer: SocketAddr,
+}
+
+/// Sixteen hex digits nobody can guess: tags, branches, Call-IDs.
+pub(super) fn new_token() -> String {
+    format!("{:016x}", rand::random::<u64>())
+}
+
+/// Our Contact value toward `peer`.
+pub(super) fn contact_value(wire: &Wire, link: &Link, peer: SocketAddr) -> String {
+    let address = link.contact_address(peer, wire.advertise_ip);
+    match link.transport {
+        Transport::Udp => format!("<sip:frontdoor@{address}>"),
+        Transport::Tcp => format!("<sip:frontdoor@{address};transport=tcp>"),
+    }
+}
+
+fn first_contact(headers: &impl HeadersExt) -> Option<String> {
+    let value = headers.contact_header().ok()?.value().to_owned();
+    let first = split_list(&value).into_iter().next().and_then(NameAddr::parse)?;
+    SipUri::parse(&first.uri).map(|_| first.uri)
+}
+
+fn record_routes(headers: &impl HeadersExt) -> Vec<String> {
+    headers
+        .record_route_headers()
+        .into_iter()
+        .flat_map(|header| split_list(header.value()))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// CSeq number of a message that passed the gate.
+pub(super) fn cseq_of(headers: &impl HeadersExt) -> u32 {
+    headers.cseq_header().ok().and_then(|cseq| cseq.seq().ok()).unwrap_or(0)
+}
+
+/// The SDP of a message, if its body is one.
+pub(super) fn sdp_of(body: &[u8]) -> Option<String> {
+    std::str::from_utf8(body).ok().filter(|text| !text.trim().is_empty()).map(str::to_owned)
+}
+
+impl Dialog {
+    /// The dialog that an INVITE from outside opens (RFC 3261 12.1.1).
+    pub(super) fn as_callee(
+        wire: &Wire,
+        invite: &Request,
+        link: Arc<Link>,
+        source: SocketAddr,
+    ) -> Result<Self, SipError> {
+        let from = invite.from_header()?.value().to_owned();
+        let to = invite.to_header()?.value().to_owned();
+        let local_tag = new_token();
+        let missing = || SipError::Stack("an INVITE without tag or Contact".to_owned());
+        Ok(Self {
+            key: DialogKey {
+                call_id: invite.call_id_header()?.value().to_owned(),
+                local_tag: local_tag.clone(),
+                remote_tag: tag_of(&from).ok_or_else(missing)?,
+            },
+            local_party: format!("{to};tag={local_tag}"),
+            remote_party: from,
+            local_cseq: 0,
+            remote_cseq: cseq_of(invite),
+            remote_target: first_contact(invite).ok_or_else(missing)?,
+            route_set: record_routes(invite),
+            contact: contact_value(wire, &link, source),
+            link,
+            peer: source,
+        })
+    }
+
+    /// The dialog that a 2xx to our INVITE opens (RFC 3261 12.1.2).
+    pub(super) fn as_caller(
+        invite: &Request,
+        answer: &Response,
+        link: Arc<Link>,
+        peer: SocketAddr,
+    ) -> Result<Self, SipError> {
+        let from = invite.from_header()?.value().to_owned();
+        let to = answer.to_header()?.value().to_owned();
+        let missing = || SipError::Stack("a 200 without tag".to_owned());
+        let mut route_set = record_routes(answer);
+        route_set.reverse();
+        Ok(Self {
+            key: DialogKey {
+                call_id: invite.call_id_header()?.value().to_owned(),
+                local_tag: tag_of(&from).ok_or_else(missing)?,
+                remote_tag: tag_of(&to).ok_or_else(missing)?,
+            },
+            local_party: from,
+            remote_party: to,
+            local_cseq: cseq_of(invite),
+            remote_cseq: 0,
+            // A 2xx must have a Contact; without one the address we called is the best guess.
+            remote_target: first_contact(answer).unwrap_or_else(|| invite.uri.to_string()),
+            route_set,
+            contact: invite.contact_header()?.value().to_owned(),
+            link,
+            peer,
+        })
+    }
+
+    /// What the kept ACKs of this dialog are filed under.
+    pub(super) fn ack_key(&self) -> (String, String) {
+        (self.key.call_id.clone(), self.key.local_tag.clone())
+    }
+
+    /// Takes a new Contact from a re-INVITE or its answer (RFC 3261 12.2.1.2, 12.2.2).
+    pub(super) fn refresh_target(&mut self, headers: &impl HeadersExt) {
+        if let Some(target) = first_contact(headers) {
+            self.remote_target = target;
+        }
+    }
+
+    pub(super) fn next_cseq(&mut self) -> u32 {
+        self.local_cseq += 1;
+        self.local_cseq
+    }
+
+    /// Builds a request within the dialog and finds its way (RFC 3261 12.2.1.1).
+    ///
+    /// # Errors
+    /// There is no way to the next hop.
+    pub(super) async fn request(
+        &self,
+        wire: &Arc<Wire>,
+        method: Method,
+        cseq: u32,
+        sdp: Option<&str>,
+    ) -> Result<(Request, Arc<Link>, SocketAddr), SipError> {
+        let mut routes = self.route_set.clone();
+        let mut uri = self.remote_target.clone();
+        let first = routes.first().and_then(|route| NameAddr::parse(route)).map(|route| route.uri);
+        let next_hop = first.clone().unwrap_or_else(|| uri.clone());
+        if let Some(first) = first
+            && !first.to_ascii_lowercase().split(';').any(|part| part == "lr")
+        {
+            // A strict router of RFC 2543 wants itself in the request line.
+            routes.remove(0);
+            routes.push(format!("<{uri}>"));
+            uri = first;
+        }
+        let path = match SipUri::parse(&next_hop) {
+            Some(hop) => wire.path_to(&hop, Some(&self.link)).await,
+            None => Err(SipError::BadTarget { uri: next_hop.into() }),
+        };
+        let (link, to) = match path {
+            Err(_) if !self.link.closed.is_cancelled() => (self.link.clone(), self.peer),
+            path => path?,
+        };
+        let mut headers = vec![
+            Header::Via(Via::new(via_value(wire, &link, to, &new_branch()))),
+            Header::From(From::new(self.local_party.clone())),
+            Header::To(To::new(self.remote_party.clone())),
+            Header::CallId(CallId::new(self.key.call_id.clone())),
+            Header::CSeq(CSeq::new(format!("{cseq} {method}"))),
+            Header::MaxForwards(MaxForwards::new("70")),
+            Header::UserAgent(UserAgent::new(wire.agent.clone())),
+        ];
+        headers.extend(routes.into_iter().map(|route| Header::Route(Route::new(route))));
+        if method == Method::Invite {
+            headers.push(Header::Contact(Contact::new(self.contact.clone())));
+            headers.push(Header::Allow(ALLOW.into()));
+        }
+        let body = sdp.unwrap_or_default().as_bytes().to_vec();
+        if !body.is_empty() {
+            headers.push(Header::ContentType(ContentType::new(ACCEPT)));
+        }
+        headers.push(Header::ContentLength(ContentLength::new(body.len().to_string())));
+        let uri = Uri::try_from(uri.as_str())?;
+        let request = Request { method, uri, version: Version::V2, headers: headers.into(), body };
+        Ok((request, link, to))
+    }
+}
+
+pub(super) fn new_branch() -> String {
+    format!("z9hG4bK{}", new_token())
+}
+
+pub(super) fn via_value(wire: &Wire, link: &Link, to: SocketAddr, branch: &str) -> String {
+    let address = link.contact_address(to, wire.advertise_ip);
+    format!("SIP/2.0/{} {address};branch={branch};rport", link.transport.via_word())
+}
+
+/// A client transaction, ready to be sent.
+///
+/// # Errors
+/// The request lacks what names a transaction.
+pub(super) fn client(
+    wire: &Wire,
+    request: Request,
+    link: &Link,
+    to: SocketAddr,
+) -> Result<Transaction, SipError> {
+    let key = TransactionKey::from_request(&request, TransactionRole::Client)?;
+    let connection = Some(link.connection.clone());
+    let mut transaction = Transaction::new_client(key, request, wire.stack.clone(), connection);
+    transaction.destination = Some(destination(link, to));
+    Ok(transaction)
+}
+
+/// Extra parts of a response.
+#[derive(Default)]
+pub(super) struct Parts {
+    pub(super) tag: Option<String>,
+    pub(super) contact: Option<String>,
+    pub(super) sdp: Option<String>,
+    pub(super) headers: Vec<Header>,
+}
+
+/// Builds a response and counts it if it is a refusal (RFC 3261 8.2.6).
+pub(super) fn response(wire: &Wire, request: &Request, status: u16, parts: Parts) -> Response {
+    wire.counters.answered(status);
+    let keeps_route = request.method == Method::Invite && (101..300).contains(&status);
+    let mut headers = Vec::new();
+    for header in request.headers.iter() {
+        match header {
+            Header::Via(_) | Header::From(_) | Header::CallId(_) | Header::CSeq(_) => {
+                headers.push(header.clone());
+            }
+            Header::RecordRoute(_) if keeps_route => headers.push(header.clone()),
+            Header::To(to) => {
+                let tagged = match (tag_of(to.value()), &parts.tag) {
+                    (None, Some(tag)) => format!("{};tag={tag}", to.value()),
+                    (None, None) if status > 100 => format!("{};tag={}", to.value(), new_token()),
+                    _ => to.value().to_owned(),
+                };
+                headers.push(Header::To(To::new(tagged)));
+            }
+            _ => {}
+        }
+    }
+    headers.push(Header::Server(wire.agent.clone().into()));
+    if let Some(contact) = parts.contact {
+        headers.push(Header::Contact(Contact::new(contact)));
+    }
+    let success_of_invite = request.method == Method::Invite && (200..300).contains(&status);
+    if success_of_invite || status == 405 {
+        headers.push(Header::Allow(ALLOW.into()));
+    }
+    headers.extend(parts.headers);
+    let body = parts.sdp.unwrap_or_default().into_bytes();
+    if !body.is_empty() {
+        headers.push(Header::ContentType(ContentType::new(ACCEPT)));
+    }
+    headers.push(Header::ContentLength(ContentLength::new(body.len().to_string())));
+    Response {
+        status_code: StatusCode::from(status),
+        wire_reason: None,
+        version: Version::V2,
+        headers: headers.into(),
+        body,
+    }
+}
+
+/// Answers a request and keeps its transaction until it is over, in a task of its own.
+pub(super) fn finish(wire: &Arc<Wire>, mut transaction: Transaction, response: Response) {
+    wire.spawn(async move {
+        if let Err(error) = transaction.respond(response).await {
+            tracing::debug!(%error, "a SIP response could not be sent");
+            return;
+        }
+        if transaction.original.method == Method::Invite {
+            while transaction.receive().await.is_some() {}
+        }
+    });
+}

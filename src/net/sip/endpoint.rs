@@ -1,0 +1,328 @@
+//! The endpoint: binds the listeners, hands requests to their dialogs, opens new ones, and closes
+//! everything in order.
+
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rsipstack::EndpointBuilder;
+use rsipstack::sip::prelude::HeadersExt;
+use rsipstack::sip::{Accept, Allow, Header, Method, RetryAfter, Supported};
+use rsipstack::transaction::endpoint::EndpointOption;
+use rsipstack::transaction::{Transaction, TransactionReceiver};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::address::{SipUri, tag_of};
+use super::counters::{Counters, SipCountersSnapshot};
+use super::dialog::{Dialog, DialogKey, Parts, cseq_of, finish, response};
+use super::incoming::{IncomingCall, offered};
+use super::links::{Transport, Wire, local_ip_toward};
+use super::outgoing::{OutgoingCall, OutgoingRequest, place};
+use super::{ACCEPT, ALLOW, SipError};
+
+/// Requests that wait for one dialog; more are answered 503.
+const DIALOG_QUEUE_LEN_MAX: usize = 16;
+/// What a caller is told when the incoming queue is full.
+const RETRY_AFTER_S: u32 = 5;
+/// How long `shutdown` waits for BYEs to be answered.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(4);
+
+/// Where to listen, and how to present ourselves.
+#[derive(Debug, Clone)]
+pub struct SipConfig {
+    /// UDP addresses; port 0 takes any.
+    pub udp: Vec<SocketAddr>,
+    /// TCP addresses; port 0 takes any.
+    pub tcp: Vec<SocketAddr>,
+    /// The IP address that peers are told, if it is not the one bound (NAT, containers).
+    pub advertise_ip: Option<IpAddr>,
+    /// Sent as `User-Agent` and `Server`.
+    pub user_agent: String,
+    /// Calls that wait to be taken from the receiver; more are refused with 503 and Retry-After.
+    pub incoming_queue_len_max: usize,
+}
+
+/// A running SIP endpoint. A cheap handle: clones are the same endpoint, which runs until
+/// [`SipEndpoint::shutdown`].
+#[derive(Clone)]
+pub struct SipEndpoint {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    wire: Arc<Wire>,
+    registry: Arc<Registry>,
+    local_addrs: Vec<(Transport, SocketAddr)>,
+    drain: CancellationToken,
+}
+
+/// The open dialogs of an endpoint.
+#[derive(Default)]
+pub(super) struct Registry {
+    dialogs: Mutex<HashMap<DialogKey, mpsc::Sender<Transaction>>>,
+    /// Call-ID, From tag and CSeq of the INVITEs that opened dialogs (RFC 3261 8.2.2.2).
+    invites: Mutex<HashSet<InviteKey>>,
+    pub(super) legs: TaskTracker,
+}
+
+pub(super) type InviteKey = (String, String, u32);
+
+/// A dialog's place in the registry; dropping it gives the place up.
+pub(super) struct Registration {
+    registry: Arc<Registry>,
+    counters: Arc<Counters>,
+    key: DialogKey,
+    invite: Option<InviteKey>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Registry {
+    pub(super) fn register(
+        registry: &Arc<Self>,
+        wire: &Wire,
+        key: DialogKey,
+        invite: Option<InviteKey>,
+    ) -> (Registration, mpsc::Receiver<Transaction>) {
+        let (to_dialog, requests) = mpsc::channel(DIALOG_QUEUE_LEN_MAX);
+        locked(&registry.dialogs).insert(key.clone(), to_dialog);
+        if let Some(invite) = &invite {
+            locked(&registry.invites).insert(invite.clone());
+        }
+        Counters::add(&wire.counters.dialogs_open);
+        let counters = wire.counters.clone();
+        (Registration { registry: registry.clone(), counters, key, invite }, requests)
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        locked(&self.registry.dialogs).remove(&self.key);
+        if let Some(invite) = &self.invite {
+            locked(&self.registry.invites).remove(invite);
+        }
+        Counters::remove(&self.counters.dialogs_open);
+    }
+}
+
+impl SipEndpoint {
+    /// Binds every listener and starts to serve.
+    ///
+    /// # Errors
+    /// [`SipError::AddressInUse`] and [`SipError::Bind`] name the listener that failed; then none
+    /// is left open.
+    pub async fn bind(config: SipConfig) -> Result<(Self, mpsc::Receiver<IncomingCall>), SipError> {
+        Self::bind_with(config, EndpointOption::default()).await
+    }
+
+    /// As [`SipEndpoint::bind`], with other timers; the ACK stays ours, because the library's would
+    /// choose its own way to the peer.
+    pub(super) async fn bind_with(
+        config: SipConfig,
+        option: EndpointOption,
+    ) -> Result<(Self, mpsc::Receiver<IncomingCall>), SipError> {
+        let (udp, tcp) = open_sockets(&config).await?;
+        let option = EndpointOption { auto_ack_2xx: false, ..option };
+        let stack =
+            EndpointBuilder::new().with_user_agent(&config.user_agent).with_option(option).build();
+        let transactions = stack.incoming_transactions()?;
+        let tcp_port = tcp.first().map(|(_, address)| address.port());
+        let stack = stack.inner.clone();
+        let wire = Arc::new(Wire::new(stack, config.user_agent, config.advertise_ip, tcp_port));
+        let mut local_addrs = Vec::new();
+        for (socket, address) in udp {
+            local_addrs.push((Transport::Udp, address));
+            wire.serve_udp(socket, address).await;
+        }
+        for (listener, address) in tcp {
+            local_addrs.push((Transport::Tcp, address));
+            wire.serve_tcp(listener, address.port());
+        }
+        let timers = wire.stack.clone();
+        wire.spawn(async move { timers.process_timer().await });
+        let (to_server, calls) = mpsc::channel(config.incoming_queue_len_max.max(1));
+        let inner = Arc::new(Inner {
+            wire,
+            registry: Arc::default(),
+            local_addrs,
+            drain: CancellationToken::new(),
+        });
+        inner.wire.spawn(inner.clone().dispatch(transactions, to_server));
+        Ok((Self { inner }, calls))
+    }
+
+    /// The listeners with their real ports.
+    pub fn local_addrs(&self) -> Vec<(Transport, SocketAddr)> {
+        self.inner.local_addrs.clone()
+    }
+
+    /// The address to name in SDP toward a peer: the advertised one, else the one the kernel would
+    /// send from.
+    pub fn local_ip_toward(&self, peer: SocketAddr) -> Option<IpAddr> {
+        self.inner.wire.advertise_ip.or_else(|| local_ip_toward(peer))
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> SipCountersSnapshot {
+        self.inner.wire.counters.snapshot()
+    }
+
+    /// Places a call.
+    ///
+    /// # Errors
+    /// The target is no SIP address, or there is no way to it.
+    pub async fn place_call(&self, request: OutgoingRequest) -> Result<OutgoingCall, SipError> {
+        if self.inner.drain.is_cancelled() {
+            return Err(SipError::ShuttingDown);
+        }
+        let Inner { wire, registry, drain, .. } = &*self.inner;
+        place(wire, registry, drain.clone(), request).await
+    }
+
+    /// Refuses what comes, hangs up what is open (waiting at most 4 s for the answers), and stops
+    /// listening.
+    pub async fn shutdown(&self) {
+        let Inner { wire, registry, drain, .. } = &*self.inner;
+        drain.cancel();
+        registry.legs.close();
+        if tokio::time::timeout(SHUTDOWN_LIMIT, registry.legs.wait()).await.is_err() {
+            tracing::warn!("some SIP peers did not answer our BYE; leaving without it");
+        }
+        wire.stop.cancel();
+        wire.tasks.close();
+        wire.tasks.wait().await;
+    }
+
+    /// Whether `uri` is an address that [`SipEndpoint::place_call`] could call.
+    pub fn is_callable(uri: &str) -> bool {
+        SipUri::parse(uri).is_some()
+    }
+}
+
+type Udp = Vec<(UdpSocket, SocketAddr)>;
+type Tcp = Vec<(TcpListener, SocketAddr)>;
+
+async fn open_sockets(config: &SipConfig) -> Result<(Udp, Tcp), SipError> {
+    let failed = |transport, address| {
+        move |source: std::io::Error| match source.kind() {
+            std::io::ErrorKind::AddrInUse => SipError::AddressInUse { address, transport },
+            _ => SipError::Bind { address, transport, source },
+        }
+    };
+    if config.udp.is_empty() && config.tcp.is_empty() {
+        return Err(SipError::NoListener);
+    }
+    let (mut udp, mut tcp) = (Vec::new(), Vec::new());
+    for &address in &config.udp {
+        let fail = failed(Transport::Udp, address);
+        let socket = UdpSocket::bind(address).await.map_err(fail)?;
+        let local = socket.local_addr().map_err(failed(Transport::Udp, address))?;
+        udp.push((socket, local));
+    }
+    for &address in &config.tcp {
+        let fail = failed(Transport::Tcp, address);
+        let listener = TcpListener::bind(address).await.map_err(fail)?;
+        let local = listener.local_addr().map_err(failed(Transport::Tcp, address))?;
+        tcp.push((listener, local));
+    }
+    Ok((udp, tcp))
+}
+
+/// What OPTIONS is answered with (RFC 3261 11.2). No extension is supported, and that is said.
+pub(super) fn options_parts() -> Parts {
+    let headers = vec![
+        Header::Allow(Allow::new(ALLOW)),
+        Header::Accept(Accept::new(ACCEPT)),
+        Header::Supported(Supported::new("")),
+    ];
+    Parts { headers, ..Parts::default() }
+}
+
+fn busy_parts() -> Parts {
+    let later = Header::RetryAfter(RetryAfter::new(RETRY_AFTER_S.to_string()));
+    Parts { headers: vec![later], ..Parts::default() }
+}
+
+impl Inner {
+    async fn dispatch(
+        self: Arc<Self>,
+        mut transactions: TransactionReceiver,
+        to_server: mpsc::Sender<IncomingCall>,
+    ) {
+        while let Some(transaction) = transactions.recv().await {
+            self.on_transaction(transaction, &to_server);
+        }
+    }
+
+    fn on_transaction(&self, transaction: Transaction, to_server: &mpsc::Sender<IncomingCall>) {
+        let request = &transaction.original;
+        let to_tag = request.to_header().ok().and_then(|to| tag_of(to.value()));
+        let (status, parts) = match (&request.method, to_tag) {
+            (_, Some(local_tag)) => return self.to_dialog(transaction, local_tag),
+            (Method::Invite, None) => return self.on_invite(transaction, to_server),
+            (Method::Options, None) => (200, options_parts()),
+            (Method::Bye, None) => (481, Parts::default()),
+            _ => (405, Parts::default()),
+        };
+        self.answer(transaction, status, parts);
+    }
+
+    fn answer(&self, transaction: Transaction, status: u16, parts: Parts) {
+        let answer = response(&self.wire, &transaction.original, status, parts);
+        finish(&self.wire, transaction, answer);
+    }
+
+    fn to_dialog(&self, transaction: Transaction, local_tag: String) {
+        let request = &transaction.original;
+        let from_tag = request.from_header().ok().and_then(|from| tag_of(from.value()));
+        let key = DialogKey {
+            call_id: request.call_id_header().map(|id| id.value().to_owned()).unwrap_or_default(),
+            local_tag,
+            remote_tag: from_tag.unwrap_or_default(),
+        };
+        let Some(dialog) = locked(&self.registry.dialogs).get(&key).cloned() else {
+            return self.answer(transaction, 481, Parts::default());
+        };
+        match dialog.try_send(transaction) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(transaction)) => {
+                self.answer(transaction, 503, busy_parts());
+            }
+            Err(mpsc::error::TrySendError::Closed(transaction)) => {
+                self.answer(transaction, 481, Parts::default());
+            }
+        }
+    }
+
+    fn on_invite(&self, transaction: Transaction, to_server: &mpsc::Sender<IncomingCall>) {
+        let request = &transaction.original;
+        let Some((link, source)) = self.wire.origin(request) else {
+            // Its connection closed in between: nobody is left to answer.
+            return;
+        };
+        let permit = match (self.drain.is_cancelled(), to_server.try_reserve()) {
+            (false, Ok(permit)) => permit,
+            _ => return self.answer(transaction, 503, busy_parts()),
+        };
+        let Ok(dialog) = Dialog::as_callee(&self.wire, request, link, source) else {
+            return self.answer(transaction, 400, Parts::default());
+        };
+        let key = (dialog.key.call_id.clone(), dialog.key.remote_tag.clone(), cseq_of(request));
+        if locked(&self.registry.invites).contains(&key) {
+            return self.answer(transaction, 482, Parts::default());
+        }
+        let (registration, requests) =
+            Registry::register(&self.registry, &self.wire, dialog.key.clone(), Some(key));
+        let drain = self.drain.clone();
+        let (call, task) = offered(&self.wire, &transaction, dialog, registration, requests, drain);
+        Counters::add(&self.wire.counters.calls_offered);
+        self.registry.legs.spawn(task.run(transaction));
+        permit.send(call);
+    }
+}

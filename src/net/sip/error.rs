@@ -1,0 +1,61 @@
+//! What can go wrong in signalling, as the caller of this module can act on it.
+
+use std::net::SocketAddr;
+
+use super::links::Transport;
+use crate::base::Pii;
+
+/// A signalling operation that did not work.
+#[derive(Debug, thiserror::Error)]
+pub enum SipError {
+    /// Somebody else listens on that port.
+    #[error(
+        "{address}/{transport} is in use: stop the other program or choose another port for SIP"
+    )]
+    AddressInUse { address: SocketAddr, transport: Transport },
+    /// The address cannot be listened on for another reason.
+    #[error("cannot listen for SIP on {address}/{transport}: {source}")]
+    Bind { address: SocketAddr, transport: Transport, source: std::io::Error },
+    /// The configuration names no listener at all.
+    #[error("no SIP listener: name at least one UDP or TCP address")]
+    NoListener,
+    /// The SIP address of a call that we were to place is not one.
+    #[error("not a SIP address we can call (expected like sip:name@host:5060;transport=tcp)")]
+    BadTarget { uri: Pii<String> },
+    /// The host of a SIP address has no usable network address.
+    #[error("cannot find a network address for {host}: {detail}")]
+    Unresolved { host: String, detail: String },
+    /// No listener or connection fits the transport that the peer asks for.
+    #[error("no {transport} path to {address}: {detail}")]
+    NoPath { address: SocketAddr, transport: Transport, detail: String },
+    /// The caller gave up, or the call ended, before this could be done.
+    #[error("the call is over")]
+    CallOver,
+    /// The same side has an unfinished offer; ask again when it is answered (RFC 3261 14.1).
+    #[error("another change of the session is still unanswered")]
+    OfferPending,
+    /// The peer refused the change of the session.
+    #[error("the other side refused: {status} {reason}")]
+    Refused { status: u16, reason: String },
+    /// A refusal must carry a final status of 300 to 699.
+    #[error("{status} is not a status that refuses a call (300 to 699)")]
+    NotARefusal { status: u16 },
+    /// The SIP library rejected something we built.
+    #[error("SIP stack: {0}")]
+    Stack(String),
+    /// The endpoint is shutting down.
+    #[error("SIP is shutting down")]
+    ShuttingDown,
+}
+
+impl From<rsipstack::Error> for SipError {
+    fn from(error: rsipstack::Error) -> Self {
+        Self::Stack(error.to_string())
+    }
+}
+
+impl From<rsipstack::sip::Error> for SipError {
+    fn from(error: rsipstack::sip::Error) -> Self {
+        Self::Stack(error.to_string())
+    }
+}

@@ -1,0 +1,310 @@
+//! A call that somebody places to us, until it is answered, refused or given up.
+//!
+//! ```text
+//!  INVITE --100--> Offered --ringing()--> Ringing --answer()--> the leg (see `leg`)
+//!                     |  '----------------.  |
+//!                     |      refuse(), drop, |  CANCEL, BYE, connection lost, drain
+//!                     '---------> final response ---------> over
+//! ```
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rsipstack::sip::prelude::HeadersExt;
+use rsipstack::sip::{Header, Method, RetryAfter, Warning};
+use rsipstack::transaction::Transaction;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::SipError;
+use super::address::{SipParty, quoted};
+use super::dialog::{Dialog, Parts, cseq_of, finish, response, sdp_of};
+use super::endpoint::{Registration, options_parts};
+use super::leg::{
+    COMMAND_QUEUE_LEN_MAX, EVENT_QUEUE_LEN_MAX, EventSink, InviteSignal, Leg, ServerInvite,
+    SignalKind, SipLeg,
+};
+use super::links::{Transport, Wire};
+
+/// A provisional response is repeated this often, so that proxies keep waiting
+/// (RFC 3261 13.3.1.1).
+const RINGING_REPEAT: Duration = Duration::from_secs(60);
+
+enum OfferCommand {
+    Ringing,
+    Answer { sdp: String, reply: oneshot::Sender<SipLeg> },
+    Refuse { status: u16, reason: Option<String>, retry_after_s: Option<u32> },
+}
+
+/// A call waiting for an answer. Dropping it refuses the call with 500.
+#[derive(Debug)]
+pub struct IncomingCall {
+    /// Who calls, from the From header: a claim, not a proof.
+    pub caller: SipParty,
+    /// Who is called, from the To header.
+    pub called: SipParty,
+    /// The Call-ID, for traces that span machines.
+    pub sip_call_id: String,
+    /// Where the INVITE came from.
+    pub source: SocketAddr,
+    pub transport: Transport,
+    /// The caller's SDP; `None` if the caller wants ours first (late offer).
+    pub offer_sdp: Option<String>,
+    /// The address to name in SDP toward this caller.
+    pub local_ip: IpAddr,
+    commands: mpsc::Sender<OfferCommand>,
+    gone: CancellationToken,
+}
+
+impl IncomingCall {
+    /// Tells the caller that it rings (180); repeated every minute until the answer.
+    ///
+    /// # Errors
+    /// The caller gave up.
+    pub async fn ringing(&mut self) -> Result<(), SipError> {
+        self.command(OfferCommand::Ringing).await
+    }
+
+    /// Answers with 200 and `sdp`: the answer, or the offer if [`IncomingCall::offer_sdp`] is
+    /// `None`; then the caller's answer comes as [`super::LegEvent::LateAnswer`].
+    ///
+    /// # Errors
+    /// The caller gave up.
+    pub async fn answer(self, sdp: String) -> Result<SipLeg, SipError> {
+        let (reply, leg) = oneshot::channel();
+        self.command(OfferCommand::Answer { sdp, reply }).await?;
+        leg.await.map_err(|_| SipError::CallOver)
+    }
+
+    /// Refuses the call: `status` 300 to 699, `reason` as Warning text (RFC 3261 20.43),
+    /// `retry_after_s` as Retry-After.
+    ///
+    /// # Errors
+    /// The caller gave up already, or `status` refuses nothing.
+    pub async fn refuse(
+        self,
+        status: u16,
+        reason: Option<String>,
+        retry_after_s: Option<u32>,
+    ) -> Result<(), SipError> {
+        if !(300..700).contains(&status) {
+            return Err(SipError::NotARefusal { status });
+        }
+        self.command(OfferCommand::Refuse { status, reason, retry_after_s }).await
+    }
+
+    /// Resolves when the caller gives up before the answer; the 487 is sent then.
+    pub async fn cancelled(&mut self) {
+        self.gone.cancelled().await;
+    }
+
+    async fn command(&self, command: OfferCommand) -> Result<(), SipError> {
+        if self.gone.is_cancelled() {
+            return Err(SipError::CallOver);
+        }
+        self.commands.send(command).await.map_err(|_| SipError::CallOver)
+    }
+}
+
+/// The task's side of an [`IncomingCall`].
+pub(super) struct Offered {
+    wire: Arc<Wire>,
+    dialog: Dialog,
+    registration: Registration,
+    requests: mpsc::Receiver<Transaction>,
+    commands: mpsc::Receiver<OfferCommand>,
+    gone: CancellationToken,
+    drain: CancellationToken,
+}
+
+/// Makes both sides of an offered call.
+pub(super) fn offered(
+    wire: &Arc<Wire>,
+    transaction: &Transaction,
+    dialog: Dialog,
+    registration: Registration,
+    requests: mpsc::Receiver<Transaction>,
+    drain: CancellationToken,
+) -> (IncomingCall, Offered) {
+    let (to_task, commands) = mpsc::channel(COMMAND_QUEUE_LEN_MAX);
+    let gone = CancellationToken::new();
+    let invite = &transaction.original;
+    let party = |value: Option<&str>| value.map(SipParty::from_header).unwrap_or_default();
+    let call = IncomingCall {
+        caller: party(invite.from_header().ok().map(|header| header.value())),
+        called: party(invite.to_header().ok().map(|header| header.value())),
+        sip_call_id: dialog.key.call_id.clone(),
+        source: dialog.peer,
+        transport: dialog.link.transport,
+        offer_sdp: sdp_of(&invite.body),
+        local_ip: dialog.link.contact_address(dialog.peer, wire.advertise_ip).ip(),
+        commands: to_task,
+        gone: gone.clone(),
+    };
+    let task =
+        Offered { wire: wire.clone(), dialog, registration, requests, commands, gone, drain };
+    (call, task)
+}
+
+enum Step {
+    Go,
+    Over,
+    Answer { sdp: String, reply: oneshot::Sender<SipLeg> },
+}
+
+impl Offered {
+    pub(super) async fn run(mut self, mut transaction: Transaction) {
+        // RFC 3261 17.2.1: 100 stops the caller's retransmissions while we decide.
+        _ = transaction.send_trying().await;
+        let (signals, mut signalled) = mpsc::channel(COMMAND_QUEUE_LEN_MAX);
+        let invite = ServerInvite::start(&self.wire, transaction, signals.clone());
+        let drain = self.drain.clone();
+        let lost = self.dialog.link.closed.clone();
+        let mut repeat_at: Option<Instant> = None;
+        loop {
+            let step = tokio::select! {
+                biased;
+                Some(signal) = signalled.recv() => self.on_signal(&signal, &invite),
+                Some(request) = self.requests.recv() => self.on_request(request, &invite),
+                command = self.commands.recv() => match command {
+                    Some(OfferCommand::Ringing) => {
+                        repeat_at = Some(Instant::now() + RINGING_REPEAT);
+                        self.ring(&invite);
+                        Step::Go
+                    }
+                    Some(OfferCommand::Answer { sdp, reply }) => Step::Answer { sdp, reply },
+                    Some(OfferCommand::Refuse { status, reason, retry_after_s }) => {
+                        self.refuse(&invite, status, reason, retry_after_s)
+                    }
+                    None => self.refuse(&invite, 500, None, None),
+                },
+                () = drain.cancelled() => {
+                    self.refuse(&invite, 503, Some("shutting down".to_owned()), Some(30))
+                }
+                () = lost.cancelled() => {
+                    invite.abandon();
+                    Step::Over
+                }
+                () = at(repeat_at) => {
+                    repeat_at = Some(Instant::now() + RINGING_REPEAT);
+                    self.ring(&invite);
+                    Step::Go
+                }
+            };
+            match step {
+                Step::Go => {}
+                Step::Over => {
+                    self.gone.cancel();
+                    return;
+                }
+                Step::Answer { sdp, reply } => {
+                    return self.answer(invite, (signals, signalled), sdp, reply).await;
+                }
+            }
+        }
+    }
+
+    fn parts(&self) -> Parts {
+        Parts {
+            tag: Some(self.dialog.key.local_tag.clone()),
+            contact: Some(self.dialog.contact.clone()),
+            ..Parts::default()
+        }
+    }
+
+    fn ring(&self, invite: &ServerInvite) {
+        invite.respond(response(&self.wire, &invite.request, 180, self.parts()));
+    }
+
+    fn refuse(
+        &self,
+        invite: &ServerInvite,
+        status: u16,
+        reason: Option<String>,
+        retry_after_s: Option<u32>,
+    ) -> Step {
+        let mut parts = Parts { contact: None, ..self.parts() };
+        if let Some(reason) = reason {
+            // 399: a text for people (RFC 3261 20.43). The agent is named by our address.
+            let agent = self.dialog.link.contact_address(self.dialog.peer, self.wire.advertise_ip);
+            let text = format!("399 {agent} {}", quoted(&reason));
+            parts.headers.push(Header::Warning(Warning::new(text)));
+        }
+        if let Some(seconds) = retry_after_s {
+            parts.headers.push(Header::RetryAfter(RetryAfter::new(seconds.to_string())));
+        }
+        invite.respond(response(&self.wire, &invite.request, status, parts));
+        Step::Over
+    }
+
+    fn on_signal(&self, signal: &InviteSignal, invite: &ServerInvite) -> Step {
+        match signal.kind {
+            SignalKind::Cancelled => self.refuse(invite, 487, None, None),
+            SignalKind::Unacknowledged => Step::Over,
+            SignalKind::Acknowledged { .. } => Step::Go,
+        }
+    }
+
+    /// A request within the early dialog.
+    fn on_request(&mut self, transaction: Transaction, invite: &ServerInvite) -> Step {
+        let request = &transaction.original;
+        let in_order = cseq_of(request) > self.dialog.remote_cseq;
+        let (status, parts, step) = match request.method {
+            Method::Bye if in_order => {
+                // RFC 3261 15.1.2: a caller may end an early dialog by BYE, too.
+                (200, Parts::default(), self.refuse(invite, 487, None, None))
+            }
+            Method::Options if in_order => (200, options_parts(), Step::Go),
+            _ => {
+                let later = vec![Header::RetryAfter(RetryAfter::new("2"))];
+                (500, Parts { headers: later, ..Parts::default() }, Step::Go)
+            }
+        };
+        if in_order {
+            self.dialog.remote_cseq = cseq_of(request);
+        }
+        let answer = response(&self.wire, request, status, parts);
+        finish(&self.wire, transaction, answer);
+        step
+    }
+
+    async fn answer(
+        self,
+        invite: ServerInvite,
+        signals: (mpsc::Sender<InviteSignal>, mpsc::Receiver<InviteSignal>),
+        sdp: String,
+        reply: oneshot::Sender<SipLeg>,
+    ) {
+        let (commands, from_handle) = mpsc::channel(COMMAND_QUEUE_LEN_MAX);
+        let (to_handle, events) = mpsc::channel(EVENT_QUEUE_LEN_MAX);
+        if reply.send(SipLeg { commands, events }).is_err() {
+            // Whoever answered is gone: nobody would ever speak on this call.
+            self.refuse(&invite, 500, None, None);
+            return;
+        }
+        let parts = Parts { sdp: Some(sdp.clone()), ..self.parts() };
+        invite.respond(response(&self.wire, &invite.request, 200, parts));
+        let late = sdp_of(&invite.request.body).is_none();
+        let leg = Leg {
+            wire: self.wire,
+            dialog: self.dialog,
+            registration: self.registration,
+            requests: self.requests,
+            signals,
+            commands: from_handle,
+            events: EventSink::Incoming(to_handle),
+            local_sdp: sdp,
+            drain: self.drain,
+        };
+        leg.run(Some((invite, late))).await;
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,49 @@
+//! SIP signalling (RFC 3261) over UDP and TCP: calls in, calls out, hold and resume, hang-up.
+//!
+//! Job: own the SIP sockets, keep bad messages away from the stack, run transactions and dialogs,
+//! and speak to the rest of the program in [`IncomingCall`], [`SipLeg`], [`OutgoingCall`] and
+//! [`LegEvent`]. Non-job: what an SDP body means, RTP, what to do with a call.
+//!
+//! ```text
+//!  socket -> frame (TCP only) -> wire (scan) -> gate (judge) -> transactions -> dispatch -> leg
+//!                                   |               |             (rsipstack)
+//!                                   '-- counted ----'--> stateless 400/405/415/416/420/505
+//! ```
+//!
+//! `frame`, `wire`, `gate`, `reply` and `address` are pure. The parser and the transaction machines
+//! are rsipstack's; none of its types leave this folder. It writes whole messages to the log at
+//! level info: give every log filter [`LOG_FILTER`].
+
+mod address;
+mod counters;
+mod dialog;
+mod endpoint;
+mod error;
+mod frame;
+mod gate;
+mod incoming;
+mod leg;
+mod links;
+mod outgoing;
+mod reply;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+pub use address::SipParty;
+pub use counters::{MalformedKind, SipCountersSnapshot};
+pub use endpoint::{SipConfig, SipEndpoint};
+pub use error::SipError;
+pub use incoming::IncomingCall;
+pub use leg::{EndedBy, LegEvent, ReofferReply, SipLeg};
+pub use links::Transport;
+pub use outgoing::{OutgoingCall, OutgoingEvent, OutgoingRequest};
+
+/// The methods this server understands; sent as `Allow` (RFC 3261 20.5).
+pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS";
+
+/// The only body type this server understands; sent as `Accept` (RFC 3261 20.1).
+pub const ACCEPT: &str = "application/sdp";
+
+/// Directive for the log filter: the SIP library logs whole messages (numbers, names) at info.
+pub const LOG_FILTER: &str = "rsipstack=error";

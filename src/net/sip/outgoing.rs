@@ -1,0 +1,344 @@
+//! A call that we place: trunk tests, callbacks, and the peer in our own tests.
+//!
+//! ```text
+//!  INVITE --> Calling --1xx--> Proceeding --2xx, ACK--> the leg (see `leg`)
+//!                |                 |  cancel(): CANCEL once a 1xx came (RFC 3261 9.1)
+//!                '-- 3xx..6xx -----'--------------------> Refused or Ended
+//! ```
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rsipstack::sip::{
+    CSeq, CallId, Contact, ContentLength, ContentType, From, Header, MaxForwards, Method, Request,
+    Response, SipMessage, StatusCodeKind, To, Uri, UserAgent, Version, Via,
+};
+use rsipstack::transaction::Transaction;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::address::{SipUri, user_part};
+use super::counters::Counters;
+use super::dialog::{
+    Dialog, client, contact_value, cseq_of, new_branch, new_token, sdp_of, via_value,
+};
+use super::endpoint::Registry;
+use super::leg::{
+    COMMAND_QUEUE_LEN_MAX, EVENT_QUEUE_LEN_MAX, EndedBy, EventSink, Leg, LegCommand, LegEvent,
+    ReofferReply, acknowledge, final_answer, reinvite, send_bye,
+};
+use super::links::{Link, Wire};
+use super::{ACCEPT, ALLOW, SipError};
+
+/// How long a cancelled INVITE may stay without a final response (64*T1, RFC 3261 9.1).
+const CANCEL_LIMIT: Duration = Duration::from_secs(32);
+
+/// A call to place. It has no `Debug`: both addresses are about a person.
+#[derive(Clone)]
+pub struct OutgoingRequest {
+    /// `sip:name@host:port`, with `;transport=tcp` for TCP.
+    pub target_uri: String,
+    /// The user part of our From address.
+    pub from_user: String,
+    /// Our SDP offer.
+    pub offer_sdp: String,
+}
+
+/// What happens on a call that we placed.
+#[derive(Debug)]
+pub enum OutgoingEvent {
+    /// It rings over there.
+    Ringing,
+    /// Answered with this SDP; the ACK is sent.
+    Answered { sdp: String },
+    /// Not answered; nothing follows.
+    Refused { status: u16, reason: String },
+    /// The other side wants to change the session.
+    Reoffer { offer_sdp: String, reply: ReofferReply },
+    /// The answer to an offer that we made because their re-INVITE had none.
+    LateAnswer { sdp: String },
+    /// The call is over; nothing follows.
+    Ended { by: EndedBy },
+}
+
+impl OutgoingEvent {
+    /// `None` for what a caller is not told: the ACK was ours.
+    pub(super) fn from_leg(event: LegEvent) -> Option<Self> {
+        match event {
+            LegEvent::Confirmed => None,
+            LegEvent::Reoffer { offer_sdp, reply } => Some(Self::Reoffer { offer_sdp, reply }),
+            LegEvent::LateAnswer { sdp } => Some(Self::LateAnswer { sdp }),
+            LegEvent::Ended { by } => Some(Self::Ended { by }),
+        }
+    }
+}
+
+/// Our side of a call that we placed. Dropping it cancels or hangs up.
+#[derive(Debug)]
+pub struct OutgoingCall {
+    /// The Call-ID, for traces that span machines.
+    pub sip_call_id: String,
+    commands: mpsc::Sender<LegCommand>,
+    events: mpsc::Receiver<OutgoingEvent>,
+}
+
+impl OutgoingCall {
+    /// The next event; `None` once the call is over and everything was read.
+    pub async fn next_event(&mut self) -> Option<OutgoingEvent> {
+        self.events.recv().await
+    }
+
+    /// Gives up a call that is not answered yet; an answered one is hung up.
+    pub async fn cancel(&self) {
+        self.hang_up("cancelled").await;
+    }
+
+    /// Hangs up (or cancels); [`OutgoingEvent::Ended`] follows.
+    pub async fn hang_up(&self, reason: &str) {
+        _ = self.commands.send(LegCommand::HangUp { reason: reason.to_owned() }).await;
+    }
+
+    /// Offers a new session (hold, resume) and returns the answer's SDP.
+    ///
+    /// # Errors
+    /// The call is not answered or over, another offer is open, or the other side refused.
+    pub async fn reinvite(&self, sdp: String) -> Result<String, SipError> {
+        reinvite(&self.commands, sdp).await
+    }
+}
+
+/// Sends an INVITE and starts the task that follows it.
+pub(super) async fn place(
+    wire: &Arc<Wire>,
+    registry: &Arc<Registry>,
+    drain: CancellationToken,
+    request: OutgoingRequest,
+) -> Result<OutgoingCall, SipError> {
+    let bad = || SipError::BadTarget { uri: request.target_uri.clone().into() };
+    let target = SipUri::parse(&request.target_uri).ok_or_else(bad)?;
+    let uri = Uri::try_from(request.target_uri.as_str()).map_err(|_| bad())?;
+    let (link, to) = wire.path_to(&target, None).await?;
+    let invite = build_invite(wire, &link, to, uri, &request);
+    let sip_call_id = call_id_of(&invite);
+    let transaction = client(wire, invite.clone(), &link, to)?;
+    let (commands, from_handle) = mpsc::channel(COMMAND_QUEUE_LEN_MAX);
+    let (to_handle, events) = mpsc::channel(EVENT_QUEUE_LEN_MAX);
+    Counters::add(&wire.counters.calls_placed);
+    let task = Calling {
+        wire: wire.clone(),
+        registry: registry.clone(),
+        invite,
+        offer_sdp: request.offer_sdp,
+        link,
+        to,
+        commands: from_handle,
+        events: to_handle,
+        drain,
+    };
+    registry.legs.spawn(task.run(transaction));
+    Ok(OutgoingCall { sip_call_id, commands, events })
+}
+
+fn call_id_of(invite: &Request) -> String {
+    use rsipstack::sip::prelude::HeadersExt;
+    invite.call_id_header().map(|header| header.value().to_owned()).unwrap_or_default()
+}
+
+fn build_invite(
+    wire: &Wire,
+    link: &Link,
+    to: SocketAddr,
+    uri: Uri,
+    request: &OutgoingRequest,
+) -> Request {
+    let us = link.contact_address(to, wire.advertise_ip);
+    let from = format!("<sip:{}@{us}>;tag={}", user_part(&request.from_user), new_token());
+    let body = request.offer_sdp.as_bytes().to_vec();
+    let mut headers = vec![
+        Header::Via(Via::new(via_value(wire, link, to, &new_branch()))),
+        Header::From(From::new(from)),
+        Header::To(To::new(format!("<{}>", request.target_uri))),
+        Header::CallId(CallId::new(format!("{}{}", new_token(), new_token()))),
+        Header::CSeq(CSeq::new("1 INVITE")),
+        Header::MaxForwards(MaxForwards::new("70")),
+        Header::Contact(Contact::new(contact_value(wire, link, to))),
+        Header::Allow(ALLOW.into()),
+        Header::UserAgent(UserAgent::new(wire.agent.clone())),
+    ];
+    if !body.is_empty() {
+        headers.push(Header::ContentType(ContentType::new(ACCEPT)));
+    }
+    headers.push(Header::ContentLength(ContentLength::new(body.len().to_string())));
+    Request { method: Method::Invite, uri, version: Version::V2, headers: headers.into(), body }
+}
+
+/// An INVITE of ours until its final response.
+struct Calling {
+    wire: Arc<Wire>,
+    registry: Arc<Registry>,
+    invite: Request,
+    offer_sdp: String,
+    link: Arc<Link>,
+    to: SocketAddr,
+    commands: mpsc::Receiver<LegCommand>,
+    events: mpsc::Sender<OutgoingEvent>,
+    drain: CancellationToken,
+}
+
+/// How far giving up has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cancel {
+    No,
+    /// Wanted, but no provisional response yet.
+    Wanted,
+    /// CANCEL is on its way; the INVITE must end by then.
+    Sent(Instant),
+}
+
+impl Calling {
+    async fn run(mut self, transaction: Transaction) {
+        let mut responses = responses_of(&self.wire, transaction);
+        let drain = self.drain.clone();
+        let mut cancel = Cancel::No;
+        let mut proceeding = false;
+        loop {
+            tokio::select! {
+                response = responses.recv() => match response {
+                    None => return self.end(EndedBy::TransportError),
+                    Some(response) => match response.status_code.kind() {
+                        StatusCodeKind::Provisional => {
+                            proceeding = true;
+                            if response.status_code.code() == 180 {
+                                _ = self.events.try_send(OutgoingEvent::Ringing);
+                            }
+                        }
+                        StatusCodeKind::Successful => {
+                            return self.answered(response, cancel).await;
+                        }
+                        _ if cancel != Cancel::No => return self.end(EndedBy::Local),
+                        _ => return self.refused(response),
+                    },
+                },
+                command = self.commands.recv(), if cancel == Cancel::No => match command {
+                    Some(LegCommand::Reinvite { reply, .. }) => {
+                        _ = reply.send(Err(SipError::OfferPending));
+                    }
+                    Some(LegCommand::HangUp { .. }) | None => cancel = Cancel::Wanted,
+                },
+                () = drain.cancelled(), if cancel == Cancel::No => cancel = Cancel::Wanted,
+                () = expired(cancel) => return self.end(EndedBy::Timeout),
+            }
+            if cancel == Cancel::Wanted && proceeding {
+                cancel = Cancel::Sent(Instant::now() + CANCEL_LIMIT);
+                self.send_cancel();
+            }
+        }
+    }
+
+    fn end(&self, by: EndedBy) {
+        _ = self.events.try_send(OutgoingEvent::Ended { by });
+    }
+
+    fn refused(&self, response: Response) {
+        let status = response.status_code.code();
+        let reason = response.wire_reason.unwrap_or_else(|| response.status_code.text().to_owned());
+        _ = self.events.try_send(OutgoingEvent::Refused { status, reason });
+    }
+
+    /// RFC 3261 9.1: the INVITE's topmost Via, Request-URI, Call-ID, To, From and CSeq number.
+    fn send_cancel(&self) {
+        let mut headers: Vec<Header> = self
+            .invite
+            .headers
+            .iter()
+            .filter(|header| {
+                matches!(
+                    header,
+                    Header::Via(_)
+                        | Header::From(_)
+                        | Header::To(_)
+                        | Header::CallId(_)
+                        | Header::MaxForwards(_)
+                        | Header::UserAgent(_)
+                )
+            })
+            .cloned()
+            .collect();
+        headers.push(Header::CSeq(CSeq::new(format!("{} CANCEL", cseq_of(&self.invite)))));
+        headers.push(Header::ContentLength(ContentLength::new("0")));
+        let request = Request {
+            method: Method::Cancel,
+            uri: self.invite.uri.clone(),
+            version: Version::V2,
+            headers: headers.into(),
+            body: Vec::new(),
+        };
+        match client(&self.wire, request, &self.link, self.to) {
+            Ok(transaction) => drop(final_answer(&self.wire, transaction)),
+            Err(error) => tracing::debug!(%error, "a CANCEL could not be built"),
+        }
+    }
+
+    async fn answered(self, answer: Response, cancel: Cancel) {
+        let built = Dialog::as_caller(&self.invite, &answer, self.link.clone(), self.to);
+        let mut dialog = match built {
+            Ok(dialog) => dialog,
+            Err(error) => {
+                tracing::debug!(%error, "an answer opens no dialog");
+                return self.end(EndedBy::TransportError);
+            }
+        };
+        acknowledge(&self.wire, &dialog, cseq_of(&self.invite)).await;
+        if cancel != Cancel::No {
+            // The answer crossed our CANCEL: take it and hang up (RFC 3261 15.1).
+            let sent = send_bye(&self.wire, &mut dialog, "cancelled").await;
+            self.end(EndedBy::Local);
+            if let Ok(done) = sent {
+                _ = done.await;
+            }
+            self.wire.forget_ack(&dialog.ack_key());
+            return;
+        }
+        let (registration, requests) =
+            Registry::register(&self.registry, &self.wire, dialog.key.clone(), None);
+        let sdp = sdp_of(&answer.body).unwrap_or_default();
+        _ = self.events.try_send(OutgoingEvent::Answered { sdp });
+        let leg = Leg {
+            wire: self.wire,
+            dialog,
+            registration,
+            requests,
+            signals: mpsc::channel(COMMAND_QUEUE_LEN_MAX),
+            commands: self.commands,
+            events: EventSink::Outgoing(self.events),
+            local_sdp: self.offer_sdp,
+            drain: self.drain,
+        };
+        leg.run(None).await;
+    }
+}
+
+async fn expired(cancel: Cancel) {
+    match cancel {
+        Cancel::Sent(limit) => sleep_until(limit).await,
+        Cancel::No | Cancel::Wanted => std::future::pending().await,
+    }
+}
+
+/// Runs an INVITE client transaction in its own task; the channel closes when it is over.
+fn responses_of(wire: &Wire, mut transaction: Transaction) -> mpsc::Receiver<Response> {
+    let (to_task, responses) = mpsc::channel(COMMAND_QUEUE_LEN_MAX);
+    wire.spawn(async move {
+        if transaction.send().await.is_err() {
+            return;
+        }
+        while let Some(message) = transaction.receive().await {
+            if let SipMessage::Response(response) = message {
+                _ = to_task.send(response).await;
+            }
+        }
+    });
+    responses
+}

@@ -1,0 +1,239 @@
+//! `patterns.md` and `queues.md`: what belongs to no single intent.
+
+use std::collections::BTreeMap;
+
+use super::document::{Block, Document, keyed, normal};
+use super::finding::{Report, did_you_mean, listed};
+use super::slots::read_slots;
+use super::speech::{
+    Context, Moment, Variables, check_aloud, check_nameless_variant, check_uses, read_all,
+};
+use super::template::is_name;
+use super::{Pattern, Patterns, Queue, QueueName, SlotSpec, Template, VerificationName};
+
+/// Urgency of a queue that does not give one.
+const PRIORITY_DEFAULT: u8 = 5;
+
+/// Reads `patterns.md`.
+pub(super) fn read_patterns(
+    document: &Document,
+    cx: &Context<'_>,
+    report: &mut Report,
+) -> Patterns {
+    document.check_fields(&[], report);
+    let mut says = BTreeMap::new();
+    let mut verifications = BTreeMap::new();
+    for section in &document.sections {
+        let name = normal(&section.heading);
+        let pattern = Pattern::ALL.into_iter().find(|p| normal(p.heading()) == name);
+        if let Some(pattern) = pattern {
+            if says.contains_key(&pattern) {
+                report.error(
+                    section.line,
+                    format!("`## {}` stands here twice", section.heading),
+                    "put both together under one heading",
+                );
+            }
+            says.insert(pattern, read_pattern(pattern, section, cx, report));
+        } else if let Some(verification) = verification_name(&section.heading) {
+            read_verification(verification, section, &mut verifications, cx, report);
+        } else {
+            let known = Pattern::ALL.iter().map(|pattern| pattern.heading());
+            report.error(
+                section.line,
+                format!("`## {}` is not a pattern", section.heading),
+                did_you_mean(&section.heading, known, "remove it"),
+            );
+        }
+    }
+    let missing: Vec<&str> =
+        Pattern::ALL.iter().filter(|p| !says.contains_key(p)).map(|p| p.heading()).collect();
+    if !missing.is_empty() {
+        report.error(
+            1,
+            format!("there is nothing to say on {}", missing.join(", ")),
+            "add a section for each, such as `## No input`, with one or more lines",
+        );
+    }
+    Patterns { says, verifications }
+}
+
+fn read_pattern(
+    pattern: Pattern,
+    section: &Block,
+    cx: &Context<'_>,
+    report: &mut Report,
+) -> Vec<Template> {
+    section.check_no_blocks(report);
+    let items = section.items(report);
+    let what = format!("`## {}`", section.heading);
+    if items.is_empty() {
+        report.error(section.line, format!("{what} is empty"), "write what is said");
+    }
+    let variables = Variables::only(pattern.variables());
+    let variants = read_all(&items, &variables, pattern_moment(pattern), cx, report);
+    check_uses(&variants, pattern.variables(), &what, report);
+    check_nameless_variant(&variants, &what, section.line, report);
+    variants
+}
+
+/// Some patterns are said when something of their own has come to an end; the others may be said
+/// before any action.
+const fn pattern_moment(pattern: Pattern) -> Moment {
+    match pattern {
+        Pattern::AnythingElse
+        | Pattern::Goodbye
+        | Pattern::Corrected
+        | Pattern::Cancelled
+        | Pattern::Verified
+        | Pattern::HandOffCallback => Moment::Apart,
+        _ => Moment::Before,
+    }
+}
+
+fn verification_name(heading: &str) -> Option<&str> {
+    let (first, rest) = heading.split_once(' ')?;
+    (first.eq_ignore_ascii_case("verify") && !rest.trim().is_empty()).then(|| rest.trim())
+}
+
+fn read_verification(
+    name: &str,
+    section: &Block,
+    verifications: &mut BTreeMap<VerificationName, Vec<SlotSpec>>,
+    cx: &Context<'_>,
+    report: &mut Report,
+) {
+    let key = VerificationName::new(name);
+    let slots = read_slots(section, &Variables::default(), cx, report);
+    let Some(signature) = cx.declared.verifications.get(&key) else {
+        let known = cx.declared.verifications.keys().map(VerificationName::as_str);
+        let none = "remove it: frontdoor.toml declares no verification";
+        report.error(
+            section.line,
+            format!("there is no verification `{name}`"),
+            did_you_mean(name, known, none),
+        );
+        return;
+    };
+    let has = |wanted: &String| slots.iter().any(|slot| slot.name.as_str() == wanted);
+    let missing = signature.slots.iter().filter(|wanted| !has(wanted)).map(String::as_str);
+    let missing: Vec<&str> = missing.collect();
+    if !missing.is_empty() {
+        report.error(
+            section.line,
+            format!("`{name}` also checks {}, which nothing asks for", listed(missing.clone())),
+            format!("add a block `### {} (...)` below it", missing[0]),
+        );
+    }
+    for slot in slots.iter().filter(|slot| !signature.slots.iter().any(|s| s == slot.name.as_str()))
+    {
+        let block =
+            section.blocks.iter().find(|b| super::slots::slot_name(b) == slot.name.as_str());
+        report.error(
+            block.map_or(section.line, |block| block.line),
+            format!("`{name}` does not check `{}`", slot.name),
+            did_you_mean(
+                slot.name.as_str(),
+                signature.slots.iter().map(String::as_str),
+                "remove it",
+            ),
+        );
+    }
+    if verifications.insert(key, slots).is_some() {
+        report.error(
+            section.line,
+            format!("`## {}` stands here twice", section.heading),
+            "keep one of the two",
+        );
+    }
+}
+
+/// Reads `queues.md`.
+pub(super) fn read_queues(
+    document: &Document,
+    cx: &Context<'_>,
+    report: &mut Report,
+) -> BTreeMap<QueueName, Queue> {
+    document.check_fields(&[], report);
+    let mut queues = BTreeMap::new();
+    for section in &document.sections {
+        if !is_name(&section.heading) {
+            report.error(
+                section.line,
+                format!("`{}` cannot be the name of a queue", section.heading),
+                "use lowercase letters, digits and `_`, and put what callers hear after `Spoken:`",
+            );
+            continue;
+        }
+        let queue = read_queue(section, cx, report);
+        if queues.insert(queue.name.clone(), queue).is_some() {
+            let what = format!("the queue `{}` stands here twice", section.heading);
+            report.error(section.line, what, "keep one of the two");
+        }
+    }
+    queues
+}
+
+fn read_queue(section: &Block, cx: &Context<'_>, report: &mut Report) -> Queue {
+    let entries = keyed(&section.lines, &["Spoken", "Skills", "Priority"], report);
+    let entry = |key: &str| entries.iter().find(|entry| normal(&entry.key) == normal(key));
+    let text = |key: &str| {
+        let item = entry(key).and_then(|entry| entry.items.first());
+        item.map(|item| item.text.clone()).unwrap_or_default()
+    };
+    let spoken = text("Spoken");
+    if spoken.is_empty() {
+        report.error(
+            section.line,
+            format!("the queue `{}` has no spoken name", section.heading),
+            "add a line such as `Spoken: our billing team`",
+        );
+    }
+    let line = entry("Spoken").map_or(section.line, |entry| entry.line);
+    check_aloud(&spoken, line, &cx.written_words, report);
+    let skills = text("Skills");
+    let skills = skills.split(',').map(str::trim).filter(|skill| !skill.is_empty());
+    let priority = match entry("Priority") {
+        None => PRIORITY_DEFAULT,
+        Some(entry) => match text("Priority").parse() {
+            Ok(priority @ 1..=9) => priority,
+            _ => {
+                let what = format!("`{}` is not a priority", text("Priority"));
+                report.error(entry.line, what, "write a number from 1 (first) to 9");
+                PRIORITY_DEFAULT
+            }
+        },
+    };
+    Queue {
+        name: QueueName::new(section.heading.clone()),
+        spoken,
+        skills: skills.map(str::to_owned).collect(),
+        priority,
+        while_waiting: while_waiting(section, cx, report),
+    }
+}
+
+fn while_waiting(section: &Block, cx: &Context<'_>, report: &mut Report) -> Vec<Template> {
+    let mut said = Vec::new();
+    for block in &section.blocks {
+        if normal(&block.heading) != "while waiting" {
+            report.error(
+                block.line,
+                format!("`### {}` does not belong to a queue", block.heading),
+                "use `### While waiting`",
+            );
+            continue;
+        }
+        let items = block.items(report);
+        said = read_all(&items, &Variables::default(), Moment::Before, cx, report);
+        check_nameless_variant(&said, "`### While waiting`", block.line, report);
+    }
+    if said.is_empty() {
+        report.warning(
+            section.line,
+            format!("nothing is said to callers who wait for `{}`", section.heading),
+            "add `### While waiting` with a line or two",
+        );
+    }
+    said
+}

@@ -1,0 +1,365 @@
+//! From packets to 20 ms frames and digits.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::audio::{AudioFrame, MediaTime, SampleRate};
+use crate::base::Pii;
+
+use super::digits::{DigitReceiver, Event, Press};
+use super::jitter::{Inserted, JitterBuffer, Kind};
+use super::packet::{Packet, RtpError, parse_packet};
+use super::sequence::{Order, SequenceTracker};
+use super::{FRAME_LEN, PayloadTypes};
+
+/// The longest audio payload taken, 200 ms.
+const PAYLOAD_MAX: usize = 1600;
+/// Comfort noise (RFC 3389) comes from many senders without having been negotiated.
+const COMFORT_NOISE: u8 = 13;
+/// A new source is believed after so many packets in order ...
+const SOURCE_PROOF: u32 = 3;
+/// ... or at once when the old one has been quiet for so long.
+const SOURCE_QUIET: Duration = Duration::from_millis(200);
+/// Digits not yet fetched. Overflow drops the newest.
+const EVENTS_MAX: usize = 64;
+
+/// Something other than audio that came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RtpEvent {
+    /// A key was pressed and let go. Reported once per press.
+    Digit {
+        /// `0`-`9`, `*`, `#` or `A`-`D`.
+        digit: Pii<char>,
+        /// How long it was held.
+        duration_ms: u32,
+    },
+}
+
+/// Twenty milliseconds for the playout tick.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pulled {
+    /// All as it was sent.
+    Audio(AudioFrame),
+    /// At least a part was made up in place of lost or late packets.
+    Concealed(AudioFrame),
+    /// Nothing was sent for this time, or nothing has come for more than 60 ms.
+    Silence(AudioFrame),
+}
+
+impl Pulled {
+    /// The frame, whatever it is made of.
+    pub fn into_frame(self) -> AudioFrame {
+        match self {
+            Self::Audio(frame) | Self::Concealed(frame) | Self::Silence(frame) => frame,
+        }
+    }
+
+    /// The frame, whatever it is made of.
+    pub const fn frame(&self) -> &AudioFrame {
+        match self {
+            Self::Audio(frame) | Self::Concealed(frame) | Self::Silence(frame) => frame,
+        }
+    }
+}
+
+/// Datagrams that were not packets of the stream, by kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Malformed {
+    /// Ended within the header.
+    pub short: u64,
+    /// Not RTP version 2.
+    pub version: u64,
+    /// Impossible padding.
+    pub padding: u64,
+    /// A payload type that was not negotiated.
+    pub payload_type: u64,
+    /// Audio packets without audio.
+    pub empty: u64,
+    /// Audio packets of more than 200 ms.
+    pub oversize: u64,
+    /// Telephone-events too short to be one.
+    pub event: u64,
+}
+
+/// Counts since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Stats {
+    /// Packets of the stream, duplicates and late ones included.
+    pub received: u64,
+    /// Packets missing by their numbers (RFC 3550 section 6.4.1), those still on their way too.
+    pub lost: u64,
+    /// Packets that came after their time to be played.
+    pub late: u64,
+    /// Packets that had come before.
+    pub duplicate: u64,
+    /// Packets that came after a later one.
+    pub reordered: u64,
+    /// Packets dropped for lack of room or for a number or time that fits nothing.
+    pub discarded: u64,
+    /// Datagrams that are no packets of the stream.
+    pub malformed: Malformed,
+    /// Packets of a source that is not (yet) listened to.
+    pub foreign: u64,
+    /// How often another source was taken on.
+    pub source_changes: u64,
+    /// Comfort noise packets (ignored).
+    pub comfort_noise: u64,
+    /// Interarrival jitter (RFC 3550 section 6.4.1).
+    pub jitter_ms: f64,
+    /// Audio made up in place of missing audio.
+    pub concealed_ms: u64,
+    /// Audio left out to shorten the delay.
+    pub dropped_ms: u64,
+    /// Present delay of the jitter buffer.
+    pub delay_ms: u64,
+    /// The delay it aims at.
+    pub target_delay_ms: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Source {
+    ssrc: u32,
+    heard: Instant,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    ssrc: u32,
+    next_sequence: u16,
+    count: u32,
+}
+
+/// The receiving side of one audio stream.
+#[derive(Debug, Clone)]
+pub struct Receiver {
+    types: PayloadTypes,
+    source: Option<Source>,
+    candidate: Option<Candidate>,
+    sequence: SequenceTracker,
+    jitter: JitterBuffer,
+    digits: DigitReceiver,
+    events: VecDeque<RtpEvent>,
+    interarrival: Interarrival,
+    stats: Stats,
+    pulled: u64,
+}
+
+impl Receiver {
+    /// A receiver that has heard nothing.
+    pub fn new(types: PayloadTypes) -> Self {
+        Self {
+            types,
+            source: None,
+            candidate: None,
+            sequence: SequenceTracker::default(),
+            jitter: JitterBuffer::default(),
+            digits: DigitReceiver::default(),
+            events: VecDeque::new(),
+            interarrival: Interarrival::default(),
+            stats: Stats::default(),
+            pulled: 0,
+        }
+    }
+
+    /// Takes on what a new negotiation settled. What waits is still played.
+    pub fn set_payload_types(&mut self, types: PayloadTypes) {
+        self.types = types;
+    }
+
+    /// Takes a datagram. An event it completes is returned; should it complete two, the other
+    /// comes from [`Receiver::poll_event`].
+    ///
+    /// # Errors
+    /// Says why the datagram is not a packet of the stream; it has been counted, and nothing else
+    /// happens.
+    pub fn handle_packet(
+        &mut self,
+        now: Instant,
+        bytes: &[u8],
+    ) -> Result<Option<RtpEvent>, RtpError> {
+        match self.handle(now, bytes) {
+            Ok(()) => Ok(self.events.pop_front()),
+            Err(error) => {
+                self.count(error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Events that time alone has completed (the end of a press was lost), or that are left over.
+    /// Call it once per pull until it gives `None`.
+    pub fn poll_event(&mut self, now: Instant) -> Option<RtpEvent> {
+        let press = self.digits.handle_timeout(now);
+        self.queue(press);
+        self.events.pop_front()
+    }
+
+    /// The next 20 ms, always 160 samples. To be called every 20 ms.
+    pub fn pull(&mut self, _now: Instant) -> Pulled {
+        let (kind, samples) = self.jitter.pull(self.digits.is_pressed());
+        debug_assert_eq!(samples.len(), FRAME_LEN);
+        let time = MediaTime(self.pulled);
+        self.pulled += FRAME_LEN as u64;
+        let frame = AudioFrame { rate: SampleRate::HZ_8000, time, samples };
+        match kind {
+            Kind::Audio => Pulled::Audio(frame),
+            Kind::Concealed => Pulled::Concealed(frame),
+            Kind::Silence => Pulled::Silence(frame),
+        }
+    }
+
+    /// The counts so far.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            lost: self.sequence.lost(),
+            jitter_ms: self.interarrival.jitter / 8.0,
+            concealed_ms: self.jitter.concealed / 8,
+            dropped_ms: self.jitter.dropped / 8,
+            delay_ms: (self.jitter.lag().max(0) / 8) as u64,
+            target_delay_ms: (self.jitter.target() / 8) as u64,
+            ..self.stats
+        }
+    }
+
+    /// The source being listened to.
+    pub fn ssrc(&self) -> Option<u32> {
+        self.source.map(|source| source.ssrc)
+    }
+
+    fn handle(&mut self, now: Instant, bytes: &[u8]) -> Result<(), RtpError> {
+        let packet = parse_packet(bytes)?;
+        let is_event = Some(packet.payload_type) == self.types.telephone_event;
+        if packet.payload_type == COMFORT_NOISE && self.types.audio != COMFORT_NOISE {
+            self.stats.comfort_noise += 1;
+        } else if is_event {
+            if packet.payload.len() < 4 {
+                return Err(RtpError::ShortEvent(packet.payload.len()));
+            }
+        } else if packet.payload_type != self.types.audio {
+            return Err(RtpError::PayloadType(packet.payload_type));
+        } else if packet.payload.is_empty() {
+            return Err(RtpError::Empty);
+        } else if packet.payload.len() > PAYLOAD_MAX {
+            return Err(RtpError::Oversize(packet.payload.len()));
+        }
+        self.follow_source(now, &packet)?;
+        self.stats.received += 1;
+        match self.sequence.track(packet.sequence) {
+            Order::New => {}
+            Order::Reordered => self.stats.reordered += 1,
+            Order::Duplicate => {
+                self.stats.duplicate += 1;
+                return Ok(());
+            }
+            Order::Suspicious => {
+                self.stats.discarded += 1;
+                return Ok(());
+            }
+            Order::Restart => self.start_anew(),
+        }
+        if let Some(event) = Event::parse(packet.payload).filter(|_| is_event) {
+            self.jitter.mark_event(packet.timestamp, event.duration);
+            let [earlier, own] = self.digits.handle(now, packet.timestamp, event);
+            self.queue(earlier);
+            self.queue(own);
+        } else if packet.payload_type == self.types.audio {
+            self.handle_audio(now, &packet);
+        }
+        Ok(())
+    }
+
+    fn handle_audio(&mut self, now: Instant, packet: &Packet<'_>) {
+        let press = self.digits.handle_audio(now);
+        self.queue(press);
+        self.interarrival.add(now, packet.timestamp);
+        let samples = self.types.law.decode(packet.payload);
+        match self.jitter.insert(now, packet.timestamp, samples) {
+            Inserted::Buffered => {}
+            Inserted::Late => self.stats.late += 1,
+            Inserted::Dropped => self.stats.discarded += 1,
+        }
+    }
+
+    /// Decides whether this packet's source is the one to listen to.
+    fn follow_source(&mut self, now: Instant, packet: &Packet<'_>) -> Result<(), RtpError> {
+        let ssrc = packet.ssrc;
+        match self.source {
+            Some(source) if source.ssrc == ssrc => self.candidate = None,
+            None => {}
+            Some(source) => {
+                let count = match self.candidate {
+                    Some(candidate)
+                        if candidate.ssrc == ssrc && candidate.next_sequence == packet.sequence =>
+                    {
+                        candidate.count + 1
+                    }
+                    _ => 1,
+                };
+                let next_sequence = packet.sequence.wrapping_add(1);
+                self.candidate = Some(Candidate { ssrc, next_sequence, count });
+                let is_quiet = now.saturating_duration_since(source.heard) >= SOURCE_QUIET;
+                if count < SOURCE_PROOF && !is_quiet {
+                    return Err(RtpError::ForeignSource(ssrc));
+                }
+                self.candidate = None;
+                self.stats.source_changes += 1;
+                self.sequence.restart();
+                self.start_anew();
+            }
+        }
+        self.source = Some(Source { ssrc, heard: now });
+        Ok(())
+    }
+
+    /// The sender's numbers and times have no relation to those before.
+    fn start_anew(&mut self) {
+        self.jitter.restart();
+        self.interarrival.last = None;
+        let press = self.digits.reset();
+        self.queue(press);
+    }
+
+    fn queue(&mut self, press: Option<Press>) {
+        if let Some(Press { digit, duration_ms }) = press
+            && self.events.len() < EVENTS_MAX
+        {
+            self.events.push_back(RtpEvent::Digit { digit: Pii::new(digit), duration_ms });
+        }
+    }
+
+    fn count(&mut self, error: RtpError) {
+        let malformed = &mut self.stats.malformed;
+        let counter = match error {
+            RtpError::Short { .. } => &mut malformed.short,
+            RtpError::Version(_) => &mut malformed.version,
+            RtpError::Padding(_) => &mut malformed.padding,
+            RtpError::PayloadType(_) => &mut malformed.payload_type,
+            RtpError::Empty => &mut malformed.empty,
+            RtpError::Oversize(_) => &mut malformed.oversize,
+            RtpError::ShortEvent(_) => &mut malformed.event,
+            RtpError::ForeignSource(_) => &mut self.stats.foreign,
+        };
+        *counter += 1;
+    }
+}
+
+/// The interarrival jitter of RFC 3550 section 6.4.1, in samples.
+#[derive(Debug, Clone, Copy, Default)]
+struct Interarrival {
+    last: Option<(Instant, u32)>,
+    jitter: f64,
+}
+
+impl Interarrival {
+    fn add(&mut self, now: Instant, timestamp: u32) {
+        if let Some((then, before)) = self.last {
+            let arrived = now.saturating_duration_since(then).as_secs_f64() * 8000.0;
+            let sent = f64::from(timestamp.wrapping_sub(before) as i32);
+            self.jitter += ((arrived - sent).abs() - self.jitter) / 16.0;
+        }
+        self.last = Some((now, timestamp));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,247 @@
+//! The task of one call: feeds the `Call` machine and carries out what it says.
+//!
+//! Every 20 ms a frame from the caller goes in and one for the caller comes out. In between come
+//! packets, signalling, engines' answers and timers, each as a `CallInput`.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::base::{Termination, TerminationResult};
+use crate::call::{Call, CallInput, CallOutput};
+use crate::net::media::{MediaPort, MediaSession};
+use crate::net::sdp::{Direction, LocalMedia, answer};
+use crate::net::sip::{EndedBy, LegEvent, SipLeg};
+
+use super::dispatch::Dispatch;
+use super::recorder::Recorder;
+use super::records::CallRecorder;
+
+/// Length of a telephone frame.
+const FRAME: Duration = Duration::from_millis(20);
+
+/// Everything a call's task owns.
+pub(super) struct CallTask {
+    pub call: Call,
+    pub leg: SipLeg,
+    pub media: MediaSession,
+    pub local: LocalMedia,
+    pub sdp_version: u64,
+    pub dispatch: Dispatch,
+    pub inputs: mpsc::Receiver<CallInput>,
+    pub records: CallRecorder,
+    pub recorder: Option<Recorder>,
+    pub no_media_timeout: Duration,
+    pub stop: CancellationToken,
+}
+
+enum Step {
+    Tick,
+    Input(CallInput),
+    Leg(Option<LegEvent>),
+    Packet,
+    Stop,
+}
+
+impl CallTask {
+    /// Runs the call to its end.
+    pub async fn run(mut self, caller: std::collections::BTreeMap<String, crate::base::Pii<String>>) {
+        self.call.handle(Instant::now(), CallInput::Answered { caller });
+        let mut last_packet = Instant::now();
+        let mut ticks = interval(FRAME);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let mut stopping = false;
+        while !self.call.is_ended() {
+            self.drain_outputs().await;
+            if self.call.is_ended() {
+                break;
+            }
+            let step = tokio::select! {
+                biased;
+                _ = ticks.tick() => Step::Tick,
+                Some(input) = self.inputs.recv() => Step::Input(input),
+                event = self.leg.next_event() => Step::Leg(event),
+                received = self.media.recv() => {
+                    if let Err(error) = received {
+                        tracing::debug!(%error, "media socket");
+                    }
+                    Step::Packet
+                }
+                () = self.stop.cancelled(), if !stopping => Step::Stop,
+            };
+            match step {
+                Step::Tick => self.tick(&mut last_packet).await,
+                Step::Input(input) => self.call.handle(Instant::now(), input),
+                Step::Leg(event) => self.on_leg(event).await,
+                Step::Packet => {
+                    let now = Instant::now();
+                    last_packet = now;
+                    while let Some(digit) = self.media.poll_digit() {
+                        self.call.handle(now, CallInput::Digit(digit));
+                    }
+                }
+                Step::Stop => {
+                    stopping = true;
+                    self.end(Termination::new(
+                        TerminationResult::OurError,
+                        "the server was stopped during the call",
+                    ))
+                    .await;
+                }
+            }
+        }
+        self.drain_outputs().await;
+        self.finish().await;
+    }
+
+    /// 20 ms: one frame in, one out.
+    async fn tick(&mut self, last_packet: &mut Instant) {
+        let now = Instant::now();
+        if self.call.poll_timeout().is_some_and(|at| at <= now) {
+            self.call.handle(now, CallInput::Timeout);
+        }
+        let frame = self.media.pull(now);
+        let mut heard = [0_i16; 160];
+        let len = frame.samples.len().min(160);
+        heard[..len].copy_from_slice(&frame.samples[..len]);
+        self.call.handle(now, CallInput::Audio(frame));
+        let out = self.call.next_frame(now);
+        if let Err(error) = self.media.send(&out.samples).await {
+            tracing::debug!(%error, "frame not sent");
+        }
+        if let Some(recorder) = &mut self.recorder {
+            let caller = if self.call.is_masking() { [0; 160] } else { heard };
+            recorder.push(caller, out.samples);
+        }
+        if now.saturating_duration_since(*last_packet) > self.no_media_timeout {
+            self.end(Termination::new(
+                TerminationResult::CallerError,
+                "no audio came from the caller",
+            ))
+            .await;
+        }
+    }
+
+    async fn on_leg(&mut self, event: Option<LegEvent>) {
+        let now = Instant::now();
+        match event {
+            Some(LegEvent::Confirmed) => {}
+            Some(LegEvent::Reoffer { offer_sdp, reply }) => {
+                self.sdp_version += 1;
+                match answer(&offer_sdp, &self.local, self.sdp_version) {
+                    Ok((sdp, negotiated)) => {
+                        let held = matches!(
+                            negotiated.direction,
+                            Direction::RecvOnly | Direction::Inactive
+                        );
+                        self.media.renegotiate(&negotiated);
+                        reply.accept(sdp).await;
+                        let input = if held { CallInput::Hold } else { CallInput::Resume };
+                        self.call.handle(now, input);
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "re-INVITE refused");
+                        reply.refuse(488).await;
+                    }
+                }
+            }
+            Some(LegEvent::LateAnswer { sdp }) => {
+                if let Err(error) = self.media.accept_late_answer(&sdp) {
+                    tracing::warn!(%error, "the answer in the ACK does not fit our offer");
+                    self.end(Termination::new(
+                        TerminationResult::CallerError,
+                        "the caller's SDP answer did not fit",
+                    ))
+                    .await;
+                }
+            }
+            Some(LegEvent::Ended { by }) => {
+                self.call.handle(now, CallInput::LegEnded(termination_of(&by)));
+            }
+            None => {
+                let termination =
+                    Termination::new(TerminationResult::Unknown, "the signalling leg vanished");
+                self.call.handle(now, CallInput::LegEnded(termination));
+            }
+        }
+    }
+
+    async fn drain_outputs(&mut self) {
+        while let Some(output) = self.call.poll_output() {
+            match output {
+                CallOutput::Transcribe { utterance, samples, expected: _ } => {
+                    self.dispatch.transcribe(utterance, samples);
+                }
+                CallOutput::Understand { utterance, text } => {
+                    self.dispatch.understand(utterance, text);
+                }
+                CallOutput::Speak { speech, text, fixed } => {
+                    self.dispatch.speak(speech, text, fixed);
+                }
+                CallOutput::CancelSpeech { speech } => self.dispatch.cancel_speech(speech),
+                CallOutput::RunAction { run, action, inputs } => {
+                    self.records.action_started(run, &action);
+                    self.dispatch.run_action(run, action, inputs);
+                }
+                CallOutput::StoreHandoff(handoff) => {
+                    self.records.handed_off();
+                    self.dispatch.store_handoff(*handoff);
+                }
+                CallOutput::Line(line) => self.records.line(line),
+                CallOutput::Turn(timing) => {
+                    tracing::info!(
+                        turn = timing.turn.0,
+                        total_ms = timing.total_ms,
+                        endpoint_ms = timing.endpoint_ms,
+                        transcribe_ms = timing.transcribe_ms,
+                        understand_ms = timing.understand_ms,
+                        act_ms = timing.act_ms,
+                        voice_ms = timing.voice_ms,
+                        playout_ms = timing.playout_ms,
+                        "turn answered"
+                    );
+                    self.records.turn(timing);
+                }
+                CallOutput::HangUp(termination) => self.end(termination).await,
+                CallOutput::Ended(termination) => self.records.ended(termination),
+            }
+        }
+    }
+
+    /// Hangs up from our side.
+    async fn end(&mut self, termination: Termination) {
+        if let Err(error) = self.leg.hang_up(&termination.reason).await {
+            tracing::debug!(%error, "hang-up");
+        }
+        self.call.handle(Instant::now(), CallInput::LegEnded(termination));
+    }
+
+    async fn finish(mut self) {
+        let stats = self.media.stats();
+        tracing::info!(?stats, stale = self.call.stale, "call over");
+        if let Some(recorder) = self.recorder.take() {
+            match tokio::task::spawn_blocking(move || recorder.finish()).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => tracing::error!(%error, "the recording is incomplete"),
+                Err(error) => tracing::error!(%error, "the recorder's task failed"),
+            }
+        }
+        self.records.close(self.call.turns()).await;
+    }
+}
+
+fn termination_of(by: &EndedBy) -> Termination {
+    let (result, reason) = match by {
+        EndedBy::Remote => (TerminationResult::Success, "the caller hung up"),
+        EndedBy::Local => (TerminationResult::Success, "we hung up"),
+        EndedBy::Timeout => (TerminationResult::CallerError, "our answer was never acknowledged"),
+        EndedBy::TransportError => (TerminationResult::UpstreamError, "the connection was lost"),
+    };
+    Termination::new(result, reason)
+}
+
+/// A media port is shared between the session and the SDP it is offered in.
+pub(super) type SharedPort = Arc<MediaPort>;

@@ -1,0 +1,204 @@
+//! Carries a call's requests to the engines, the actions and the store, and their answers back.
+//!
+//! Each request runs in a task of its own and ends in one or more `CallInput`s, each with the id it
+//! was asked under. A call never waits for any of them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::{Notify, mpsc};
+use tokio::task::AbortHandle;
+use tracing::Instrument;
+
+use crate::acd::handoff::Handoff;
+use crate::actions::{ActionRequest, Actions, FailureKind};
+use crate::audio::{SampleRate, resample_whole};
+use crate::base::{ActionRunId, CallId, Pii, SpeechId, UtteranceId};
+use crate::call::{CallInput, HeardResult};
+use crate::conversation::{ActionResult, FailureWords};
+use crate::engine::hearing::HearingRequest;
+use crate::engine::voice::{Cacheable, SpeakRequest};
+use crate::store::Store;
+
+use super::Engines;
+
+/// What the tasks of all calls share.
+#[derive(Clone)]
+pub(super) struct Services {
+    pub engines: Engines,
+    pub actions: Actions,
+    pub store: Store,
+    /// Wakes the outbox.
+    pub handoff_stored: Arc<Notify>,
+}
+
+/// One call's way to the services.
+pub(super) struct Dispatch {
+    services: Services,
+    call: CallId,
+    inputs: mpsc::Sender<CallInput>,
+    speeches: HashMap<SpeechId, AbortHandle>,
+}
+
+impl Dispatch {
+    pub fn new(services: Services, call: CallId, inputs: mpsc::Sender<CallInput>) -> Self {
+        Self { services, call, inputs, speeches: HashMap::new() }
+    }
+
+    pub fn transcribe(&self, utterance: UtteranceId, samples: Vec<i16>) {
+        let hearing = self.services.engines.hearing.clone();
+        let (inputs, call) = (self.inputs.clone(), self.call);
+        let span = tracing::info_span!("stt", utterance = utterance.0);
+        let work = async move {
+            let samples_16k =
+                resample_whole(&samples, SampleRate::HZ_8000, SampleRate::HZ_16000);
+            let request = HearingRequest { call, utterance, samples_16k, hints: None };
+            let result = match hearing.transcribe(request).await {
+                Ok(transcript) => {
+                    tracing::info!(
+                        transcribe_ms = transcript.decode_ms,
+                        audio_ms = transcript.audio_ms,
+                        confidence = transcript.confidence,
+                        fallback = transcript.fallback,
+                        text = %transcript.text,
+                        "transcribed"
+                    );
+                    HeardResult::Text { text: transcript.text, confidence: transcript.confidence }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the utterance was not transcribed");
+                    HeardResult::Failed
+                }
+            };
+            // A closed channel means that the call has ended: nobody needs the answer.
+            let _ = inputs.send(CallInput::Transcribed { utterance, result }).await;
+        };
+        tokio::spawn(work.instrument(span));
+    }
+
+    pub fn understand(&self, utterance: UtteranceId, text: Pii<String>) {
+        let pool = self.services.engines.understanding.clone();
+        let inputs = self.inputs.clone();
+        let span = tracing::info_span!("nlu", utterance = utterance.0);
+        let work = async move {
+            let understanding = match pool.understand(text).await {
+                Ok(understanding) => {
+                    if let Some(top) = understanding.top() {
+                        tracing::info!(
+                            intent = %top.intent,
+                            confidence = top.confidence,
+                            out_of_scope = understanding.out_of_scope,
+                            "understood"
+                        );
+                    }
+                    Some(understanding)
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the utterance was not classified");
+                    None
+                }
+            };
+            let _ = inputs.send(CallInput::Understood { utterance, understanding }).await;
+        };
+        tokio::spawn(work.instrument(span));
+    }
+
+    pub fn speak(&mut self, speech: SpeechId, text: Pii<String>, fixed: bool) {
+        let voice = self.services.engines.voice.clone();
+        let inputs = self.inputs.clone();
+        let span = tracing::info_span!("tts", speech = speech.0);
+        let cacheable = if fixed { Cacheable::Fixed } else { Cacheable::Personal };
+        let work = async move {
+            let mut stream = match voice.speak(SpeakRequest { text, cacheable }) {
+                Ok(stream) => stream,
+                Err(error) => {
+                    tracing::error!(%error, "cannot speak");
+                    let _ = inputs.send(CallInput::SpeechFailed { speech }).await;
+                    return;
+                }
+            };
+            while let Some(piece) = stream.next().await {
+                let input = match piece {
+                    Ok(samples) => CallInput::SpeechAudio { speech, samples },
+                    Err(error) => {
+                        tracing::error!(%error, "the voice failed in mid-sentence");
+                        let _ = inputs.send(CallInput::SpeechFailed { speech }).await;
+                        return;
+                    }
+                };
+                if inputs.send(input).await.is_err() {
+                    return;
+                }
+            }
+            let _ = inputs.send(CallInput::SpeechDone { speech }).await;
+        };
+        self.speeches.retain(|_, task| !task.is_finished());
+        self.speeches.insert(speech, tokio::spawn(work.instrument(span)).abort_handle());
+    }
+
+    pub fn cancel_speech(&mut self, speech: SpeechId) {
+        if let Some(task) = self.speeches.remove(&speech) {
+            task.abort();
+        }
+    }
+
+    pub fn run_action(
+        &self,
+        run: ActionRunId,
+        action: String,
+        inputs: std::collections::BTreeMap<String, Pii<String>>,
+    ) {
+        let (actions, answers) = (self.services.actions.clone(), self.inputs.clone());
+        let idempotency_key = format!("{}-{run}", self.call);
+        let span = tracing::info_span!("action", action, run = run.0);
+        let work = async move {
+            let started = std::time::Instant::now();
+            let outcome = actions.run(ActionRequest { action, inputs, idempotency_key }).await;
+            let action_ms = started.elapsed().as_millis() as u64;
+            let result: ActionResult = match outcome {
+                Ok(outputs) => {
+                    tracing::info!(action_ms, "done");
+                    Ok(outputs)
+                }
+                Err(failure) => {
+                    tracing::warn!(action_ms, kind = ?failure.kind, detail = failure.detail, "failed");
+                    Err(failure_words(failure.kind))
+                }
+            };
+            let _ = answers.send(CallInput::ActionFinished { run, result }).await;
+        };
+        // Not aborted when the call ends: an action that was begun is recorded as it ended.
+        tokio::spawn(work.instrument(span));
+    }
+
+    pub fn store_handoff(&self, handoff: Handoff) {
+        let (store, inputs) = (self.services.store.clone(), self.inputs.clone());
+        let notify = Arc::clone(&self.services.handoff_stored);
+        let span = tracing::info_span!("handoff");
+        let work = async move {
+            let stored = match store.put_handoff_or_file(&handoff).await {
+                Ok(place) => {
+                    tracing::info!(queue = handoff.queue, reason = ?handoff.reason, ?place, "stored");
+                    notify.notify_one();
+                    true
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the hand-off could not be stored anywhere");
+                    false
+                }
+            };
+            let _ = inputs.send(CallInput::HandoffStored { stored }).await;
+        };
+        tokio::spawn(work.instrument(span));
+    }
+}
+
+/// A failure as prompt files name it. A request we built wrongly was not sent: nothing was done.
+fn failure_words(kind: FailureKind) -> FailureWords {
+    match kind {
+        FailureKind::NotFound => FailureWords::NotFound,
+        FailureKind::Refused(word) => FailureWords::Refused(word),
+        FailureKind::Unavailable | FailureKind::BadRequest => FailureWords::Unavailable,
+        FailureKind::Timeout => FailureWords::Timeout,
+    }
+}

@@ -1,0 +1,157 @@
+//! Starts the models, side by side, and trains the classifier on the profile's examples.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::audio::SampleRate;
+use crate::config::Config;
+use crate::engine::hearing::{Hearing, HearingConfig};
+use crate::engine::models::{ModelStore, resolve_whisper};
+use crate::engine::understanding::{SentenceEncoder, Understander, UnderstandingPool};
+use crate::engine::vad::SileroVad;
+use crate::engine::voice::{Voice, VoiceConfig};
+use crate::prompts::Generation;
+
+use super::ServerError;
+
+/// Utterances that may wait for the classifier (14 ms each); one more is answered without it.
+const UNDERSTANDING_QUEUE_LEN_MAX: usize = 64;
+
+/// Sentences that may wait for the voice; one more fails, and the call goes to a person.
+const VOICE_QUEUE_LEN_MAX: usize = 64;
+
+/// All models of the server, shared by its calls.
+#[derive(Clone)]
+pub struct Engines {
+    /// Speech to text.
+    pub hearing: Hearing,
+    /// Speech or not.
+    pub vad: Arc<SileroVad>,
+    /// Text to intent.
+    pub understanding: UnderstandingPool,
+    /// Text to speech.
+    pub voice: Voice,
+}
+
+/// How long each part took to start.
+#[derive(Debug, Clone)]
+pub struct EnginesReport {
+    /// Name and time.
+    pub parts: Vec<(&'static str, Duration)>,
+    /// Sentences the classifier was trained on.
+    pub examples: usize,
+}
+
+/// Folder beside the models for what is made from them (embeddings, rendered sentences).
+fn derived_dir(store: &ModelStore, name: &str) -> PathBuf {
+    store.cache_dir().join("derived").join(name)
+}
+
+fn timed<T>(
+    work: impl FnOnce() -> Result<T, ServerError>,
+) -> Result<(T, Duration), ServerError> {
+    let start = Instant::now();
+    work().map(|made| (made, start.elapsed()))
+}
+
+impl Engines {
+    /// Loads everything; the slow parts run side by side.
+    pub async fn start(
+        config: &Config,
+        generation: &Generation,
+    ) -> Result<(Self, EnginesReport), ServerError> {
+        let store = Arc::new(ModelStore::open(config.models.cache_dir.clone())?);
+        let hearing = {
+            let (store, hearing) = (Arc::clone(&store), config.hearing.clone());
+            tokio::task::spawn_blocking(move || timed(|| start_hearing(&store, hearing)))
+        };
+        let understanding = {
+            let store = Arc::clone(&store);
+            let encoder = config.understanding.encoder.clone();
+            let training = generation.training();
+            let negatives = generation.negatives();
+            tokio::task::spawn_blocking(move || {
+                timed(|| start_understanding(&store, &encoder, &training, &negatives))
+            })
+        };
+        let voice = {
+            let (store, voice) = (Arc::clone(&store), config.voice.clone());
+            let said_as = generation.words.said_as.clone();
+            tokio::task::spawn_blocking(move || timed(|| start_voice(&store, voice, said_as)))
+        };
+        let vad = {
+            let store = Arc::clone(&store);
+            tokio::task::spawn_blocking(move || timed(|| start_vad(&store)))
+        };
+        let (vad, vad_took) = vad.await??;
+        let (voice, voice_took) = voice.await??;
+        let ((understanding, examples), understanding_took) = understanding.await??;
+        let (hearing, hearing_took) = hearing.await??;
+        voice.prerender(generation.fixed_sentences());
+        let report = EnginesReport {
+            parts: vec![
+                ("hearing", hearing_took),
+                ("understanding", understanding_took),
+                ("voice", voice_took),
+                ("vad", vad_took),
+            ],
+            examples,
+        };
+        Ok((Self { hearing, vad: Arc::new(vad), understanding, voice }, report))
+    }
+}
+
+fn start_hearing(
+    store: &ModelStore,
+    config: crate::config::HearingConfig,
+) -> Result<Hearing, ServerError> {
+    let model = resolve_whisper(store, &config.model)?;
+    Ok(Hearing::start(HearingConfig {
+        model,
+        workers: config.workers,
+        threads_per_decode: config.threads,
+        queue_len_max: config.queue_len_max,
+        language: "en".to_owned(),
+    })?)
+}
+
+fn start_understanding(
+    store: &ModelStore,
+    encoder: &str,
+    training: &[(crate::nlu::IntentName, String)],
+    negatives: &[String],
+) -> Result<(UnderstandingPool, usize), ServerError> {
+    let ready = store.checked(encoder)?;
+    let encoder = Arc::new(SentenceEncoder::load(ready.dir())?);
+    let cache = derived_dir(store, "embeddings");
+    let understander = Understander::train(encoder, training, negatives, Some(&cache))?;
+    let pool = UnderstandingPool::start(understander, UNDERSTANDING_QUEUE_LEN_MAX)?;
+    Ok((pool, training.len()))
+}
+
+fn start_voice(
+    store: &ModelStore,
+    config: crate::config::VoiceConfig,
+    said_as: Vec<(String, String)>,
+) -> Result<Voice, ServerError> {
+    let ready = store.checked(&config.model)?;
+    let onnx = ready.file_ending(".onnx")?;
+    let json = ready.file_ending(".onnx.json")?;
+    Ok(Voice::start(VoiceConfig {
+        model: onnx,
+        model_config: json,
+        espeak: config.espeak,
+        rate: SampleRate::HZ_8000,
+        cache_dir: Some(derived_dir(store, "voice")),
+        cache_bytes_max: config.cache_bytes_max_mib * 1024 * 1024,
+        queue_len_max: VOICE_QUEUE_LEN_MAX,
+        said_as,
+        workers: 1,
+    })?)
+}
+
+fn start_vad(store: &ModelStore) -> Result<SileroVad, ServerError> {
+    let ready = store.checked("silero")?;
+    Ok(SileroVad::load(&ready.file_ending(".onnx")?)?)
+}

@@ -1,0 +1,74 @@
+//! Reads a profile's prompt files from disk and hands their text to the parser.
+
+use std::path::Path;
+
+use crate::config::Config;
+use crate::prompts::{
+    ActionName, ActionSignature, Declared, Finding, Generation, Parsed, SourceFile,
+    VerificationName, VerificationSignature, parse,
+};
+
+use super::ServerError;
+
+/// What the configuration declares, as the linter needs it.
+pub fn declared(config: &Config) -> Declared {
+    let actions = config.actions.values().map(|action| {
+        let signature = ActionSignature {
+            inputs: action.inputs.clone(),
+            outputs: action.output_names().into_iter().map(str::to_owned).collect(),
+            changes_state: action.changes_state,
+        };
+        (ActionName::new(action.name.as_str()), signature)
+    });
+    let verifications = config.verifications.iter().map(|(name, verification)| {
+        let signature = VerificationSignature { slots: verification.slots.clone() };
+        (VerificationName::new(name.as_str()), signature)
+    });
+    Declared {
+        actions: actions.collect(),
+        verifications: verifications.collect(),
+        caller_fields: config.caller_fields().into_iter().map(str::to_owned).collect(),
+    }
+}
+
+/// All Markdown files of a profile: those in its folder and in `intents/`.
+pub fn read_profile(folder: &Path) -> Result<Vec<SourceFile>, ServerError> {
+    let unreadable =
+        |source| ServerError::ProfileUnreadable { folder: folder.to_owned(), source };
+    let mut files = Vec::new();
+    for (sub, prefix) in [("", ""), ("intents", "intents/")] {
+        let place = folder.join(sub);
+        if !sub.is_empty() && !place.is_dir() {
+            continue;
+        }
+        for entry in std::fs::read_dir(&place).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+            // Editors leave hidden files beside the real ones.
+            if name.starts_with('.') || !name.ends_with(".md") {
+                continue;
+            }
+            let bytes = std::fs::read(&path).map_err(unreadable)?;
+            // What is not UTF-8 becomes U+FFFD, which the parser reports with its line.
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            files.push(SourceFile { path: format!("{prefix}{name}"), text });
+        }
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+/// Reads and parses a profile; refuses it whole if it has an error.
+pub fn load_profile(config: &Config) -> Result<(Generation, Vec<Finding>), ServerError> {
+    let folder = &config.server.profile;
+    let name = folder.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    let files = read_profile(folder)?;
+    match parse(&name, &files, &declared(config)) {
+        Ok(Parsed { generation, warnings }) => Ok((generation, warnings)),
+        Err(findings) => Err(ServerError::ProfileRefused {
+            folder: folder.clone(),
+            count: findings.len(),
+            findings: findings.iter().map(|f| format!("  {f}")).collect::<Vec<_>>().join("\n"),
+        }),
+    }
+}

@@ -1,0 +1,391 @@
+//! Start, run, stop.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use crate::actions::Actions;
+use crate::base::{CallId, Pii};
+use crate::call::{Call, CallFacts, CallSettings};
+use crate::config::{Config, Transport};
+use crate::conversation::{Rules, VerificationRule};
+use crate::net::media::{MediaPort, MediaSession};
+use crate::net::sdp::{Direction, LocalMedia, SdpError, answer, offer};
+use crate::net::sip::{IncomingCall, SipConfig, SipEndpoint};
+use crate::nlu::ConfidencePolicy;
+use crate::prompts::{ActionName, Finding, Generation, VerificationName};
+use crate::speech::EndpointerConfig;
+use crate::store::{NewCall, Store};
+
+use super::admission::{Admission, Refusal};
+use super::call_task::CallTask;
+use super::dispatch::{Dispatch, Services};
+use super::recorder::Recorder;
+use super::records::CallRecorder;
+use super::{Engines, EnginesReport, ServerError, load_profile, outbox};
+
+/// When a refused caller may try again.
+const RETRY_AFTER_S: u32 = 10;
+
+/// Pause between keys that ends the keying.
+const INTER_DIGIT: Duration = Duration::from_secs(3);
+
+/// Answers that may wait for a call's task; a call has few requests under way at once, so a full
+/// queue makes the answering task wait, and nothing is lost.
+const INPUTS_LEN_MAX: usize = 256;
+
+/// What the server is running on, for the one who started it.
+#[derive(Debug)]
+pub struct Started {
+    /// Where it listens.
+    pub addresses: Vec<(Transport, SocketAddr)>,
+    /// Profile name.
+    pub profile: String,
+    /// Intents in it.
+    pub intents: usize,
+    /// Hash of its files.
+    pub generation: String,
+    /// What the linter would rather have otherwise.
+    pub warnings: Vec<Finding>,
+    /// How long the engines took.
+    pub engines: EnginesReport,
+    /// From the call of [`Server::start`] until ready.
+    pub took: Duration,
+}
+
+/// A running front door.
+pub struct Server {
+    shared: Arc<Shared>,
+    sip: SipEndpoint,
+    incoming: mpsc::Receiver<IncomingCall>,
+    stop_background: CancellationToken,
+    background: TaskTracker,
+}
+
+/// What every call needs.
+struct Shared {
+    config: Config,
+    generation: Arc<Generation>,
+    rules: Rules,
+    services: Services,
+    admission: Admission,
+    calls: TaskTracker,
+    stop_calls: CancellationToken,
+}
+
+impl Server {
+    /// Loads everything and begins to listen. Nothing is listened on until all models are warm.
+    pub async fn start(config: Config) -> Result<(Self, Started), ServerError> {
+        let begun = Instant::now();
+        for folder in [&config.server.data_dir, &config.recording.dir] {
+            std::fs::create_dir_all(folder)
+                .map_err(|source| ServerError::Folder { folder: folder.clone(), source })?;
+        }
+        let (generation, warnings) = load_profile(&config)?;
+        let generation = Arc::new(generation);
+        let store = Store::open(&config.store_path()).await?;
+        let actions = Actions::open(&config).await?;
+        let (engines, report) = Engines::start(&config, &generation).await?;
+        let (sip, incoming) = SipEndpoint::bind(sip_config(&config)).await?;
+        let services = Services {
+            engines,
+            actions,
+            store: store.clone(),
+            handoff_stored: Arc::new(Notify::new()),
+        };
+        let stop_background = CancellationToken::new();
+        let background = TaskTracker::new();
+        if let Some(webhook) = config.handoff.webhook.clone() {
+            let new = Arc::clone(&services.handoff_stored);
+            background.spawn(outbox::run(store, webhook, new, stop_background.clone()));
+        }
+        let started = Started {
+            addresses: sip.local_addrs(),
+            profile: generation.profile.clone(),
+            intents: generation.intents.len(),
+            generation: generation.hash.as_str().to_owned(),
+            warnings,
+            engines: report,
+            took: begun.elapsed(),
+        };
+        let shared = Arc::new(Shared {
+            rules: rules(&config),
+            admission: Admission::new(config.server.calls_max),
+            calls: TaskTracker::new(),
+            stop_calls: CancellationToken::new(),
+            config,
+            generation,
+            services,
+        });
+        Ok((Self { shared, sip, incoming, stop_background, background }, started))
+    }
+
+    /// Answers calls until `stop` is cancelled; then takes no more, lets those in progress end
+    /// within the drain timeout, and stops.
+    pub async fn run(mut self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                incoming = self.incoming.recv() => match incoming {
+                    Some(incoming) => self.take(incoming),
+                    None => break,
+                },
+            }
+        }
+        self.drain().await;
+    }
+
+    fn take(&self, incoming: IncomingCall) {
+        match self.shared.admission.admit() {
+            Ok(permit) => {
+                let shared = Arc::clone(&self.shared);
+                let call = CallId::from_u128(uuid::Uuid::now_v7().as_u128());
+                let span = tracing::info_span!("call", call_id = %call, leg_id = 0, direction = "in");
+                let task = async move {
+                    if let Err(error) = answer_call(shared, call, incoming, permit).await {
+                        tracing::warn!(error, "the call was not answered");
+                    }
+                };
+                self.shared.calls.spawn(task.instrument(span));
+            }
+            Err(refusal) => {
+                let (status, reason, retry) = match refusal {
+                    Refusal::Busy => (486, "all lines are in use", None),
+                    Refusal::Draining => (503, "the server is stopping", Some(RETRY_AFTER_S)),
+                };
+                tracing::warn!(status, reason, "call refused");
+                self.shared.calls.spawn(async move {
+                    if let Err(error) =
+                        incoming.refuse(status, Some(reason.to_owned()), retry).await
+                    {
+                        tracing::debug!(%error, "refusal not sent");
+                    }
+                });
+            }
+        }
+    }
+
+    async fn drain(mut self) {
+        self.shared.admission.drain();
+        let in_progress = self.shared.admission.in_progress();
+        if in_progress > 0 {
+            tracing::info!(calls = in_progress, "waiting for calls to end");
+        }
+        let limit = Duration::from_secs(self.shared.config.server.drain_timeout_s);
+        let deadline = tokio::time::sleep(limit);
+        tokio::pin!(deadline);
+        loop {
+            tokio::select! {
+                () = self.shared.admission.drained() => break,
+                () = &mut deadline => {
+                    self.shared.stop_calls.cancel();
+                    break;
+                }
+                // Calls that come now are refused with 503, not left to ring.
+                Some(incoming) = self.incoming.recv() => self.take(incoming),
+            }
+        }
+        self.shared.calls.close();
+        self.shared.calls.wait().await;
+        self.stop_background.cancel();
+        self.background.close();
+        self.background.wait().await;
+        self.sip.shutdown().await;
+        self.shared.services.actions.close().await;
+        self.shared.services.store.close().await;
+    }
+}
+
+fn sip_config(config: &Config) -> SipConfig {
+    let of = |wanted: Transport| {
+        let matching = config.sip.listen.iter().filter(move |l| l.transport == wanted);
+        matching.map(|l| l.address).collect()
+    };
+    SipConfig {
+        udp: of(Transport::Udp),
+        tcp: of(Transport::Tcp),
+        advertise_ip: config.sip.advertise_ip,
+        user_agent: concat!("frontdoor/", env!("CARGO_PKG_VERSION")).to_owned(),
+        incoming_queue_len_max: config.sip.incoming_queue_len_max,
+    }
+}
+
+fn rules(config: &Config) -> Rules {
+    let verifications = config.verifications.iter().map(|(name, verification)| {
+        let rule = VerificationRule {
+            action: ActionName::new(verification.action.as_str()),
+            attempts_max: verification.attempts_max,
+        };
+        (VerificationName::new(name.as_str()), rule)
+    });
+    let inputs = config
+        .actions
+        .values()
+        .map(|action| (ActionName::new(action.name.as_str()), action.inputs.clone()));
+    Rules {
+        policy: ConfidencePolicy {
+            accept: config.understanding.accept_confidence,
+            confirm: config.understanding.confirm_confidence,
+            ..ConfidencePolicy::default()
+        },
+        failures_max: config.conversation.failures_max,
+        verifications: verifications.collect(),
+        action_inputs: inputs.collect(),
+        today: today(),
+    }
+}
+
+/// The local calendar day.
+fn today() -> (i32, u8, u8) {
+    let date = jiff::Zoned::now().date();
+    (i32::from(date.year()), date.month().unsigned_abs(), date.day().unsigned_abs())
+}
+
+fn settings(config: &Config) -> CallSettings {
+    CallSettings {
+        endpointer: EndpointerConfig {
+            threshold: config.hearing.vad_threshold,
+            silence_ms: config.hearing.endpoint_silence_ms,
+            utterance_max_ms: config.hearing.utterance_max_s * 1_000,
+            ..EndpointerConfig::default()
+        },
+        patient_silence: Duration::from_millis(config.hearing.patient_silence_ms),
+        barge_in: Duration::from_millis(config.hearing.barge_in_ms),
+        no_input: Duration::from_millis(config.conversation.no_input_timeout_ms),
+        inter_digit: INTER_DIGIT,
+    }
+}
+
+/// Media negotiated for an incoming call: our SDP, and what was agreed if there was an offer.
+fn negotiate(
+    incoming: &IncomingCall,
+    local: &LocalMedia,
+) -> Result<(String, Option<crate::net::sdp::Negotiated>), SdpError> {
+    match &incoming.offer_sdp {
+        Some(theirs) => answer(theirs, local, 1).map(|(sdp, agreed)| (sdp, Some(agreed))),
+        None => Ok((offer(local, 1, Direction::SendRecv), None)),
+    }
+}
+
+async fn answer_call(
+    shared: Arc<Shared>,
+    call_id: CallId,
+    mut incoming: IncomingCall,
+    permit: OwnedSemaphorePermit,
+) -> Result<(), String> {
+    let config = &shared.config;
+    let ip = media_ip(config, &incoming);
+    let ports = (config.media.rtp_port_min, config.media.rtp_port_max);
+    let port = match MediaPort::bind(ip.bind, ports).await {
+        Ok(port) => port,
+        Err(error) => {
+            let reason = Some("no media port is free".to_owned());
+            let _ = incoming.refuse(503, reason, Some(RETRY_AFTER_S)).await;
+            return Err(error.to_string());
+        }
+    };
+    let local =
+        LocalMedia { ip: ip.advertised, port: port.rtp_port(), session_id: call_id_low(call_id) };
+    let (sdp, agreed) = match negotiate(&incoming, &local) {
+        Ok(negotiated) => negotiated,
+        Err(error) => {
+            let status = error.sip_status();
+            let _ = incoming.refuse(status, Some(error.to_string()), None).await;
+            return Err(error.to_string());
+        }
+    };
+    let _ = incoming.ringing().await;
+    let caller_user = incoming.caller.user.clone();
+    let (caller, called) = (incoming.caller.uri.clone(), incoming.called.uri.clone());
+    let lookup =
+        super::lookup::caller_record(config, &shared.services.actions, call_id, &caller_user);
+    let record = tokio::select! {
+        record = lookup => record,
+        () = incoming.cancelled() => return Err("the caller gave up while it rang".to_owned()),
+    };
+    let started = SystemTime::now();
+    let leg = incoming.answer(sdp.clone()).await.map_err(|error| error.to_string())?;
+    let recorder = open_recorder(config, call_id);
+    let unix_ms = started.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
+    let records = CallRecorder::open(
+        shared.services.store.clone(),
+        NewCall {
+            id: call_id,
+            started_unix_ms: unix_ms,
+            caller: Pii::new(caller.clone()),
+            called: Pii::new(called.clone()),
+            channel: "sip".to_owned(),
+            profile: shared.generation.profile.clone(),
+            generation: shared.generation.hash.as_str().to_owned(),
+            recording: recorder.as_ref().map(|(_, path)| path.clone()),
+        },
+    )
+    .await;
+    let (inputs_sender, inputs) = mpsc::channel(INPUTS_LEN_MAX);
+    let facts = CallFacts {
+        call: call_id,
+        caller: Pii::new(caller),
+        called: Pii::new(called),
+        channel: "sip",
+        answered_unix_ms: unix_ms,
+    };
+    let mut rules = shared.rules.clone();
+    rules.today = today();
+    let seed = call_id_low(call_id);
+    let vad = Box::new(shared.services.engines.vad.session());
+    let generation = Arc::clone(&shared.generation);
+    let task = CallTask {
+        call: Call::new(facts, settings(config), generation, rules, vad, seed),
+        leg,
+        media: MediaSession::new(port, agreed.as_ref(), sdp, seed),
+        local,
+        sdp_version: 1,
+        dispatch: Dispatch::new(shared.services.clone(), call_id, inputs_sender),
+        inputs,
+        records,
+        recorder: recorder.map(|(recorder, _)| recorder),
+        no_media_timeout: Duration::from_secs(config.media.no_media_timeout_s),
+        stop: shared.stop_calls.clone(),
+    };
+    tracing::info!("answered");
+    task.run(record).await;
+    drop(permit);
+    Ok(())
+}
+
+fn open_recorder(config: &Config, call: CallId) -> Option<(Recorder, std::path::PathBuf)> {
+    if !config.recording.enabled {
+        return None;
+    }
+    let path = config.recording.dir.join(format!("{call}.wav"));
+    match Recorder::start(&path) {
+        Ok(recorder) => Some((recorder, path)),
+        Err(error) => {
+            tracing::error!(%error, "the call is not recorded");
+            None
+        }
+    }
+}
+
+/// Where media is received, and the address written into SDP.
+struct MediaIp {
+    bind: IpAddr,
+    advertised: IpAddr,
+}
+
+/// Media goes over the interface the INVITE came in on.
+fn media_ip(config: &Config, incoming: &IncomingCall) -> MediaIp {
+    let bind = incoming.local_ip();
+    MediaIp { bind, advertised: config.sip.advertise_ip.unwrap_or(bind) }
+}
+
+/// Low half of a call's id: random bits, used where a per-call seed is needed.
+fn call_id_low(call: CallId) -> u64 {
+    let text = call.to_string();
+    u64::from_str_radix(&text[16..], 16).unwrap_or(1) >> 1
+}

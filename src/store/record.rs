@@ -1,0 +1,301 @@
+//! What is kept of a call.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::base::{ActionRunId, CallId, Pii, Termination, TurnId};
+
+use super::HandoffId;
+
+/// What is known when a call arrives.
+#[derive(Debug, Clone)]
+pub struct CallStart {
+    /// The call.
+    pub id: CallId,
+    /// When it arrived.
+    pub started_at: Timestamp,
+    /// The caller's number or address.
+    pub caller: Pii<String>,
+    /// What was called.
+    pub called: String,
+    /// `sip` or `web`.
+    pub channel: String,
+    /// Name of the prompt profile.
+    pub profile: String,
+    /// Hash of the prompt files in force.
+    pub generation: String,
+}
+
+/// What is known when a call has ended.
+#[derive(Debug, Clone)]
+pub struct CallEnd {
+    /// When.
+    pub ended_at: Timestamp,
+    /// How.
+    pub termination: Termination,
+    /// Where the recording is, if there is one.
+    pub recording: Option<std::path::PathBuf>,
+    /// Turns of the caller.
+    pub turns: u32,
+    /// One word for what came of it: `contained`, `handed_off`, `abandoned`, ...
+    pub outcome: String,
+}
+
+/// One line of the transcript.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LineRecord {
+    /// Start, from answer.
+    pub at_ms: u64,
+    /// `caller` or `frontdoor`.
+    pub speaker: String,
+    /// What was said, secrets masked.
+    pub text: Pii<String>,
+    /// 0 to 1: how sure the recogniser was.
+    pub confidence: Option<f32>,
+    /// What it was understood as.
+    pub intent: Option<String>,
+    /// 0 to 1.
+    pub intent_confidence: Option<f32>,
+}
+
+/// Where the time of one turn went; the parts sum to the total.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TurnRecord {
+    /// The turn.
+    pub turn: TurnId,
+    /// Last voiced sample to the decision that the caller had finished.
+    pub endpoint_ms: u32,
+    /// Transcription, waiting included.
+    pub transcribe_ms: u32,
+    /// Intent and slots.
+    pub understand_ms: u32,
+    /// The action.
+    pub act_ms: u32,
+    /// First sample of speech.
+    pub voice_ms: u32,
+    /// First sample to the wire.
+    pub playout_ms: u32,
+    /// The response latency.
+    pub total_ms: u32,
+}
+
+/// One run of an action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionRunRecord {
+    /// The run.
+    pub run: ActionRunId,
+    /// When it was started, from answer.
+    pub at_ms: u64,
+    /// The declared action.
+    pub action: String,
+    /// `done`, or the failure's words.
+    pub result: String,
+    /// How long it took.
+    pub took_ms: u32,
+}
+
+/// Something to add to a call's record.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Entry {
+    /// Something was said.
+    Line(LineRecord),
+    /// A turn was answered.
+    Turn(TurnRecord),
+    /// An action was run.
+    Action(ActionRunRecord),
+}
+
+/// A call in a list.
+#[derive(Debug, Clone)]
+pub struct CallSummary {
+    /// The call.
+    pub id: CallId,
+    /// When it arrived.
+    pub started_at: Timestamp,
+    /// When it was answered, if it was.
+    pub answered_at: Option<Timestamp>,
+    /// When it ended, if it has.
+    pub ended_at: Option<Timestamp>,
+    /// The caller's number or address.
+    pub caller: Pii<String>,
+    /// What was called.
+    pub called: String,
+    /// `sip` or `web`.
+    pub channel: String,
+    /// Name of the prompt profile.
+    pub profile: String,
+    /// Hash of the prompt files in force.
+    pub generation: String,
+    /// `success`, `our error`, ...
+    pub result: Option<String>,
+    /// Why it ended so.
+    pub reason: Option<String>,
+    /// Where the recording is.
+    pub recording: Option<String>,
+    /// Turns of the caller.
+    pub turns: Option<u32>,
+    /// What came of it.
+    pub outcome: Option<String>,
+}
+
+/// A hand-off of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandoffRef {
+    /// Its opaque id.
+    pub id: HandoffId,
+    /// When it was kept.
+    pub created_at: Timestamp,
+    /// `pending`, `delivered` or `failed`, if it goes to the webhook.
+    pub webhook: Option<String>,
+}
+
+/// Everything kept of a call.
+#[derive(Debug, Clone)]
+pub struct CallRecord {
+    /// The call.
+    pub summary: CallSummary,
+    /// The transcript, in order.
+    pub lines: Vec<LineRecord>,
+    /// Latencies by turn.
+    pub turns: Vec<TurnRecord>,
+    /// Runs of actions, in order.
+    pub actions: Vec<ActionRunRecord>,
+    /// Hand-offs, in order.
+    pub handoffs: Vec<HandoffRef>,
+}
+
+/// Whether personal data is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reveal {
+    /// Masked: enough to tell calls apart.
+    Masked,
+    /// As it is.
+    Full,
+}
+
+impl Reveal {
+    /// A number or address: `...23` when masked.
+    pub fn address(self, address: &Pii<String>) -> String {
+        let whole = address.expose();
+        if self == Self::Full {
+            return whole.clone();
+        }
+        let digits: Vec<char> = whole.chars().filter(char::is_ascii_digit).collect();
+        match digits.len() {
+            // Two of few would be most of it.
+            0..=5 => "...".to_owned(),
+            len => format!("...{}{}", digits[len - 2], digits[len - 1]),
+        }
+    }
+
+    /// Something said: `[5 words]` when masked.
+    pub fn text(self, text: &Pii<String>) -> String {
+        let whole = text.expose();
+        match (self, whole.split_whitespace().count()) {
+            (Self::Full, _) => whole.clone(),
+            (Self::Masked, 1) => "[1 word]".to_owned(),
+            (Self::Masked, words) => format!("[{words} words]"),
+        }
+    }
+}
+
+impl CallSummary {
+    /// The call as JSON.
+    pub fn to_json(&self, reveal: Reveal) -> Value {
+        let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
+        json!({
+            "id": self.id.to_string(),
+            "started_at": self.started_at.to_string(),
+            "answered_at": time(self.answered_at),
+            "ended_at": time(self.ended_at),
+            "caller": reveal.address(&self.caller),
+            "called": self.called,
+            "channel": self.channel,
+            "profile": self.profile,
+            "generation": self.generation,
+            "result": self.result,
+            "reason": self.reason,
+            "recording": self.recording,
+            "turns": self.turns,
+            "outcome": self.outcome,
+        })
+    }
+}
+
+impl CallRecord {
+    /// Everything as JSON.
+    pub fn to_json(&self, reveal: Reveal) -> Value {
+        let mut whole = self.summary.to_json(reveal);
+        whole["lines"] = self.lines.iter().map(|line| line_json(line, reveal)).collect();
+        whole["latencies"] = self.turns.iter().map(turn_json).collect();
+        whole["actions"] = self
+            .actions
+            .iter()
+            .map(|run| {
+                json!({
+                    "run": run.run.0,
+                    "at_ms": run.at_ms,
+                    "action": run.action,
+                    "result": run.result,
+                    "took_ms": run.took_ms,
+                })
+            })
+            .collect();
+        whole["handoffs"] = self
+            .handoffs
+            .iter()
+            .map(|handoff| {
+                json!({
+                    "id": handoff.id.to_string(),
+                    "created_at": handoff.created_at.to_string(),
+                    "webhook": handoff.webhook,
+                })
+            })
+            .collect();
+        whole
+    }
+}
+
+fn line_json(line: &LineRecord, reveal: Reveal) -> Value {
+    json!({
+        "at_ms": line.at_ms,
+        "speaker": line.speaker,
+        "text": reveal.text(&line.text),
+        "confidence": line.confidence,
+        "intent": line.intent,
+        "intent_confidence": line.intent_confidence,
+    })
+}
+
+fn turn_json(turn: &TurnRecord) -> Value {
+    json!({
+        "turn": turn.turn.0,
+        "endpoint_ms": turn.endpoint_ms,
+        "transcribe_ms": turn.transcribe_ms,
+        "understand_ms": turn.understand_ms,
+        "act_ms": turn.act_ms,
+        "voice_ms": turn.voice_ms,
+        "playout_ms": turn.playout_ms,
+        "total_ms": turn.total_ms,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_keep_only_what_tells_calls_apart() {
+        for (address, masked) in [
+            ("+15550123", "...23"),
+            ("sip:5550123@10.0.0.1", "...01"),
+            ("sip:alex@example.com", "..."),
+            ("12345", "..."),
+        ] {
+            assert_eq!(Reveal::Masked.address(&Pii::new(address.into())), masked, "{address}");
+        }
+        let text = Pii::new("my pin is lost".to_owned());
+        assert_eq!(Reveal::Masked.text(&text), "[4 words]");
+        assert_eq!(Reveal::Full.text(&text), "my pin is lost");
+    }
+}
