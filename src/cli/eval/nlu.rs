@@ -12,7 +12,8 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::{models_folder, progress_bar, write_json};
+use super::{progress_bar, write_json};
+use crate::engine::models::ModelStore;
 use crate::engine::understanding::{
     Embedding, EmbeddingCache, Head, SentenceEncoder, calibration_error,
 };
@@ -290,7 +291,10 @@ pub(super) fn run(args: &NluArgs) -> anyhow::Result<()> {
     };
     let folder = match &args.encoder {
         Some(folder) => folder.clone(),
-        None => models_folder()?.join("minilm"),
+        None => {
+            let config = ModelStore::open(None)?.checked("minilm")?.file("config.json")?;
+            config.parent().context("a model file lies in a folder")?.to_owned()
+        }
     };
     let encoder = Arc::new(SentenceEncoder::load(&folder)?);
     // All of the training set is the same for every seed.

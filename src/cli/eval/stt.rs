@@ -10,12 +10,13 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::{models_folder, percentile, progress_bar, write_json};
+use super::{percentile, progress_bar, write_json};
 use crate::audio::{
     Noise, PhoneChannel, Random, SampleRate, phone_channel, read_wav, resample_whole,
 };
 use crate::base::{CallId, UtteranceId};
 use crate::engine::hearing::{Hearing, HearingConfig, HearingRequest, Transcript};
+use crate::engine::models::{ModelStore, resolve_whisper};
 use crate::nlu::wer::{WordErrors, normalise, word_errors};
 
 /// Kinds without the words that were said: nothing to compare with.
@@ -345,16 +346,6 @@ impl Report {
     }
 }
 
-fn model_path(name_or_path: &str) -> anyhow::Result<PathBuf> {
-    match name_or_path {
-        "tiny.en" | "base" => {
-            let file = format!("{name_or_path}/ggml-{name_or_path}.bin");
-            Ok(models_folder()?.join(file))
-        }
-        path => Ok(PathBuf::from(path)),
-    }
-}
-
 /// At most `limit` rows, spread evenly.
 fn spread(rows: Vec<Row>, limit: Option<usize>) -> Vec<Row> {
     match limit {
@@ -387,7 +378,7 @@ pub(super) async fn run(args: SttArgs) -> anyhow::Result<()> {
         bail!("{}: no recording with a transcript is left", args.manifest.display());
     }
     let hearing = Hearing::start(HearingConfig {
-        model: model_path(&args.model)?,
+        model: resolve_whisper(&ModelStore::open(None)?, &args.model)?,
         workers: 1,
         threads_per_decode: 1,
         queue_len_max: 1,

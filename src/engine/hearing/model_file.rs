@@ -154,7 +154,7 @@ fn walk(reader: &mut Reader) -> Result<ModelHeader, Damage> {
 /// [`HearingError::ModelUnreadable`] when the file cannot be opened, [`HearingError::ModelDamaged`]
 /// when it is no whisper model in ggml format or ends too early.
 pub fn check_model_file(path: &Path) -> Result<ModelHeader, HearingError> {
-    let unreadable = |source| HearingError::ModelUnreadable { path: path.to_owned(), source };
+    let unreadable = |cause| HearingError::ModelUnreadable { path: path.to_owned(), cause };
     let mut file = File::open(path).map_err(unreadable)?;
     let len = file.seek(SeekFrom::End(0)).map_err(unreadable)?;
     file.rewind().map_err(unreadable)?;
