@@ -6,7 +6,7 @@ mod stt;
 pub use nlu::NluArgs;
 pub use stt::SttArgs;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -49,15 +49,6 @@ fn progress_bar(len: usize, what: &'static str) -> ProgressBar {
 fn write_json(path: &Path, report: &impl Serialize) -> anyhow::Result<()> {
     let json = serde_json::to_string_pretty(report)?;
     std::fs::write(path, json + "\n").with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// Where the models are, in the order that `frontdoor models` documents.
-fn models_folder() -> anyhow::Result<PathBuf> {
-    let var = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    var("FRONTDOOR_MODELS")
-        .or_else(|| Some(var("XDG_CACHE_HOME")?.join("frontdoor/models")))
-        .or_else(|| Some(var("HOME")?.join(".cache/frontdoor/models")))
-        .context("no folder for models is known: set FRONTDOOR_MODELS")
 }
 
 /// The value that this share of the sorted values does not exceed.

@@ -12,7 +12,8 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::{models_folder, progress_bar, write_json};
+use super::{progress_bar, write_json};
+use crate::engine::models::ModelStore;
 use crate::engine::understanding::{
     Embedding, EmbeddingCache, Head, SentenceEncoder, calibration_error,
 };
@@ -94,8 +95,8 @@ fn parse(text: &str, name: &Path, labels: Labels) -> anyhow::Result<Vec<Sentence
 }
 
 fn read(path: &Path, labels: Labels) -> anyhow::Result<Vec<Sentence>> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     parse(&text, path, labels)
 }
 
@@ -228,8 +229,7 @@ impl Report {
         let values: Option<Vec<f64>> = self.outcomes.iter().map(value).collect();
         let values = values.filter(|values| !values.is_empty())?;
         let mean = values.iter().sum::<f64>() / values.len() as f64;
-        let variance =
-            values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64;
+        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64;
         Some((mean, variance.sqrt()))
     }
 
@@ -245,9 +245,7 @@ impl Report {
         percent("out of scope, refused", &|o| o.out_of_scope_recall);
         percent("out of scope, AUROC", &|o| o.auroc);
         percent("calibration error", &|o| Some(o.calibration_error));
-        percent("calibration error expected by training", &|o| {
-            Some(o.expected_calibration_error)
-        });
+        percent("calibration error expected by training", &|o| Some(o.expected_calibration_error));
         let plain = |name: &str, unit: &str, value: &dyn Fn(&Outcome) -> Option<f64>| {
             if let Some((mean, _)) = self.over_seeds(value) {
                 println!("{name:<44} {mean:>6.2} {unit}");
@@ -262,13 +260,12 @@ impl Report {
 }
 
 /// Embeds every sentence once.
-fn embed(
+fn embed<'a>(
     encoder: &Arc<SentenceEncoder>,
     cache: Option<&Path>,
-    sentences: &[&[Sentence]],
+    sentences: impl Iterator<Item = &'a Sentence>,
 ) -> anyhow::Result<HashMap<String, Embedding>> {
-    let mut texts: Vec<&str> =
-        sentences.iter().flat_map(|part| part.iter().map(|one| one.text.as_str())).collect();
+    let mut texts: Vec<&str> = sentences.map(|one| one.text.as_str()).collect();
     texts.sort_unstable();
     texts.dedup();
     let bar = progress_bar(texts.len(), "embedding");
@@ -285,16 +282,25 @@ fn embed(
 pub(super) fn run(args: &NluArgs) -> anyhow::Result<()> {
     let train = read(&args.train, Labels::Needed)?;
     let test = read(&args.test, Labels::Needed)?;
+    if args.seeds.is_empty() {
+        bail!("--seeds needs at least one number");
+    }
     let oos = match &args.oos {
         Some(path) => read(path, Labels::Ignored)?,
         None => Vec::new(),
     };
     let folder = match &args.encoder {
         Some(folder) => folder.clone(),
-        None => models_folder()?.join("minilm"),
+        None => {
+            let config = ModelStore::open(None)?.checked("minilm")?.file("config.json")?;
+            config.parent().context("a model file lies in a folder")?.to_owned()
+        }
     };
     let encoder = Arc::new(SentenceEncoder::load(&folder)?);
-    let embeddings = embed(&encoder, args.cache.as_deref(), &[&train, &test, &oos])?;
+    // All of the training set is the same for every seed.
+    let seeds = if args.shots.is_some() { &args.seeds[..] } else { &args.seeds[..1] };
+    let drawn = seeds.iter().flat_map(|&seed| draw(&train, args.shots, seed));
+    let embeddings = embed(&encoder, args.cache.as_deref(), drawn.chain(&test).chain(&oos))?;
     let timed: Vec<&Sentence> = test.iter().take(TIMED).collect();
     let started = Instant::now();
     for sentence in &timed {
@@ -303,8 +309,6 @@ pub(super) fn run(args: &NluArgs) -> anyhow::Result<()> {
     let encode_ms = started.elapsed().as_secs_f64() * 1000.0 / timed.len() as f64;
 
     let data = Data { train, test, oos, embeddings };
-    // All of the training set is the same for every seed.
-    let seeds = if args.shots.is_some() { &args.seeds[..] } else { &args.seeds[..1] };
     let bar = progress_bar(seeds.len(), "training");
     let mut outcomes = Vec::new();
     for &seed in seeds {

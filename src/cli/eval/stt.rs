@@ -10,12 +10,13 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::{models_folder, percentile, progress_bar, write_json};
+use super::{percentile, progress_bar, write_json};
 use crate::audio::{
     Noise, PhoneChannel, Random, SampleRate, phone_channel, read_wav, resample_whole,
 };
 use crate::base::{CallId, UtteranceId};
 use crate::engine::hearing::{Hearing, HearingConfig, HearingRequest, Transcript};
+use crate::engine::models::{ModelStore, resolve_whisper};
 use crate::nlu::wer::{WordErrors, normalise, word_errors};
 
 /// Kinds without the words that were said: nothing to compare with.
@@ -28,6 +29,9 @@ const VALUES: [&str; 3] = ["address", "phone_digits", "spelled_name"];
 const GAIN_DB: std::ops::Range<f64> = -6.0..6.0;
 const LOSS_PERCENT: std::ops::Range<f64> = 0.0..3.0;
 const BURST_LEN: f32 = 2.0;
+
+/// How far a recording's length may be from what the manifest says.
+const LENGTH_TOLERANCE_S: f64 = 0.2;
 
 /// How the recordings reach the recogniser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -68,11 +72,13 @@ pub struct SttArgs {
 }
 
 /// A line of the manifest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 struct Row {
     path: String,
     transcript: String,
     kind: String,
+    /// How long the recording should be, if the manifest says so.
+    seconds: Option<f64>,
 }
 
 impl Row {
@@ -87,11 +93,13 @@ fn parse_manifest(text: &str, name: &Path) -> anyhow::Result<Vec<Row>> {
     let mut lines = text.trim_start_matches('\u{feff}').lines();
     let header: Vec<&str> = lines.next().unwrap_or_default().split('\t').map(str::trim).collect();
     let column = |wanted: &str| {
-        header.iter().position(|title| *title == wanted).with_context(|| {
-            format!("{}:1: the header has no column '{wanted}'", name.display())
-        })
+        header
+            .iter()
+            .position(|title| *title == wanted)
+            .with_context(|| format!("{}:1: the header has no column '{wanted}'", name.display()))
     };
     let (path, transcript, kind) = (column("path")?, column("transcript")?, column("kind")?);
+    let seconds = header.iter().position(|title| *title == "seconds");
     let mut rows = Vec::new();
     for (index, line) in lines.enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let fields: Vec<&str> = line.split('\t').collect();
@@ -100,7 +108,12 @@ fn parse_manifest(text: &str, name: &Path) -> anyhow::Result<Vec<Row>> {
                 format!("{}:{}: has no column {}", name.display(), index + 2, column + 1)
             })
         };
-        rows.push(Row { path: field(path)?, transcript: field(transcript)?, kind: field(kind)? });
+        rows.push(Row {
+            path: field(path)?,
+            transcript: field(transcript)?,
+            kind: field(kind)?,
+            seconds: seconds.and_then(|column| fields.get(column)?.trim().parse().ok()),
+        });
     }
     Ok(rows)
 }
@@ -108,6 +121,20 @@ fn parse_manifest(text: &str, name: &Path) -> anyhow::Result<Vec<Row>> {
 fn read(path: &Path) -> anyhow::Result<(SampleRate, Vec<i16>)> {
     let file = File::open(path).with_context(|| format!("{}", path.display()))?;
     read_wav(BufReader::new(file)).with_context(|| format!("{}", path.display()))
+}
+
+/// Reads a row's recording, and makes sure that it is the one the row speaks of: two recordings of
+/// one name, unpacked over each other, would count as errors of the recogniser.
+fn read_row(folder: &Path, row: &Row) -> anyhow::Result<(SampleRate, Vec<i16>)> {
+    let path = folder.join(&row.path);
+    let (rate, samples) = read(&path)?;
+    let lasts_s = samples.len() as f64 / f64::from(rate.hz());
+    match row.seconds {
+        Some(seconds) if (seconds - lasts_s).abs() > LENGTH_TOLERANCE_S + 0.02 * seconds => {
+            bail!("{}: lasts {lasts_s:.2} s, the manifest says {seconds} s", path.display())
+        }
+        _ => Ok((rate, samples)),
+    }
 }
 
 /// The line between the recordings and the recogniser.
@@ -122,10 +149,9 @@ impl Line {
     /// What the recogniser gets of a recording: 16 kHz.
     fn carry(&self, index: usize, rate: SampleRate, samples: &[i16]) -> Vec<i16> {
         let mut random = Random::new(self.seed ^ (index as u64).wrapping_mul(0x9e37_79b9));
-        let mut between =
-            |range: &std::ops::Range<f64>| {
-                (range.start + random.next_unit() * (range.end - range.start)) as f32
-            };
+        let mut between = |range: &std::ops::Range<f64>| {
+            (range.start + random.next_unit() * (range.end - range.start)) as f32
+        };
         let (gain_db, loss_percent) = (between(&GAIN_DB), between(&LOSS_PERCENT));
         let noise = self.snr_db.and_then(|snr_db| {
             let (rate, samples) = self.noises.get(index % self.noises.len().max(1))?;
@@ -146,14 +172,8 @@ impl Line {
             Channel::Clean => {
                 let mut heard = resample_whole(samples, rate, SampleRate::HZ_16000);
                 if let Some(noise) = noise {
-                    let noise_16k =
-                        resample_whole(noise.samples, noise.rate, SampleRate::HZ_16000);
-                    crate::audio::mix::add_noise(
-                        &mut heard,
-                        &noise_16k,
-                        noise.snr_db,
-                        &mut random,
-                    );
+                    let noise_16k = resample_whole(noise.samples, noise.rate, SampleRate::HZ_16000);
+                    crate::audio::mix::add_noise(&mut heard, &noise_16k, noise.snr_db, &mut random);
                 }
                 heard
             }
@@ -289,8 +309,19 @@ impl Report {
     fn print(&self) {
         println!(
             "{:<20} {:>5} {:>6} {:>7} {:>5} {:>5} {:>5} {:>7} {:>6} {:>8} {:>7} {:>7} {:>7}",
-            "kind", "clips", "words", "WER %", "sub", "ins", "del", "exact %", "again", "audio s",
-            "cpu/s", "p50 ms", "p95 ms"
+            "kind",
+            "clips",
+            "words",
+            "WER %",
+            "sub",
+            "ins",
+            "del",
+            "exact %",
+            "again",
+            "audio s",
+            "cpu/s",
+            "p50 ms",
+            "p95 ms"
         );
         for (kind, sum) in &self.kinds {
             sum.print(kind);
@@ -307,21 +338,11 @@ impl Report {
             println!("skipped {count} of kind {kind}: no transcript of the words");
         }
         if !self.unreadable.is_empty() {
-            println!("{} recordings could not be read:", self.unreadable.len());
+            println!("{} recordings could not be used:", self.unreadable.len());
             for error in &self.unreadable {
                 println!("  {error}");
             }
         }
-    }
-}
-
-fn model_path(name_or_path: &str) -> anyhow::Result<PathBuf> {
-    match name_or_path {
-        "tiny.en" | "base" => {
-            let file = format!("{name_or_path}/ggml-{name_or_path}.bin");
-            Ok(models_folder()?.join(file))
-        }
-        path => Ok(PathBuf::from(path)),
     }
 }
 
@@ -357,7 +378,7 @@ pub(super) async fn run(args: SttArgs) -> anyhow::Result<()> {
         bail!("{}: no recording with a transcript is left", args.manifest.display());
     }
     let hearing = Hearing::start(HearingConfig {
-        model: model_path(&args.model)?,
+        model: resolve_whisper(&ModelStore::open(None)?, &args.model)?,
         workers: 1,
         threads_per_decode: 1,
         queue_len_max: 1,
@@ -366,7 +387,7 @@ pub(super) async fn run(args: SttArgs) -> anyhow::Result<()> {
     let bar = progress_bar(rows.len(), "transcribing");
     let mut clips = Vec::with_capacity(rows.len());
     for (index, row) in rows.iter().enumerate() {
-        match read(&folder.join(&row.path)) {
+        match read_row(folder, row) {
             Ok((rate, samples)) => {
                 let request = HearingRequest {
                     call: CallId::from_u128(0),
@@ -413,9 +434,9 @@ fn report(
     let mut values = BTreeMap::new();
     for clip in &clips {
         let group = if is_value(&clip.kind) { &mut values } else { &mut kinds };
-        group.entry(clip.kind.clone()).or_insert_with(|| {
-            Sum::of(clips.iter().filter(|other| other.kind == clip.kind))
-        });
+        group
+            .entry(clip.kind.clone())
+            .or_insert_with(|| Sum::of(clips.iter().filter(|other| other.kind == clip.kind)));
     }
     Report {
         model: args.model.clone(),
@@ -437,14 +458,15 @@ mod tests {
 
     fn row(path: &str, transcript: &str, kind: &str) -> Row {
         let [path, transcript, kind] = [path, transcript, kind].map(str::to_owned);
-        Row { path, transcript, kind }
+        Row { path, transcript, kind, seconds: None }
     }
 
     #[test]
     fn the_header_says_which_column_is_which() {
         let text = "\u{feff}kind\tseconds\ttranscript\tpath\r\ndate\t2\tMay first\ta.wav\r\n\r\n";
         let rows = parse_manifest(text, Path::new("m.tsv")).expect("parses");
-        assert_eq!(rows, [row("a.wav", "May first", "date")]);
+        let expected = Row { seconds: Some(2.0), ..row("a.wav", "May first", "date") };
+        assert_eq!(rows, [expected]);
     }
 
     #[test]

@@ -56,7 +56,9 @@ pub fn without_labels(text: &str) -> String {
         from = label.end;
     }
     plain.push_str(&text[from..]);
-    let words: Vec<&str> = plain.split_whitespace().collect();
+    // Subtitles mark a change of speaker like this.
+    let words: Vec<&str> =
+        plain.split_whitespace().filter(|word| !matches!(*word, ">>" | "-" | "--")).collect();
     // Punctuation alone ("...", "-") is how whisper spells a pause.
     if words.iter().any(|word| word.contains(char::is_alphanumeric)) {
         words.join(" ")
@@ -93,6 +95,7 @@ mod tests {
             ("yes [unclosed", "yes"),
             ("five * four", "five four"),
             (" ... ", ""),
+            (">> Or - so", "Or so"),
             ("  two   thirty  ", "two thirty"),
         ] {
             assert_eq!(without_labels(raw), plain, "{raw:?}");

@@ -118,14 +118,14 @@ pub enum NotSubmitted {
 pub enum HearingError {
     /// The model file cannot be opened.
     #[error(
-        "cannot read the speech model {}: {source}; check the path, or fetch the models again",
+        "cannot read the speech model {}: {cause}; check the path, or fetch the models again",
         path.display()
     )]
     ModelUnreadable {
         /// Which file.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The model file is cut short or something else.
     #[error(

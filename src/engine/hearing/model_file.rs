@@ -100,9 +100,10 @@ fn skip_tensor(reader: &mut Reader) -> Result<(), Damage> {
         values = values.saturating_mul(size);
     }
     reader.skip(name_len as u64, "a tensor's name")?;
-    let bytes = row_bytes(tensor_type, columns)
-        .and_then(|row| row.checked_mul(values / columns))
-        .ok_or_else(|| format!("a tensor has type {tensor_type}, which is not supported"))?;
+    let bytes =
+        row_bytes(tensor_type, columns)
+            .and_then(|row| row.checked_mul(values / columns))
+            .ok_or_else(|| format!("a tensor has type {tensor_type}, which is not supported"))?;
     reader.skip(bytes, "a tensor")
 }
 
@@ -153,14 +154,12 @@ fn walk(reader: &mut Reader) -> Result<ModelHeader, Damage> {
 /// [`HearingError::ModelUnreadable`] when the file cannot be opened, [`HearingError::ModelDamaged`]
 /// when it is no whisper model in ggml format or ends too early.
 pub fn check_model_file(path: &Path) -> Result<ModelHeader, HearingError> {
-    let unreadable =
-        |source| HearingError::ModelUnreadable { path: path.to_owned(), source };
+    let unreadable = |cause| HearingError::ModelUnreadable { path: path.to_owned(), cause };
     let mut file = File::open(path).map_err(unreadable)?;
     let len = file.seek(SeekFrom::End(0)).map_err(unreadable)?;
     file.rewind().map_err(unreadable)?;
     let mut reader = Reader { file: BufReader::new(file), at: 0, len };
-    walk(&mut reader)
-        .map_err(|damage| HearingError::ModelDamaged { path: path.to_owned(), damage })
+    walk(&mut reader).map_err(|damage| HearingError::ModelDamaged { path: path.to_owned(), damage })
 }
 
 #[cfg(test)]

@@ -70,8 +70,7 @@ impl Hearing {
         let counters = SharedCounters::default();
         let (ready, warm) = std::sync::mpsc::channel();
         for index in 0..workers {
-            let mut decoder =
-                Decoder::new(&context, language, config.threads_per_decode.max(1))?;
+            let mut decoder = Decoder::new(&context, language, config.threads_per_decode.max(1))?;
             let (jobs, counters, ready) = (receiver.clone(), counters.clone(), ready.clone());
             std::thread::Builder::new()
                 .name(format!("hearing-{index}"))

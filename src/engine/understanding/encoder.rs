@@ -133,16 +133,14 @@ impl SentenceEncoder {
         let failed = |error: &dyn std::fmt::Display| UnderstandingError::Encode(error.to_string());
         let mut sentences = Vec::with_capacity(texts.len());
         for (index, text) in texts.iter().enumerate() {
-            let tokens =
-                self.tokenizer.encode(*text, true).map_err(|error| failed(&error))?;
+            let tokens = self.tokenizer.encode(*text, true).map_err(|error| failed(&error))?;
             sentences.push((index, tokens.get_ids().to_vec()));
         }
         // Sentences of one length go together, so that little is spent on padding.
         sentences.sort_by_key(|(_, ids)| ids.len());
         let mut embeddings = vec![Embedding::new(); texts.len()];
         for batch in sentences.chunks(BATCH) {
-            let rows =
-                self.core.install(|| self.forward(batch)).map_err(|error| failed(&error))?;
+            let rows = self.core.install(|| self.forward(batch)).map_err(|error| failed(&error))?;
             for ((index, _), row) in batch.iter().zip(rows) {
                 embeddings[*index] = row;
             }

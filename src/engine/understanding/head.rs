@@ -101,10 +101,7 @@ impl Judge {
 
     /// The signs of being in scope, apart from the energy, which needs the temperature.
     fn likeness(&self, embedding: &[f32]) -> [f32; 2] {
-        [
-            Self::nearest(&self.centroids, embedding),
-            Self::nearest(&self.examples, embedding),
-        ]
+        [Self::nearest(&self.centroids, embedding), Self::nearest(&self.examples, embedding)]
     }
 }
 

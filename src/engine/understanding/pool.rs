@@ -62,10 +62,7 @@ impl UnderstandingPool {
     ///
     /// # Errors
     /// The encoder failed, or the worker is gone.
-    pub async fn understand(
-        &self,
-        text: Pii<String>,
-    ) -> Result<Understanding, UnderstandingError> {
+    pub async fn understand(&self, text: Pii<String>) -> Result<Understanding, UnderstandingError> {
         self.understand_by(self.current(), text).await
     }
 

@@ -172,8 +172,7 @@ fn minimise(
         let mut stride = if steps.is_empty() { 1.0 / length } else { 1.0 };
         let mut taken = None;
         for _ in 0..20 {
-            let there: Vec<f32> =
-                at.iter().zip(&way).map(|(a, w)| a + stride as f32 * w).collect();
+            let there: Vec<f32> = at.iter().zip(&way).map(|(a, w)| a + stride as f32 * w).collect();
             let (new_value, new_gradient) = loss(&there)?;
             if new_value <= value + 1e-4 * stride * slope {
                 taken = Some((there, new_value, new_gradient));

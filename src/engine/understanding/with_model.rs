@@ -62,8 +62,7 @@ async fn fifteen_sentences_are_enough_to_understand_a_caller() {
     let encoder = encoder();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let counter = ["I want to buy a boat".to_owned()];
-    let trained =
-        Understander::train(encoder, &examples(), &counter, Some(folder.path()));
+    let trained = Understander::train(encoder, &examples(), &counter, Some(folder.path()));
     let pool = UnderstandingPool::start(trained.expect("trains"), 2).expect("starts");
     for (text, intent) in [
         ("uh how much have I got in checking", "balance"),

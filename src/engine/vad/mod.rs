@@ -57,8 +57,7 @@ impl SileroVad {
     /// # Errors
     /// The file is missing, damaged or another model.
     pub fn load(path: &Path) -> Result<Self, VadError> {
-        let failed =
-            |reason: String| VadError::Model { path: path.to_owned(), reason };
+        let failed = |reason: String| VadError::Model { path: path.to_owned(), reason };
         let model = Model::load_file(path).map_err(|error| failed(error.to_string()))?;
         let inputs = nodes(&model, model.input_ids(), ["input", "sr", "state"]).map_err(failed)?;
         let outputs: [NodeId; 2] = model
@@ -66,8 +65,8 @@ impl SileroVad {
             .try_into()
             .map_err(|_| failed("it does not have two outputs".to_owned()))?;
         // One thread of our own: by default each chunk would wake a pool of all cores.
-        let options = RunOptions::default()
-            .with_thread_pool(Some(Arc::new(ThreadPool::with_num_threads(1))));
+        let options =
+            RunOptions::default().with_thread_pool(Some(Arc::new(ThreadPool::with_num_threads(1))));
         let vad = Self { shared: Arc::new(Shared { model, inputs, outputs, options }) };
         let mut trial = vad.session();
         trial.run(&[0.0; CHUNK]).map_err(failed)?;
@@ -89,12 +88,13 @@ impl SileroVad {
 fn nodes(model: &Model, ids: &[NodeId], names: [&str; 3]) -> Result<[NodeId; 3], String> {
     let mut found = Vec::new();
     for name in names {
-        let named = |id: &&NodeId| {
-            model.node_info(**id).is_some_and(|info| info.name() == Some(name))
-        };
+        let named =
+            |id: &&NodeId| model.node_info(**id).is_some_and(|info| info.name() == Some(name));
         found.push(*ids.iter().find(named).ok_or_else(|| {
-            let there: Vec<_> =
-                ids.iter().filter_map(|id| model.node_info(*id)?.name().map(str::to_owned)).collect();
+            let there: Vec<_> = ids
+                .iter()
+                .filter_map(|id| model.node_info(*id)?.name().map(str::to_owned))
+                .collect();
             format!("it has no input '{name}', only {}", there.join(", "))
         })?);
     }
