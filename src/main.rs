@@ -115,8 +115,7 @@ fn start_log(arguments: &Arguments) {
         Ok(directive) => filter.add_directive(directive),
         Err(_) => filter,
     };
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if arguments.log_json {
         builder.json().init();
     } else {

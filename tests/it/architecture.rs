@@ -16,10 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("prompts", &["base", "nlu"]),
     ("acd", &["base", "nlu"]),
     ("conversation", &["base", "nlu", "prompts", "acd"]),
-    (
-        "call",
-        &["base", "audio", "rtp", "speech", "nlu", "prompts", "acd", "conversation"],
-    ),
+    ("call", &["base", "audio", "rtp", "speech", "nlu", "prompts", "acd", "conversation"]),
     ("engine", &["base", "audio", "speech", "nlu"]),
     ("config", &["base"]),
     ("actions", &["base", "config"]),
@@ -152,8 +149,7 @@ fn rooms() -> BTreeMap<String, Vec<(PathBuf, Vec<String>)>> {
 #[test]
 fn every_room_is_in_the_table() {
     for name in rooms().keys() {
-        let known =
-            ROOMS.iter().any(|(room, _)| room == name) || SHELL.contains(&name.as_str());
+        let known = ROOMS.iter().any(|(room, _)| room == name) || SHELL.contains(&name.as_str());
         assert!(known, "src/{name}/ is not in the table of rooms");
     }
 }
