@@ -132,8 +132,8 @@ impl Call {
     /// "Mm-hm" over our speech changes nothing, unless it answers the question.
     fn is_only_backchannel(&self, text: &str) -> bool {
         let over_ours = self.pending.iter().any(|p| p.overlapped) && !self.playout.is_empty();
-        let answers = self.expectation.expected == Expected::YesNo
-            && parse_yes_no(text) != YesNo::Unclear;
+        let answers =
+            self.expectation.expected == Expected::YesNo && parse_yes_no(text) != YesNo::Unclear;
         over_ours && !answers && is_backchannel(text)
     }
 

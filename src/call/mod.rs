@@ -31,8 +31,8 @@ pub use io::{
 };
 use listening::PendingUtterance;
 use speaking::PlayItem;
-pub use timing::TurnTiming;
 use timing::TurnClock;
+pub use timing::TurnTiming;
 
 use crate::base::{
     ActionRunId, Pii, SpeechId, Termination, TerminationResult, TimerTable, TurnId, UtteranceId,
@@ -204,8 +204,7 @@ impl Call {
     }
 
     fn elapsed_ms(&self, now: Instant) -> u64 {
-        self.answered_at
-            .map_or(0, |at| now.saturating_duration_since(at).as_millis() as u64)
+        self.answered_at.map_or(0, |at| now.saturating_duration_since(at).as_millis() as u64)
     }
 
     fn on_hold(&mut self) {

@@ -91,7 +91,8 @@ impl Call {
             let elapsed_ms = self.elapsed_ms(now);
             let Some(item) = self.playout.front_mut() else { break };
             let take = item.samples.len().min(FRAME - filled);
-            for (to, from) in samples[filled..filled + take].iter_mut().zip(item.samples.drain(..take))
+            for (to, from) in
+                samples[filled..filled + take].iter_mut().zip(item.samples.drain(..take))
             {
                 *to = from;
             }
@@ -112,8 +113,10 @@ impl Call {
     }
 
     fn note_voiced(&mut self, now: Instant, samples: &[i16]) {
-        if matches!(self.turn.state(), TurnState::Listening | TurnState::Deciding | TurnState::CallerSpeaking)
-        {
+        if matches!(
+            self.turn.state(),
+            TurnState::Listening | TurnState::Deciding | TurnState::CallerSpeaking
+        ) {
             self.turn.handle(TurnInput::AgentStarted);
         }
         if samples.iter().all(|sample| sample.unsigned_abs() < VOICED_LEVEL) {
@@ -160,7 +163,8 @@ impl Call {
         } else {
             // Until all of it is made its length is unknown; 75 ms (600 samples) a character of
             // text is what this voice takes.
-            let whole = if item.complete { item.received } else { item.received.max(text.len() * 600) };
+            let whole =
+                if item.complete { item.received } else { item.received.max(text.len() * 600) };
             let share = item.played as f64 / whole.max(1) as f64;
             let words: Vec<&str> = text.split_whitespace().collect();
             let count = ((words.len() as f64 * share).round() as usize).min(words.len());

@@ -363,9 +363,10 @@ impl Conversation {
             }
         }
         task.slots.extend(corrected.slots);
-        let changed = task.slots.iter().any(|(slot, value)| {
-            before.get(slot).is_none_or(|old| old.value != value.value)
-        });
+        let changed = task
+            .slots
+            .iter()
+            .any(|(slot, value)| before.get(slot).is_none_or(|old| old.value != value.value));
         task.confirmed = false;
         self.tasks.push(task);
         changed

@@ -309,6 +309,7 @@ fn spoken_value(spec: &SlotSpec, value: &str) -> String {
         (_, SlotKind::Digits { .. }) => VarFormat::Digits,
         _ => VarFormat::Plain,
     };
-    let template = Template { parts: vec![Part::Var { name: "value".to_owned(), format }], line: 0 };
+    let template =
+        Template { parts: vec![Part::Var { name: "value".to_owned(), format }], line: 0 };
     template.render(&|_| Some(value.to_owned())).unwrap_or_else(|_| value.to_owned())
 }

@@ -131,7 +131,9 @@ impl Conversation {
         self.generation.intent(&task.intent)
     }
 
-    pub(super) fn current_intent_owned(&self) -> Option<(Arc<crate::prompts::Generation>, IntentName)> {
+    pub(super) fn current_intent_owned(
+        &self,
+    ) -> Option<(Arc<crate::prompts::Generation>, IntentName)> {
         let task = self.tasks.last()?;
         Some((Arc::clone(&self.generation), task.intent.clone()))
     }

@@ -82,8 +82,7 @@ impl Conversation {
         let picked = self.speaker.pick("then say", variants.len());
         match self.render(&variants[picked], done.outputs()) {
             Ok(text) => {
-                let phrase =
-                    Phrase { text: Pii::new(text), fixed: false, claims_completion: true };
+                let phrase = Phrase { text: Pii::new(text), fixed: false, claims_completion: true };
                 self.say(phrase);
             }
             Err(_) => {
@@ -121,7 +120,11 @@ impl Conversation {
         }
     }
 
-    pub(super) fn render(&self, template: &Template, values: &Values) -> Result<String, RenderError> {
+    pub(super) fn render(
+        &self,
+        template: &Template,
+        values: &Values,
+    ) -> Result<String, RenderError> {
         template.render(&|name: &str| self.lookup(name, values))
     }
 
@@ -139,7 +142,9 @@ impl Conversation {
             "house" => Some(self.generation.house.name.clone()),
             "hours" => {
                 let spoken = self.generation.hours.spoken.as_ref()?;
-                spoken.render(&|name| (name == "house").then(|| self.generation.house.name.clone())).ok()
+                spoken
+                    .render(&|name| (name == "house").then(|| self.generation.house.name.clone()))
+                    .ok()
             }
             "caller_first_name" => self.caller.get("first_name").map(|v| v.expose().clone()),
             _ => None,

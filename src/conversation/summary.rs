@@ -106,7 +106,8 @@ impl Conversation {
     fn summary(&self, reason: HandoffReason, check: Option<&HandoffVerification>) -> String {
         let mut sentences = Vec::new();
         let who = self.caller.get("customer_name").map(|name| name.expose().as_str());
-        let wanted = self.last_intent.as_ref().and_then(|(name, _, _)| self.generation.intent(name));
+        let wanted =
+            self.last_intent.as_ref().and_then(|(name, _, _)| self.generation.intent(name));
         sentences.push(match (who, wanted) {
             (Some(who), Some(intent)) => format!("{who} called about {}.", intent.title),
             (Some(who), None) => format!("{who} called."),

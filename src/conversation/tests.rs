@@ -41,7 +41,7 @@ fn declared() -> Declared {
 }
 
 /// The demo profile itself: what is tested here is what callers get.
-fn generation() -> Arc<Generation> {
+pub(crate) fn generation() -> Arc<Generation> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts/bank");
     let mut files = Vec::new();
     for sub in ["", "intents"] {

@@ -75,7 +75,8 @@ impl MediaSession {
                 agreed.sends = sends;
             }
             None => {
-                self.agreed = Some(Agreed { latch: Latch::new(negotiated.remote, now), types, sends });
+                self.agreed =
+                    Some(Agreed { latch: Latch::new(negotiated.remote, now), types, sends });
             }
         }
     }

@@ -48,7 +48,10 @@ enum Step {
 
 impl CallTask {
     /// Runs the call to its end.
-    pub async fn run(mut self, caller: std::collections::BTreeMap<String, crate::base::Pii<String>>) {
+    pub async fn run(
+        mut self,
+        caller: std::collections::BTreeMap<String, crate::base::Pii<String>>,
+    ) {
         self.call.handle(Instant::now(), CallInput::Answered { caller });
         let mut last_packet = Instant::now();
         let mut ticks = interval(FRAME);

@@ -50,8 +50,7 @@ impl Dispatch {
         let (inputs, call) = (self.inputs.clone(), self.call);
         let span = tracing::info_span!("stt", utterance = utterance.0);
         let work = async move {
-            let samples_16k =
-                resample_whole(&samples, SampleRate::HZ_8000, SampleRate::HZ_16000);
+            let samples_16k = resample_whole(&samples, SampleRate::HZ_8000, SampleRate::HZ_16000);
             let request = HearingRequest { call, utterance, samples_16k, hints: None };
             let result = match hearing.transcribe(request).await {
                 Ok(transcript) => {

@@ -48,9 +48,7 @@ fn derived_dir(store: &ModelStore, name: &str) -> PathBuf {
     store.cache_dir().join("derived").join(name)
 }
 
-fn timed<T>(
-    work: impl FnOnce() -> Result<T, ServerError>,
-) -> Result<(T, Duration), ServerError> {
+fn timed<T>(work: impl FnOnce() -> Result<T, ServerError>) -> Result<(T, Duration), ServerError> {
     let start = Instant::now();
     work().map(|made| (made, start.elapsed()))
 }

@@ -16,7 +16,9 @@ use crate::store::webhook::WebhookError;
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// A folder or file of the profile cannot be read.
-    #[error("cannot read the prompt files in {folder}: {source}. Fix: check `profile` in the [server] section")]
+    #[error(
+        "cannot read the prompt files in {folder}: {source}. Fix: check `profile` in the [server] section"
+    )]
     ProfileUnreadable {
         /// The profile's folder.
         folder: PathBuf,

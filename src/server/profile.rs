@@ -33,8 +33,7 @@ pub fn declared(config: &Config) -> Declared {
 
 /// All Markdown files of a profile: those in its folder and in `intents/`.
 pub fn read_profile(folder: &Path) -> Result<Vec<SourceFile>, ServerError> {
-    let unreadable =
-        |source| ServerError::ProfileUnreadable { folder: folder.to_owned(), source };
+    let unreadable = |source| ServerError::ProfileUnreadable { folder: folder.to_owned(), source };
     let mut files = Vec::new();
     for (sub, prefix) in [("", ""), ("intents", "intents/")] {
         let place = folder.join(sub);

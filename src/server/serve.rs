@@ -155,7 +155,8 @@ impl Server {
             Ok(permit) => {
                 let shared = Arc::clone(&self.shared);
                 let call = CallId::from_u128(uuid::Uuid::now_v7().as_u128());
-                let span = tracing::info_span!("call", call_id = %call, leg_id = 0, direction = "in");
+                let span =
+                    tracing::info_span!("call", call_id = %call, leg_id = 0, direction = "in");
                 let task = async move {
                     if let Err(error) = answer_call(shared, call, incoming, permit).await {
                         tracing::warn!(error, "the call was not answered");
@@ -301,8 +302,11 @@ async fn answer_call(
             return Err(error.to_string());
         }
     };
-    let local =
-        LocalMedia { ip: ip.advertised, port: port.local_addr().port(), session_id: call_id_low(call_id) };
+    let local = LocalMedia {
+        ip: ip.advertised,
+        port: port.local_addr().port(),
+        session_id: call_id_low(call_id),
+    };
     let (sdp, agreed) = match negotiate(&incoming, &local) {
         Ok(negotiated) => negotiated,
         Err(error) => {
@@ -339,13 +343,8 @@ async fn answer_call(
     )
     .await;
     let (inputs_sender, inputs) = mpsc::channel(INPUTS_LEN_MAX);
-    let facts = CallFacts {
-        call: call_id,
-        caller,
-        called,
-        channel: "sip",
-        answered_unix_ms: unix_ms,
-    };
+    let facts =
+        CallFacts { call: call_id, caller, called, channel: "sip", answered_unix_ms: unix_ms };
     let mut rules = shared.rules.clone();
     rules.today = today();
     let seed = call_id_low(call_id);

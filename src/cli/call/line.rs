@@ -76,12 +76,12 @@ impl Line {
             offer_sdp: offer_sdp.clone(),
         };
         let mut call = sip.place_call(request).await?;
-        let answer_sdp = tokio::time::timeout(RING_TIMEOUT, wait_for_answer(&mut call))
-            .await
-            .with_context(|| format!("{to} did not answer within {} s", RING_TIMEOUT.as_secs()))??;
+        let answer_sdp =
+            tokio::time::timeout(RING_TIMEOUT, wait_for_answer(&mut call)).await.with_context(
+                || format!("{to} did not answer within {} s", RING_TIMEOUT.as_secs()),
+            )??;
         let agreed = accept_answer(&offer_sdp, &answer_sdp).context("the answer's SDP")?;
-        let file =
-            File::create(out).with_context(|| format!("cannot write {}", out.display()))?;
+        let file = File::create(out).with_context(|| format!("cannot write {}", out.display()))?;
         let mut ticks = interval(Duration::from_millis(FRAME_MS));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         Ok(Self {

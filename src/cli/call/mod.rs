@@ -97,10 +97,8 @@ pub async fn run(mut args: CallArgs) -> anyhow::Result<()> {
     let matches = Reparse::command().get_matches_from(std::env::args_os());
     let ReparseCommand::Call(again) = Reparse::from_arg_matches(&matches)?.command;
     let kinds = ordered_steps(&matches, &again);
-    args.steps = kinds
-        .into_iter()
-        .map(|kind| Step::load(kind, &args.voice))
-        .collect::<Result<_, _>>()?;
+    args.steps =
+        kinds.into_iter().map(|kind| Step::load(kind, &args.voice)).collect::<Result<_, _>>()?;
     let hearing = match args.listen_with.as_str() {
         "none" => None,
         model => Some(start_hearing(model)?),

@@ -48,10 +48,9 @@ impl Step {
                 }
                 Ok(Self::Keys(keys))
             }
-            StepKind::Text(text) => Ok(Self::Speech {
-                samples: synthesise(voice, &text)?,
-                label: text,
-            }),
+            StepKind::Text(text) => {
+                Ok(Self::Speech { samples: synthesise(voice, &text)?, label: text })
+            }
         }
     }
 

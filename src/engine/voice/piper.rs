@@ -105,7 +105,9 @@ impl RunThread {
                 #[expect(unsafe_code, reason = "no safe call sets one thread's niceness")]
                 // SAFETY: takes three integers and touches no memory; on Linux 0 means the
                 // calling thread. Failure only means that the thread is not nicer.
-                unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) }
+                unsafe {
+                    libc::setpriority(libc::PRIO_PROCESS, 0, 19)
+                }
             });
         }
         Self(Arc::new(pool))

@@ -1,0 +1,225 @@
+//! Whole calls on simulated time: audio frames in, speech out, no clock.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::audio::{AudioFrame, MediaTime, SampleRate};
+use crate::base::CallId;
+use crate::conversation::tests::generation;
+use crate::nlu::{ConfidencePolicy, IntentName, IntentScore, Understanding};
+use crate::speech::EndpointerConfig;
+
+/// Loud is speech.
+struct LevelVad;
+
+impl Vad for LevelVad {
+    fn chunk_len(&self) -> usize {
+        256
+    }
+
+    fn probability(&mut self, chunk: &[i16]) -> f32 {
+        if chunk.iter().any(|sample| sample.unsigned_abs() > 1_000) { 0.95 } else { 0.01 }
+    }
+
+    fn reset(&mut self) {}
+}
+
+struct Bench {
+    call: Call,
+    now: Instant,
+    outputs: Vec<CallOutput>,
+}
+
+impl Bench {
+    /// An answered call whose greeting has been played.
+    fn answered() -> Self {
+        let now = Instant::now();
+        let facts = CallFacts {
+            call: CallId::from_u128(7),
+            caller: Pii::new("sip:1@example.com".to_owned()),
+            called: Pii::new("sip:bank@example.com".to_owned()),
+            channel: "sip",
+            answered_unix_ms: 0,
+        };
+        let settings = CallSettings {
+            endpointer: EndpointerConfig::default(),
+            patient_silence: Duration::from_millis(1_500),
+            barge_in: Duration::from_millis(400),
+            no_input: Duration::from_secs(6),
+            inter_digit: Duration::from_secs(3),
+        };
+        let rules = Rules {
+            policy: ConfidencePolicy::default(),
+            failures_max: 3,
+            verifications: BTreeMap::new(),
+            action_inputs: BTreeMap::new(),
+            today: (2026, 11, 24),
+        };
+        let call = Call::new(facts, settings, generation(), rules, Box::new(LevelVad), 1);
+        let mut bench = Self { call, now, outputs: Vec::new() };
+        bench.input(CallInput::Answered { caller: BTreeMap::new() });
+        bench.say_all(400);
+        bench.silence(1_000);
+        bench
+    }
+
+    fn input(&mut self, input: CallInput) {
+        self.call.handle(self.now, input);
+        while let Some(output) = self.call.poll_output() {
+            self.outputs.push(output);
+        }
+    }
+
+    /// 20 ms of the caller at this level; gives our frame.
+    fn tick(&mut self, level: i16) -> PlayoutFrame {
+        self.now += Duration::from_millis(20);
+        if self.call.poll_timeout().is_some_and(|at| at <= self.now) {
+            self.input(CallInput::Timeout);
+        }
+        self.input(CallInput::Audio(AudioFrame {
+            rate: SampleRate::HZ_8000,
+            time: MediaTime(0),
+            samples: vec![level; 160],
+        }));
+        let frame = self.call.next_frame(self.now);
+        while let Some(output) = self.call.poll_output() {
+            self.outputs.push(output);
+        }
+        frame
+    }
+
+    fn silence(&mut self, ms: u64) {
+        for _ in 0..ms / 20 {
+            self.tick(0);
+        }
+    }
+
+    fn speech(&mut self, ms: u64) {
+        for _ in 0..ms / 20 {
+            self.tick(8_000);
+        }
+    }
+
+    /// Delivers this much sound for every speech that was asked for.
+    fn say_all(&mut self, ms: usize) {
+        for speech in self.speeches() {
+            let samples: Arc<[i16]> = vec![3_000; ms * 8].into();
+            self.input(CallInput::SpeechAudio { speech, samples });
+            self.input(CallInput::SpeechDone { speech });
+        }
+        self.outputs.clear();
+    }
+
+    fn speeches(&self) -> Vec<SpeechId> {
+        let speech = |output: &CallOutput| match output {
+            CallOutput::Speak { speech, .. } => Some(*speech),
+            _ => None,
+        };
+        self.outputs.iter().filter_map(speech).collect()
+    }
+
+    fn transcribes(&self) -> Option<UtteranceId> {
+        self.outputs.iter().find_map(|output| match output {
+            CallOutput::Transcribe { utterance, .. } => Some(*utterance),
+            _ => None,
+        })
+    }
+
+    /// The models' answers to an utterance.
+    fn understood(&mut self, utterance: UtteranceId, words: &str, intent: &str) {
+        let text = Pii::new(words.to_owned());
+        let result = HeardResult::Text { text, confidence: 0.9 };
+        self.input(CallInput::Transcribed { utterance, result });
+        let intents = vec![IntentScore { intent: IntentName::new(intent), confidence: 0.95 }];
+        let understanding = Some(Understanding { intents, out_of_scope: -1.0 });
+        self.input(CallInput::Understood { utterance, understanding });
+    }
+}
+
+#[test]
+fn an_utterance_is_answered_and_its_latency_adds_up() {
+    let mut bench = Bench::answered();
+    bench.speech(1_000);
+    bench.silence(700);
+    let utterance = bench.transcribes().expect("an utterance");
+    bench.understood(utterance, "when are you open", "branch_hours");
+    assert!(!bench.speeches().is_empty(), "it answers");
+    bench.say_all(200);
+    bench.tick(0);
+    let timing = bench
+        .outputs
+        .iter()
+        .find_map(|output| match output {
+            CallOutput::Turn(timing) => Some(*timing),
+            _ => None,
+        })
+        .expect("a turn");
+    assert!((600..800).contains(&timing.total_ms), "{timing:?}");
+}
+
+#[test]
+fn an_answer_to_a_past_utterance_is_dropped() {
+    let mut bench = Bench::answered();
+    bench.understood(UtteranceId(41), "when are you open", "branch_hours");
+    assert!(bench.speeches().is_empty());
+    assert_eq!(bench.call.stale, 2);
+}
+
+#[test]
+fn going_on_before_the_answer_makes_one_turn() {
+    let mut bench = Bench::answered();
+    bench.speech(600);
+    bench.silence(700);
+    let first = bench.transcribes().expect("an utterance");
+    bench.outputs.clear();
+    bench.speech(200);
+    let text = Pii::new("when are".to_owned());
+    bench.input(CallInput::Transcribed {
+        utterance: first,
+        result: HeardResult::Text { text, confidence: 0.9 },
+    });
+    assert!(!bench.outputs.iter().any(|o| matches!(o, CallOutput::Understand { .. })));
+    bench.silence(700);
+    let second = bench.transcribes().expect("a second piece");
+    bench.understood(second, "you open", "branch_hours");
+    let understood = bench.outputs.iter().find_map(|output| match output {
+        CallOutput::Understand { text, .. } => Some(text.expose().clone()),
+        _ => None,
+    });
+    assert_eq!(understood.as_deref(), Some("when are you open"));
+}
+
+#[test]
+fn speaking_over_us_stops_us_and_a_cough_does_not() {
+    let mut bench = Bench::answered();
+    bench.speech(800);
+    bench.silence(700);
+    let utterance = bench.transcribes().expect("an utterance");
+    bench.understood(utterance, "when are you open", "branch_hours");
+    bench.say_all(4_000);
+    bench.silence(200);
+    bench.speech(200);
+    bench.silence(300);
+    assert!(bench.tick(0).speaking, "a cough does not stop us");
+    bench.speech(700);
+    assert!(!bench.tick(8_000).speaking, "an interruption does");
+}
+
+#[test]
+fn silence_is_asked_about_and_a_dead_recogniser_leaves_the_keypad() {
+    let mut bench = Bench::answered();
+    bench.silence(7_000);
+    assert!(!bench.speeches().is_empty(), "are you still there?");
+    bench.say_all(200);
+    bench.silence(1_000);
+    bench.speech(600);
+    bench.silence(700);
+    let utterance = bench.transcribes().expect("an utterance");
+    bench.input(CallInput::Transcribed { utterance, result: HeardResult::Failed });
+    bench.say_all(200);
+    bench.input(CallInput::Digit('1'));
+    let handed_off = bench.outputs.iter().any(|o| matches!(o, CallOutput::StoreHandoff(_)));
+    assert!(handed_off, "{:?}", bench.outputs);
+}
