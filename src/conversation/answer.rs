@@ -255,7 +255,12 @@ impl Conversation {
         text: Pii<String>,
         understanding: &Understanding,
     ) {
+        let other_request = self.digression(understanding, text.expose());
         match parse_yes_no(text.expose()) {
+            YesNo::YesBut(_) if other_request.is_some() => {
+                self.tasks.clear();
+                self.on_request(text, understanding);
+            }
             YesNo::Yes | YesNo::YesBut(_) => self.request_person(reason, None),
             YesNo::No | YesNo::NoWith(_) => {
                 self.tasks.clear();

@@ -56,11 +56,15 @@ impl Conversation {
     }
 
     pub(super) fn say_variant(&mut self, place: &str, variants: &[Template], values: &Values) {
-        if variants.is_empty() {
+        // A variant that needs what is not known (a name) is left out, not half said.
+        let sayable: Vec<&Template> =
+            variants.iter().filter(|template| self.render(template, values).is_ok()).collect();
+        if sayable.is_empty() {
+            self.out_of_place += u64::from(!variants.is_empty());
             return;
         }
-        let picked = self.speaker.pick(place, variants.len());
-        self.say_template(&variants[picked], values);
+        let picked = self.speaker.pick(place, sayable.len());
+        self.say_template(sayable[picked], values);
     }
 
     /// Words about things not (yet) done.
@@ -79,13 +83,17 @@ impl Conversation {
         if variants.is_empty() {
             return;
         }
-        let picked = self.speaker.pick("then say", variants.len());
-        match self.render(&variants[picked], done.outputs()) {
-            Ok(text) => {
+        let sayable: Vec<String> = variants
+            .iter()
+            .filter_map(|template| self.render(template, done.outputs()).ok())
+            .collect();
+        let picked = self.speaker.pick("then say", sayable.len());
+        match sayable.into_iter().nth(picked) {
+            Some(text) => {
                 let phrase = Phrase { text: Pii::new(text), fixed: false, claims_completion: true };
                 self.say(phrase);
             }
-            Err(_) => {
+            None => {
                 // The result came without a value the sentence needs: say what holds.
                 self.out_of_place += 1;
                 self.say_pattern(Pattern::TaskFailed, &[]);

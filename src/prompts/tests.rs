@@ -578,11 +578,11 @@ fn the_other_files_are_checked() {
             ("## No match", "## No mtach", 3, "`## No mtach` is not a pattern", "`No match`"),
             ("So {first} or {second}", "So {first}", 6, "without `{second}`", "into the sentence"),
             ("So {intent}", "So {intend}", 8, "`{intend}` is not known", "`intent`"),
-            ("## Verify account_pin", "## Verify acount_pin", 45, "no verification", "account_pin"),
-            ("### pin (digits 4-6", "### pim (digits 4-6", 45, "also checks `pin`", "### pin"),
-            ("### pin (digits 4-6", "### pim (digits 4-6", 51, "does not check `pim`", "`pin`"),
-            ("And your pin?", "Is {account_number} with a pin\u{1f600}{x}?", 52, "`{x}`", "one of"),
-            ("Again: Just the digits", "Read back: plain\nAgain: Just", 53, "secret", "no"),
+            ("## Verify account_pin", "## Verify acount_pin", 47, "no verification", "account_pin"),
+            ("### pin (digits 4-6", "### pim (digits 4-6", 47, "also checks `pin`", "### pin"),
+            ("### pin (digits 4-6", "### pim (digits 4-6", 53, "does not check `pim`", "`pin`"),
+            ("And your pin?", "Is {account_number} with a pin\u{1f600}{x}?", 54, "`{x}`", "one of"),
+            ("Again: Just the digits", "Read back: plain\nAgain: Just", 55, "secret", "no"),
         ],
     );
     check(

@@ -320,9 +320,14 @@ mod tests {
         std::fs::write(dir.path().join("1-0-x.pcm.part"), b"half").unwrap();
         let cache = Cache::open(Some(dir.path()), 3_000).unwrap();
         let sound: Arc<[i16]> = vec![0; 480].into();
-        for i in 0..6 {
+        for i in 0_u64..6 {
             cache.put(key(&i.to_string()), &sound, Keep::MemoryAndDisk);
             cache.put(key(&i.to_string()), &sound, Keep::MemoryAndDisk);
+            // File times are coarse: told apart by hand, as minutes would.
+            let path = dir.path().join(key(&i.to_string()).file_name());
+            let file = std::fs::File::options().write(true).open(path).unwrap();
+            let minute = std::time::Duration::from_secs(60 * (i + 1));
+            file.set_modified(std::time::UNIX_EPOCH + minute).unwrap();
         }
         assert_eq!(files(dir.path()).len(), 3);
         let again = Cache::open(Some(dir.path()), 1_000).unwrap();
