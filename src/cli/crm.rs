@@ -1,6 +1,7 @@
 //! `frontdoor crm`: the demo CRM, shown and put back to its seed.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 
 use clap::{Args, Subcommand};
 
@@ -20,6 +21,12 @@ pub struct CrmArgs {
 enum CrmCommand {
     /// Put every customer back to the seed; undoes all transfers, blocked cards and addresses
     Reset,
+    /// Offer the demo CRM over HTTP, for an action of kind "http" to talk to
+    Serve {
+        /// Where to listen. It asks nobody who they are: keep it on this machine
+        #[arg(long, default_value = "127.0.0.1:8090", value_name = "ADDRESS")]
+        listen: SocketAddr,
+    },
     /// Show all customers, or one with everything that belongs to them
     Show {
         /// Account number, phone number or part of the name
@@ -34,6 +41,14 @@ pub enum CrmCommandError {
     /// The demo CRM.
     #[error(transparent)]
     DemoCrm(#[from] DemoCrmError),
+    /// The address.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The terminal.
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
@@ -55,6 +70,16 @@ pub async fn run(
             crm.reset().await?;
             let customers = crm.tables(None).await?.first().map_or(0, |table| table.rows.len());
             writeln!(out, "{}: {customers} customers as in the seed", path.display())?;
+        }
+        CrmCommand::Serve { listen } => {
+            crm.create_if_missing().await?;
+            let cannot = |source| CrmCommandError::Listen { address: listen, source };
+            let listener = tokio::net::TcpListener::bind(listen).await.map_err(cannot)?;
+            let address = listener.local_addr().map_err(cannot)?;
+            writeln!(out, "the demo CRM ({}) answers at http://{address}", path.display())?;
+            writeln!(out, "it asks nobody who they are; Ctrl-C stops it")?;
+            out.flush()?;
+            crm.serve(listener, super::stopped()).await.map_err(cannot)?;
         }
         CrmCommand::Show { wanted } => {
             let tables = crm.tables(wanted.as_deref()).await?;

@@ -30,7 +30,13 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let (server, started) = Server::start(config).await?;
     print_started(&started)?;
     let stop = CancellationToken::new();
-    tokio::spawn(stop_on_signal(stop.clone()));
+    tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            super::stopped().await;
+            stop.cancel();
+        }
+    });
     server.run(stop).await;
     println!("stopped");
     Ok(())
@@ -68,20 +74,4 @@ fn print_started(started: &Started) -> std::io::Result<()> {
     }
     writeln!(out, "ready in {:.1} s", started.took.as_secs_f32())?;
     out.flush()
-}
-
-async fn stop_on_signal(stop: CancellationToken) {
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending::<()>().await,
-        }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminated => {}
-    }
-    stop.cancel();
 }

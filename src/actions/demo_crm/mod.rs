@@ -9,6 +9,7 @@ mod admin;
 mod money;
 mod operations;
 mod seed;
+mod service;
 
 pub use admin::{DemoCrmError, Table};
 pub(super) use operations::Operation;

@@ -57,7 +57,12 @@ impl Operation {
         }
     }
 
-    const fn inputs(self) -> &'static [&'static str] {
+    /// The operation of this name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|operation| operation.name() == name)
+    }
+
+    pub(super) const fn inputs(self) -> &'static [&'static str] {
         match self {
             Self::Caller => &["phone"],
             Self::VerifyPin => &["account_number", "pin"],
@@ -92,7 +97,7 @@ impl Operation {
         let wrong = |message| ActionsError::Declaration { action: declared.name.clone(), message };
         let name = declared.name.rsplit('.').next().unwrap_or_default();
         let names = Self::ALL.map(Self::name);
-        let operation = Self::ALL.into_iter().find(|o| o.name() == name).ok_or_else(|| {
+        let operation = Self::named(name).ok_or_else(|| {
             let hint = did_you_mean(name, names)
                 .unwrap_or_else(|| format!("It can do: {}", names.join(", ")));
             wrong(format!("the demo CRM cannot do \"{name}\". {hint}"))
