@@ -166,7 +166,8 @@ fn show(out: &mut impl Write, record: &CallRecord, reveal: Reveal) -> io::Result
     }
     show_lines(out, record, reveal)?;
     show_turns(out, record)?;
-    show_actions(out, record)
+    show_actions(out, record)?;
+    show_handoffs(out, record, reveal)
 }
 
 fn show_lines(out: &mut impl Write, record: &CallRecord, reveal: Reveal) -> io::Result<()> {
@@ -227,20 +228,17 @@ fn show_actions(out: &mut impl Write, record: &CallRecord) -> io::Result<()> {
             .collect();
         write_table(out, &["action", "result", "took"], &rows)?;
     }
-    if !record.handoffs.is_empty() {
-        writeln!(out, "\nHand-offs")?;
-        let rows: Vec<Vec<String>> = record
-            .handoffs
-            .iter()
-            .map(|handoff| {
-                vec![
-                    handoff.id.to_string(),
-                    format!("{:.0}", handoff.created_at),
-                    or_dash(handoff.webhook.as_deref()),
-                ]
-            })
-            .collect();
-        write_table(out, &["id", "kept", "webhook"], &rows)?;
+    Ok(())
+}
+
+fn show_handoffs(out: &mut impl Write, record: &CallRecord, reveal: Reveal) -> io::Result<()> {
+    for handoff in &record.handoffs {
+        let (id, kept) = (handoff.id, handoff.created_at);
+        write!(out, "\nHand-off {id}, kept {kept:.0}")?;
+        if let Some(state) = &handoff.webhook {
+            write!(out, ", webhook {state}")?;
+        }
+        writeln!(out, "\n{:#}", reveal.handoff(&handoff.document))?;
     }
     Ok(())
 }

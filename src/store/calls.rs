@@ -188,7 +188,7 @@ impl Store {
         let actions =
             rows("SELECT * FROM action_runs WHERE call = ? ORDER BY id").await.map_err(failed)?;
         let handoffs = rows(
-            "SELECT handoffs.id, handoffs.created_at, webhooks.state
+            "SELECT handoffs.id, handoffs.created_at, handoffs.json, webhooks.state
              FROM handoffs LEFT JOIN webhooks ON webhooks.handoff = handoffs.id
              WHERE call = ? ORDER BY handoffs.created_at, handoffs.id",
         )
@@ -203,7 +203,9 @@ impl Store {
             handoffs: handoffs
                 .iter()
                 .map(|row| {
+                    let json: String = row.try_get("json").map_err(failed)?;
                     Ok(HandoffRef {
+                        document: self.read_handoff(&json)?,
                         id: self.parsed(row, "id", "hand-off id")?,
                         created_at: self.parsed(row, "created_at", "time")?,
                         webhook: row.try_get("state").map_err(failed)?,

@@ -211,7 +211,7 @@ impl Store {
             .collect()
     }
 
-    fn read_handoff(&self, json: &str) -> Result<Handoff, StoreError> {
+    pub(super) fn read_handoff(&self, json: &str) -> Result<Handoff, StoreError> {
         serde_json::from_str(json)
             .map_err(|_| StoreError::Senseless { path: self.inner.path.clone(), what: "hand-off" })
     }

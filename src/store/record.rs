@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::acd::handoff::Handoff;
 use crate::base::{ActionRunId, CallId, Pii, Termination, TurnId};
 
 use super::HandoffId;
@@ -139,7 +140,7 @@ pub struct CallSummary {
 }
 
 /// A hand-off of a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct HandoffRef {
     /// Its opaque id.
     pub id: HandoffId,
@@ -147,6 +148,8 @@ pub struct HandoffRef {
     pub created_at: Timestamp,
     /// `pending`, `delivered` or `failed`, if it goes to the webhook.
     pub webhook: Option<String>,
+    /// The document.
+    pub document: Handoff,
 }
 
 /// Everything kept of a call.
@@ -196,6 +199,37 @@ impl Reveal {
             (Self::Masked, 1) => "[1 word]".to_owned(),
             (Self::Masked, words) => format!("[{words} words]"),
         }
+    }
+}
+
+impl Reveal {
+    /// A hand-off document as JSON: whole, or with everything personal masked.
+    pub fn handoff(self, handoff: &Handoff) -> Value {
+        let mut document = json!(handoff);
+        if self == Self::Full {
+            return document;
+        }
+        let words = |value: &mut Value| {
+            if let Value::String(text) = value {
+                *text = self.text(&Pii::new(std::mem::take(text)));
+            }
+        };
+        document["caller"] = self.address(&Pii::new(handoff.caller.clone())).into();
+        words(&mut document["summary"]);
+        for value in document["crm"].as_object_mut().into_iter().flatten() {
+            words(value.1);
+        }
+        let all = |document: &mut Value, list: &str, field: &str| {
+            for item in document[list].as_array_mut().into_iter().flatten() {
+                words(&mut item[field]);
+            }
+        };
+        all(&mut document, "slots", "value");
+        all(&mut document, "transcript", "text");
+        if document["intent"].is_object() {
+            words(&mut document["intent"]["words"]);
+        }
+        document
     }
 }
 
@@ -249,6 +283,7 @@ impl CallRecord {
                     "id": handoff.id.to_string(),
                     "created_at": handoff.created_at.to_string(),
                     "webhook": handoff.webhook,
+                    "document": reveal.handoff(&handoff.document),
                 })
             })
             .collect();
