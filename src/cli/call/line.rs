@@ -103,6 +103,11 @@ impl Line {
         })
     }
 
+    /// Whether the call goes on.
+    pub fn is_up(&self) -> bool {
+        self.up
+    }
+
     /// Time since the answer.
     pub fn elapsed(&self) -> Duration {
         self.answered.elapsed()
@@ -169,6 +174,20 @@ impl Line {
             latency,
             still_up: self.up,
         })
+    }
+
+    /// Goes on with the call, saying nothing, until this work is done: a telephone never pauses
+    /// its stream, and frames sent late in a burst would reach the other side's ear late.
+    pub async fn keep_up<T>(&mut self, work: impl Future<Output = T>) -> anyhow::Result<T> {
+        tokio::pin!(work);
+        while self.up {
+            tokio::select! {
+                biased;
+                done = &mut work => return Ok(done),
+                ticked = self.tick(&[0; 160]) => ticked?,
+            }
+        }
+        Ok(work.await)
     }
 
     /// 20 ms: one frame out, one in, both into the recording.

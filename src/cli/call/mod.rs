@@ -141,8 +141,8 @@ async fn listen(
 ) -> anyhow::Result<bool> {
     let heard = line.hear(gap, wait).await?;
     let up = heard.still_up;
-    report.their_turn(heard).await?;
-    Ok(up)
+    line.keep_up(report.their_turn(heard)).await??;
+    Ok(up && line.is_up())
 }
 
 fn start_hearing(model: &str) -> anyhow::Result<Hearing> {
