@@ -66,7 +66,13 @@ pub enum CallInput {
         caller: BTreeMap<String, Pii<String>>,
     },
     /// The next 20 ms from the caller.
-    Audio(AudioFrame),
+    Audio {
+        /// The sound.
+        frame: AudioFrame,
+        /// How long its last sample has waited since it arrived (the jitter buffer): response
+        /// latency is counted from the wire.
+        waited: Duration,
+    },
     /// A key was pressed.
     Digit(char),
     /// The caller's side put us on hold.

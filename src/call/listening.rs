@@ -26,7 +26,7 @@ pub(super) struct PendingUtterance {
 }
 
 impl Call {
-    pub(super) fn on_audio(&mut self, now: Instant, frame: &AudioFrame) {
+    pub(super) fn on_audio(&mut self, now: Instant, frame: &AudioFrame, waited: Duration) {
         if self.on_hold {
             return;
         }
@@ -39,7 +39,7 @@ impl Call {
             let event = self.endpointer.handle_chunk(&chunk, probability);
             match event {
                 Some(EndpointEvent::Started) => self.on_caller_started(),
-                Some(EndpointEvent::Ended(span)) => self.on_utterance(now, span),
+                Some(EndpointEvent::Ended(span)) => self.on_utterance(now, span, waited),
                 None => {}
             }
             if self.turn.state() == TurnState::Overlapped
@@ -57,7 +57,7 @@ impl Call {
         self.turn.handle(TurnInput::CallerStarted);
     }
 
-    fn on_utterance(&mut self, now: Instant, span: SpeechSpan) {
+    fn on_utterance(&mut self, now: Instant, span: SpeechSpan, waited: Duration) {
         let id = self.next_utterance;
         self.next_utterance = id.next();
         let overlapped = self.turn.state() == TurnState::Overlapped;
@@ -65,7 +65,8 @@ impl Call {
             self.turn.handle(TurnInput::CallerEnded);
         }
         let end = span.start.0 + span.samples.len() as u64;
-        let since_voiced = SampleRate::HZ_8000.duration_of((end - span.voiced_until.0) as usize);
+        let behind = (end - span.voiced_until.0) as usize + self.vad_pending.len();
+        let since_voiced = SampleRate::HZ_8000.duration_of(behind) + waited;
         let voiced_until = now.checked_sub(since_voiced).unwrap_or(now);
         self.clock = Some(TurnClock::new(voiced_until, now));
         let length_ms = SampleRate::HZ_8000.duration_of(span.samples.len()).as_millis() as u64;

@@ -141,7 +141,7 @@ impl Call {
                 self.answered_at = Some(now);
                 self.converse(now, ConversationInput::Started { caller });
             }
-            CallInput::Audio(frame) => self.on_audio(now, &frame),
+            CallInput::Audio { frame, waited } => self.on_audio(now, &frame, waited),
             CallInput::Digit(digit) => self.on_digit(now, digit),
             CallInput::Hold => self.on_hold(),
             CallInput::Resume => self.on_resume(now),
@@ -198,6 +198,11 @@ impl Call {
         self.turn_id.0
     }
 
+    /// Whether the caller's side has put us on hold: then no audio need come.
+    pub fn is_on_hold(&self) -> bool {
+        self.on_hold
+    }
+
     /// Whether the call is over.
     pub fn is_ended(&self) -> bool {
         self.ended
@@ -236,12 +241,7 @@ impl Call {
                         self.converse(now, ConversationInput::ActionFinished { run, result });
                     }
                 }
-                Timer::Speech => {
-                    if let Some(item) = self.playout.front() {
-                        let speech = item.speech;
-                        self.on_speech_failed(now, speech);
-                    }
-                }
+                Timer::Speech => self.on_speech_overdue(now),
             }
         }
     }
@@ -324,7 +324,7 @@ impl Call {
         Duration::from_secs(30)
     }
 
-    /// Longest wait for the first sound of a sentence.
+    /// Longest wait for the next sound of a sentence.
     fn speech_limit() -> Duration {
         Duration::from_secs(10)
     }

@@ -49,15 +49,17 @@ impl Call {
     }
 
     pub(super) fn on_speech_audio(&mut self, now: Instant, speech: SpeechId, samples: &[i16]) {
+        let next_to_play = self.playout.front().is_some_and(|item| item.speech == speech);
         let Some(item) = self.playout.iter_mut().find(|item| item.speech == speech) else {
             self.stale += 1;
             return;
         };
         item.samples.extend(samples.iter().copied());
         item.received += samples.len();
-        self.timers.cancel(Timer::Speech);
+        self.timers.set(Timer::Speech, now + Self::speech_limit());
         if let Some(clock) = &mut self.clock
             && clock.acted.is_some()
+            && next_to_play
         {
             clock.voiced.get_or_insert(now);
         }
@@ -69,6 +71,18 @@ impl Call {
             None => self.stale += 1,
         }
         self.retire_played(now);
+    }
+
+    /// Speech was due: a queue that has run dry and is not complete has failed.
+    pub(super) fn on_speech_overdue(&mut self, now: Instant) {
+        let Some(item) = self.playout.front() else { return };
+        if item.complete || !item.samples.is_empty() || self.on_hold {
+            self.timers.set(Timer::Speech, now + Self::speech_limit());
+            return;
+        }
+        let speech = item.speech;
+        self.outputs.push_back(CallOutput::CancelSpeech { speech });
+        self.on_speech_failed(now, speech);
     }
 
     pub(super) fn on_speech_failed(&mut self, now: Instant, speech: SpeechId) {
@@ -122,10 +136,11 @@ impl Call {
         if samples.iter().all(|sample| sample.unsigned_abs() < VOICED_LEVEL) {
             return;
         }
-        let Some(clock) = &self.clock else { return };
+        let Some(clock) = &mut self.clock else { return };
         if clock.acted.is_none() {
             return;
         }
+        clock.voiced.get_or_insert(now);
         let timing = clock.close(self.turn_id.next(), now);
         self.clock = None;
         if let Some(timing) = timing {

@@ -9,7 +9,7 @@ use crate::base::TurnId;
 pub struct TurnTiming {
     /// Which turn.
     pub turn: TurnId,
-    /// Waiting to be sure that the caller has finished.
+    /// Waiting to be sure that the caller has finished, and before that in the jitter buffer.
     pub endpoint_ms: u32,
     /// Speech to text, with the wait for a worker.
     pub transcribe_ms: u32,

@@ -147,23 +147,16 @@ impl Conversation {
             return Some(value.value.expose().clone());
         }
         match name {
-            "house" => Some(self.generation.house.name.clone()),
-            "hours" => {
-                let spoken = self.generation.hours.spoken.as_ref()?;
-                spoken
-                    .render(&|name| (name == "house").then(|| self.generation.house.name.clone()))
-                    .ok()
-            }
             "caller_first_name" => self.caller.get("first_name").map(|v| v.expose().clone()),
-            _ => None,
+            _ => self.generation.of_house(name),
         }
     }
 }
 
-/// Fixed words may be kept as sound: their only blank is the house's name.
+/// Fixed words may be kept as sound: their only blanks are the house's own.
 fn is_fixed(template: &Template) -> bool {
     template.parts.iter().all(|part| match part {
         Part::Text(_) => true,
-        Part::Var { name, .. } => name == "house",
+        Part::Var { name, .. } => name == "house" || name == "hours",
     })
 }

@@ -2,7 +2,7 @@
 //! time. Job: put them together in the right order. Non-job: deciding anything about the call.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::audio::AudioFrame;
 use crate::rtp::{PayloadTypes, Receiver, RtpEvent, Sender, Stats, parse_packet};
@@ -169,6 +169,11 @@ impl MediaSession {
     /// Whether keys of ours are still going out.
     pub fn is_pressing(&self) -> bool {
         self.sender.is_sending_digits()
+    }
+
+    /// How long audio waits in the jitter buffer at present.
+    pub fn delay(&self) -> Duration {
+        Duration::from_millis(self.receiver.stats().delay_ms)
     }
 
     /// What the receiver has counted.

@@ -152,7 +152,7 @@ impl Generation {
         let mut seen = BTreeSet::new();
         let mut fixed = Vec::new();
         for template in self.spoken() {
-            let known = |name: &str| (name == "house").then(|| self.house.name.clone());
+            let known = |name: &str| self.of_house(name);
             let whole = template.render(&known).ok();
             let source = template.to_string();
             let pieces = match whole {
@@ -170,6 +170,19 @@ impl Generation {
             }
         }
         fixed
+    }
+
+    /// The value of a blank that is the same in every call: the house's name, or its hours as
+    /// spoken.
+    pub fn of_house(&self, blank: &str) -> Option<String> {
+        match blank {
+            "house" => Some(self.house.name.clone()),
+            "hours" => {
+                let spoken = self.hours.spoken.as_ref()?;
+                spoken.render(&|name| (name == "house").then(|| self.house.name.clone())).ok()
+            }
+            _ => None,
+        }
     }
 
     /// Every template that may be spoken.

@@ -124,7 +124,7 @@ impl CallTask {
         let mut heard = [0_i16; 160];
         let len = frame.samples.len().min(160);
         heard[..len].copy_from_slice(&frame.samples[..len]);
-        self.call.handle(now, CallInput::Audio(frame));
+        self.call.handle(now, CallInput::Audio { frame, waited: self.media.delay() });
         let out = self.call.next_frame(now);
         if let Err(error) = self.media.send(&out.samples).await {
             tracing::debug!(%error, "frame not sent");
@@ -132,6 +132,9 @@ impl CallTask {
         if let Some(recorder) = &mut self.recorder {
             let caller = if self.call.is_masking() { [0; 160] } else { heard };
             recorder.push(caller, out.samples);
+        }
+        if self.call.is_on_hold() {
+            *last_packet = now;
         }
         if now.saturating_duration_since(*last_packet) > self.no_media_timeout {
             self.end(Termination::new(

@@ -15,4 +15,4 @@ mod serve;
 pub use engines::{Engines, EnginesReport};
 pub use error::ServerError;
 pub use profile::{declared, load_profile, read_profile};
-pub use serve::{Server, Started};
+pub use serve::{Server, Started, call_settings, rules};

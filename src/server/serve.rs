@@ -228,7 +228,8 @@ fn sip_config(config: &Config) -> SipConfig {
     }
 }
 
-fn rules(config: &Config) -> Rules {
+/// How conversations are held under this configuration, today.
+pub fn rules(config: &Config) -> Rules {
     let verifications = config.verifications.iter().map(|(name, verification)| {
         let rule = VerificationRule {
             action: ActionName::new(verification.action.as_str()),
@@ -259,7 +260,8 @@ fn today() -> (i32, u8, u8) {
     (i32::from(date.year()), date.month().unsigned_abs(), date.day().unsigned_abs())
 }
 
-fn settings(config: &Config) -> CallSettings {
+/// How a call behaves under this configuration.
+pub fn call_settings(config: &Config) -> CallSettings {
     CallSettings {
         endpointer: EndpointerConfig {
             threshold: config.hearing.vad_threshold,
@@ -351,7 +353,7 @@ async fn answer_call(
     let vad = Box::new(shared.services.engines.vad.session());
     let generation = Arc::clone(&shared.generation);
     let task = CallTask {
-        call: Call::new(facts, settings(config), generation, rules, vad, seed),
+        call: Call::new(facts, call_settings(config), generation, rules, vad, seed),
         leg,
         media: MediaSession::new(port, agreed.as_ref(), sdp, seed, Instant::now()),
         local,

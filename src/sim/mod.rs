@@ -1,1 +1,14 @@
-//! Fakes and scripted callers on simulated time, for tests.
+//! Simulated time: a scripted caller and fake engines. The only place where fakes live; nothing
+//! here is reachable from a running server.
+//!
+//! [`rehearse`] takes a [`Call`](crate::call::Call) from answer to end in milliseconds of real
+//! time: frames of 20 ms in both directions, engines that take about as long as the real ones and
+//! then answer, and a caller who waits for their turn, or does not.
+
+mod caller;
+mod rehearsal;
+mod vad;
+
+pub use caller::Step;
+pub use rehearsal::{ActionRun, Rehearsed, World, rehearse};
+pub use vad::LevelVad;

@@ -1,0 +1,274 @@
+//! A whole call on simulated time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::acd::handoff::Handoff;
+use crate::audio::{AudioFrame, MediaTime, SampleRate};
+use crate::base::{Pii, SpeechId, Termination, TerminationResult};
+use crate::call::{Call, CallInput, CallOutput, HeardResult, TranscriptLine, TurnTiming};
+use crate::conversation::ActionResult;
+use crate::nlu::Understanding;
+
+use super::caller::{Caller, Doing, FRAME, Step};
+
+/// How long the fake engines take: what the real ones take on two cores.
+const TRANSCRIBE: Duration = Duration::from_millis(250);
+const UNDERSTAND: Duration = Duration::from_millis(15);
+const FIRST_SOUND: Duration = Duration::from_millis(120);
+const ACT: Duration = Duration::from_millis(40);
+const STORE: Duration = Duration::from_millis(5);
+
+/// What audio waits in a quiet network's jitter buffer.
+const JITTER_BUFFER: Duration = Duration::from_millis(40);
+
+/// Sound of a letter of text.
+const LETTER: Duration = Duration::from_millis(60);
+
+/// No call may take longer: one that does is in a loop.
+const CALL_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// Samples of a caller who speaks, and of ours.
+const CALLER_LEVEL: i16 = 8_000;
+const OUR_LEVEL: i16 = 3_000;
+
+/// Everything outside the call: what it hears, understands and can do. The defaults work.
+pub trait World {
+    /// What these words mean; `None`: the classifier is down.
+    fn understand(&mut self, words: &str) -> Option<Understanding>;
+
+    /// Runs a declared action; `None`: it never answers.
+    fn act(&mut self, action: &str, inputs: &BTreeMap<String, Pii<String>>)
+    -> Option<ActionResult>;
+
+    /// What is heard of what was said.
+    fn hear(&mut self, said: &str) -> HeardResult {
+        HeardResult::Text { text: Pii::new(said.to_owned()), confidence: 0.9 }
+    }
+
+    /// Whether this sentence can be spoken.
+    fn can_speak(&mut self, _words: &str) -> bool {
+        true
+    }
+
+    /// Whether a hand-off gets onto the disk.
+    fn store(&mut self, _handoff: &Handoff) -> bool {
+        true
+    }
+}
+
+/// A run of an action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionRun {
+    /// Which.
+    pub action: String,
+    /// With what.
+    pub inputs: BTreeMap<String, String>,
+    /// When, from answer.
+    pub at: Duration,
+}
+
+/// A call as it went.
+#[derive(Debug)]
+pub struct Rehearsed {
+    /// The transcript, as it would be recorded.
+    pub lines: Vec<TranscriptLine>,
+    /// Actions in order.
+    pub actions: Vec<ActionRun>,
+    /// Hand-offs in order.
+    pub handoffs: Vec<Handoff>,
+    /// Turns answered.
+    pub turns: Vec<TurnTiming>,
+    /// Frames of the caller's voice that a recording would hold though they were begun while a
+    /// secret was asked for: should be 0.
+    pub secret_frames_recorded: u32,
+    /// The longest silence between the caller's last word or key and ours.
+    pub longest_silence: Duration,
+    /// How it ended; `None`: it had to be cut off, it never would have.
+    pub ended: Option<Termination>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Rehearsed {
+    /// All that one side said, a line a sentence.
+    pub fn said_by(&self, speaker: crate::call::LineSpeaker) -> String {
+        let lines = self.lines.iter().filter(|line| line.speaker == speaker);
+        lines.map(|line| line.text.expose().as_str()).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Runs a call, not yet answered, with this caller in this world. `record` is the CRM's record of
+/// the caller.
+pub fn rehearse(
+    call: Call,
+    script: &[Step],
+    record: BTreeMap<String, Pii<String>>,
+    world: &mut dyn World,
+) -> Rehearsed {
+    let begun = Instant::now();
+    let mut stage = Stage {
+        call,
+        world,
+        begun,
+        now: begun,
+        due: BTreeMap::new(),
+        next_event: 0,
+        spoken: VecDeque::new(),
+        waiting_since: None,
+        secret: false,
+        result: Rehearsed {
+            lines: Vec::new(),
+            actions: Vec::new(),
+            handoffs: Vec::new(),
+            turns: Vec::new(),
+            secret_frames_recorded: 0,
+            longest_silence: Duration::ZERO,
+            ended: None,
+            took: Duration::ZERO,
+        },
+    };
+    stage.input(CallInput::Answered { caller: record });
+    let mut caller = Caller::new(script);
+    while !stage.call.is_ended() && stage.elapsed() < CALL_MAX {
+        stage.frame(&mut caller);
+    }
+    stage.result.took = stage.elapsed();
+    stage.result
+}
+
+struct Stage<'w> {
+    call: Call,
+    world: &'w mut dyn World,
+    begun: Instant,
+    now: Instant,
+    /// Answers of engines, by when they come and in which order they were asked for.
+    due: BTreeMap<(Instant, u64), CallInput>,
+    next_event: u64,
+    /// Said and not yet transcribed.
+    spoken: VecDeque<String>,
+    waiting_since: Option<Instant>,
+    /// What the caller says or keys now was begun while a secret was asked for.
+    secret: bool,
+    result: Rehearsed,
+}
+
+impl Stage<'_> {
+    fn elapsed(&self) -> Duration {
+        self.now.saturating_duration_since(self.begun)
+    }
+
+    fn frame(&mut self, caller: &mut Caller) {
+        self.now += FRAME;
+        while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= self.now) {
+            let input = entry.remove();
+            self.input(input);
+        }
+        if self.call.poll_timeout().is_some_and(|at| at <= self.now) {
+            self.input(CallInput::Timeout);
+        }
+        let doing = caller.act();
+        let audible = matches!(doing, Doing::Speaking(_) | Doing::Pressing(_));
+        if audible {
+            self.waiting_since = Some(self.now);
+        }
+        if matches!(doing, Doing::Speaking(Some(_)) | Doing::Pressing(_)) {
+            self.secret = self.call.is_masking();
+        }
+        let level = if matches!(doing, Doing::Speaking(_)) { CALLER_LEVEL } else { 0 };
+        match doing {
+            Doing::Silent | Doing::Speaking(None) => {}
+            Doing::Speaking(Some(words)) => self.spoken.push_back(words),
+            Doing::Pressing(key) => self.input(CallInput::Digit(key)),
+            Doing::HangingUp => {
+                let by_caller = Termination::new(TerminationResult::Success, "the caller hung up");
+                self.input(CallInput::LegEnded(by_caller));
+            }
+        }
+        let frame = AudioFrame {
+            rate: SampleRate::HZ_8000,
+            time: MediaTime(0),
+            samples: vec![level; SampleRate::HZ_8000.samples_in(FRAME)],
+        };
+        self.input(CallInput::Audio { frame, waited: JITTER_BUFFER });
+        // The recorder masks by what holds after the frame was taken.
+        if audible && self.secret && !self.call.is_masking() && level != 0 {
+            self.result.secret_frames_recorded += 1;
+        }
+        let ours = self.call.next_frame(self.now);
+        self.drain();
+        let voiced = ours.samples.iter().any(|sample| *sample != 0);
+        if voiced && let Some(since) = self.waiting_since.take() {
+            let silence = self.now.saturating_duration_since(since);
+            self.result.longest_silence = self.result.longest_silence.max(silence);
+        }
+        caller.hear(ours.speaking);
+    }
+
+    fn input(&mut self, input: CallInput) {
+        self.call.handle(self.now, input);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.call.poll_output() {
+            self.carry_out(output);
+        }
+    }
+
+    fn later(&mut self, delay: Duration, input: CallInput) {
+        self.due.insert((self.now + delay, self.next_event), input);
+        self.next_event += 1;
+    }
+
+    fn carry_out(&mut self, output: CallOutput) {
+        match output {
+            CallOutput::Transcribe { utterance, .. } => {
+                let said = self.spoken.pop_front().unwrap_or_default();
+                let result = self.world.hear(&said);
+                self.later(TRANSCRIBE, CallInput::Transcribed { utterance, result });
+            }
+            CallOutput::Understand { utterance, text } => {
+                let understanding = self.world.understand(text.expose());
+                self.later(UNDERSTAND, CallInput::Understood { utterance, understanding });
+            }
+            CallOutput::Speak { speech, text, .. } => self.speak(speech, text.expose()),
+            CallOutput::CancelSpeech { speech: cancelled } => {
+                self.due.retain(|_, input| {
+                    !matches!(input, CallInput::SpeechAudio { speech, .. } | CallInput::SpeechDone { speech }
+                        if *speech == cancelled)
+                });
+            }
+            CallOutput::RunAction { run, action, inputs } => {
+                let result = self.world.act(&action, &inputs);
+                let inputs = inputs.into_iter().map(|(k, v)| (k, v.into_inner())).collect();
+                self.result.actions.push(ActionRun { action, inputs, at: self.elapsed() });
+                if let Some(result) = result {
+                    self.later(ACT, CallInput::ActionFinished { run, result });
+                }
+            }
+            CallOutput::StoreHandoff(handoff) => {
+                let stored = self.world.store(&handoff);
+                self.result.handoffs.push(*handoff);
+                self.later(STORE, CallInput::HandoffStored { stored });
+            }
+            CallOutput::Line(line) => self.result.lines.push(line),
+            CallOutput::Turn(timing) => self.result.turns.push(timing),
+            CallOutput::HangUp(termination) => {
+                self.call.handle(self.now, CallInput::LegEnded(termination));
+            }
+            CallOutput::Ended(termination) => self.result.ended = Some(termination),
+        }
+    }
+
+    fn speak(&mut self, speech: SpeechId, text: &str) {
+        if !self.world.can_speak(text) {
+            return self.later(FIRST_SOUND, CallInput::SpeechFailed { speech });
+        }
+        let length = LETTER * text.len() as u32;
+        let samples: Arc<[i16]> = vec![OUR_LEVEL; SampleRate::HZ_8000.samples_in(length)].into();
+        self.later(FIRST_SOUND, CallInput::SpeechAudio { speech, samples });
+        self.later(FIRST_SOUND, CallInput::SpeechDone { speech });
+    }
+}

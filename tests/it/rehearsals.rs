@@ -1,0 +1,321 @@
+//! Whole calls of the demo bank on simulated time: faults, secrets, interruptions, and callers who
+//! do anything at all.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use frontdoor::acd::handoff::{Handoff, HandoffReason};
+use frontdoor::base::{CallId, Pii};
+use frontdoor::call::{Call, CallFacts, HeardResult, LineSpeaker};
+use frontdoor::config::Config;
+use frontdoor::conversation::{ActionResult, FailureWords};
+use frontdoor::nlu::{IntentName, IntentScore, Understanding};
+use frontdoor::prompts::Generation;
+use frontdoor::server::{call_settings, load_profile, rules};
+use frontdoor::sim::{LevelVad, Rehearsed, Step, World, rehearse};
+use proptest::prelude::*;
+
+/// What is broken in a world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Fault {
+    #[default]
+    Nothing,
+    Hearing,
+    Classifier,
+    Voice,
+    Store,
+    /// The CRM refuses connections once the caller is verified.
+    CrmAfterVerification,
+    /// The CRM never answers once the caller is verified.
+    CrmSilent,
+}
+
+/// The demo bank with one customer, account 12345678, PIN 4321.
+#[derive(Default)]
+struct Bank {
+    fault: Fault,
+    card_blocked: bool,
+    moved: Vec<String>,
+}
+
+impl World for Bank {
+    fn understand(&mut self, words: &str) -> Option<Understanding> {
+        if self.fault == Fault::Classifier {
+            return None;
+        }
+        let meant = [
+            ("card", "lost_card"),
+            ("open", "branch_hours"),
+            ("balance", "balance"),
+            ("move", "transfer"),
+        ];
+        let found = meant.iter().find(|(word, _)| words.contains(word));
+        let scores = match found {
+            Some((_, intent)) => vec![(*intent, 0.96)],
+            None => vec![("balance", 0.12), ("transfer", 0.1)],
+        };
+        let intents = scores.into_iter().map(|(intent, confidence)| IntentScore {
+            intent: IntentName::new(intent),
+            confidence,
+        });
+        Some(Understanding { intents: intents.collect(), out_of_scope: -1.0 })
+    }
+
+    fn hear(&mut self, said: &str) -> HeardResult {
+        match self.fault {
+            Fault::Hearing => HeardResult::Failed,
+            _ => HeardResult::Text { text: Pii::new(said.to_owned()), confidence: 0.9 },
+        }
+    }
+
+    fn can_speak(&mut self, _words: &str) -> bool {
+        self.fault != Fault::Voice
+    }
+
+    fn store(&mut self, _handoff: &Handoff) -> bool {
+        self.fault != Fault::Store
+    }
+
+    fn act(
+        &mut self,
+        action: &str,
+        inputs: &BTreeMap<String, Pii<String>>,
+    ) -> Option<ActionResult> {
+        let value = |name: &str| inputs.get(name).map_or("", |value| value.expose().as_str());
+        let known = value("account_number") == "12345678";
+        let outputs: &[(&str, &str)] = match action {
+            "crm.verify_pin" if known && value("pin") == "4321" => {
+                &[("customer_name", "Alex Morgan"), ("first_name", "Alex")]
+            }
+            "crm.verify_pin" => return Some(Err(FailureWords::Refused("wrong pin".to_owned()))),
+            _ if self.fault == Fault::CrmAfterVerification => {
+                return Some(Err(FailureWords::Unavailable));
+            }
+            _ if self.fault == Fault::CrmSilent => return None,
+            _ if !known => return Some(Err(FailureWords::NotFound)),
+            "crm.block_card" => {
+                self.card_blocked = true;
+                &[("card_last4", "4417")]
+            }
+            "crm.transfer" => {
+                self.moved.push(value("amount").to_owned());
+                &[("from_balance", "1154.50"), ("to_balance", "5360.00")]
+            }
+            "crm.balance" => &[("balance", "1204.50")],
+            other => panic!("the bank knows no {other}"),
+        };
+        let outputs = outputs.iter().map(|(k, v)| ((*k).to_owned(), Pii::new((*v).to_owned())));
+        Some(Ok(outputs.collect()))
+    }
+}
+
+fn config() -> Config {
+    Config::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("frontdoor.toml")).expect("valid")
+}
+
+fn generation(config: &Config) -> Arc<Generation> {
+    Arc::new(load_profile(config).expect("the demo profile is sound").0)
+}
+
+fn call(script: &[Step], bank: &mut Bank, seed: u64) -> Rehearsed {
+    let config = config();
+    let facts = CallFacts {
+        call: CallId::from_u128(7),
+        caller: Pii::new("sip:anonymous@example.com".to_owned()),
+        called: Pii::new("sip:bank@example.com".to_owned()),
+        channel: "sip",
+        answered_unix_ms: 1_775_000_000_000,
+    };
+    let vad = Box::new(LevelVad);
+    let generation = generation(&config);
+    let call = Call::new(facts, call_settings(&config), generation, rules(&config), vad, seed);
+    rehearse(call, script, BTreeMap::new(), bank)
+}
+
+fn say(words: &str) -> Step {
+    Step::Say(words.to_owned())
+}
+
+fn key(keys: &str) -> Step {
+    Step::Key(keys.to_owned())
+}
+
+/// "I lost my card", verified by keys, confirmed, nothing else.
+fn lost_card() -> Vec<Step> {
+    vec![
+        say("hi I think I lost my card"),
+        key("12345678"),
+        key("4321"),
+        say("yes please"),
+        say("no that's all"),
+    ]
+}
+
+fn ours(call: &Rehearsed) -> String {
+    call.said_by(LineSpeaker::Frontdoor)
+}
+
+fn theirs(call: &Rehearsed) -> String {
+    call.said_by(LineSpeaker::Caller)
+}
+
+#[test]
+fn a_lost_card_is_blocked_and_only_then_said_to_be() {
+    let mut bank = Bank::default();
+    let call = call(&lost_card(), &mut bank, 1);
+    assert!(bank.card_blocked);
+    let said = ours(&call);
+    assert!(said.contains("4417"), "{said}");
+    let claim = call.lines.iter().find(|line| line.text.expose().contains("4417"));
+    let done = call.actions.iter().find(|run| run.action == "crm.block_card").expect("ran");
+    assert!(Duration::from_millis(claim.expect("said").at_ms) > done.at);
+    assert!(call.handoffs.is_empty());
+    let ended = call.ended.expect("ends by itself");
+    assert_eq!(ended.reason, "the caller needed nothing more", "{said}");
+    assert!(call.turns.len() >= 3, "{:?}", call.turns);
+    assert!(call.longest_silence < Duration::from_secs(2), "{:?}", call.longest_silence);
+}
+
+#[test]
+fn a_spoken_pin_is_in_no_record_no_handoff_and_no_recording() {
+    let script = vec![
+        say("I lost my card"),
+        say("one two three four five six seven eight"),
+        say("yes"),
+        say("four three two one"),
+        say("agent"),
+    ];
+    let call = call(&script, &mut Bank::default(), 1);
+    let runs: Vec<&str> = call.actions.iter().map(|run| run.action.as_str()).collect();
+    assert_eq!(runs, ["crm.verify_pin"], "{}\n{}", ours(&call), theirs(&call));
+    let handoff = serde_json::to_string(&call.handoffs[0]).expect("JSON");
+    let lines = format!("{}{}", ours(&call), theirs(&call));
+    for secret in ["four three two one", "4321", "4 3 2 1"] {
+        assert!(!lines.contains(secret), "{lines}");
+        assert!(!handoff.contains(secret), "{handoff}");
+    }
+    assert_eq!(call.secret_frames_recorded, 0);
+}
+
+#[test]
+fn a_crm_that_dies_in_mid_call_is_never_covered_up() {
+    for fault in [Fault::CrmAfterVerification, Fault::CrmSilent] {
+        let mut bank = Bank { fault, ..Bank::default() };
+        let call = call(&lost_card(), &mut bank, 1);
+        let said = ours(&call);
+        assert!(!bank.card_blocked);
+        assert!(!said.contains("is blocked") && !said.contains("I've blocked"), "{said}");
+        let handoff = call.handoffs.first().unwrap_or_else(|| panic!("{fault:?}: {said}"));
+        assert_eq!(handoff.reason, HandoffReason::Outage, "{fault:?}");
+        assert_eq!(handoff.verification.as_ref().map(|v| v.result.as_str()), Some("passed"));
+        assert!(said.contains("call you back"), "{said}");
+    }
+}
+
+#[test]
+fn whatever_dies_the_caller_reaches_a_person_or_hears_the_truth() {
+    let script =
+        vec![say("I lost my card"), say("I lost my card"), say("I lost my card"), key("0")];
+    for fault in [Fault::Hearing, Fault::Classifier, Fault::Voice] {
+        let call = call(&script, &mut Bank { fault, ..Bank::default() }, 1);
+        assert_eq!(call.handoffs.len(), 1, "{fault:?}: {}", ours(&call));
+        assert!(call.ended.is_some(), "{fault:?}");
+    }
+    let mut bank = Bank { fault: Fault::Store, ..Bank::default() };
+    let call = call(&[say("agent")], &mut bank, 1);
+    assert!(!ours(&call).contains("call you back"), "{}", ours(&call));
+    assert!(ours(&call).contains("again"), "{}", ours(&call));
+}
+
+#[test]
+fn a_caller_who_speaks_over_us_is_heard_and_what_was_cut_off_is_not_recorded_as_said() {
+    let over = Step::SayOver(Duration::from_millis(900), "move fifty dollars to savings".into());
+    let call = call(&[over, Step::HangUp], &mut Bank::default(), 1);
+    let first = call.lines.first().expect("the greeting");
+    assert!(first.text.expose().ends_with('—'), "{}", first.text.expose());
+    assert!(theirs(&call).contains("move fifty"), "{}", theirs(&call));
+}
+
+#[test]
+fn silence_ends_the_call_politely() {
+    let call = call(&[], &mut Bank::default(), 1);
+    assert_eq!(call.ended.expect("ends").reason, "the caller never spoke");
+    assert!(call.took < Duration::from_secs(60), "{:?}", call.took);
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let words = prop::sample::select(vec![
+        "I lost my card",
+        "what's my balance",
+        "move fifty dollars from checking to savings",
+        "when are you open",
+        "yes",
+        "no",
+        "no, savings",
+        "sixty dollars",
+        "one two three four five six seven eight",
+        "one two three",
+        "four three two one",
+        "agent",
+        "repeat that",
+        "never mind",
+        "hang on",
+        "start over",
+        "mm-hm",
+        "blah blah blah",
+        "help",
+        "goodbye",
+    ]);
+    prop_oneof![
+        6 => words.clone().prop_map(say),
+        1 => (0_u64..3_000, words)
+            .prop_map(|(ms, words)| Step::SayOver(Duration::from_millis(ms), words.to_owned())),
+        3 => "[0-9*#]{1,9}".prop_map(Step::Key),
+        1 => (0_u64..40_000).prop_map(|ms| Step::Wait(Duration::from_millis(ms))),
+    ]
+}
+
+fn any_fault() -> impl Strategy<Value = Fault> {
+    prop::sample::select(vec![
+        Fault::Nothing,
+        Fault::Nothing,
+        Fault::Hearing,
+        Fault::Classifier,
+        Fault::Voice,
+        Fault::Store,
+        Fault::CrmAfterVerification,
+        Fault::CrmSilent,
+    ])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    /// No caller and no fault gets it into a loop, makes it claim what was not done, or makes it
+    /// keep a secret.
+    #[test]
+    fn any_call_ends_and_tells_the_truth(
+        script in prop::collection::vec(any_step(), 0..14),
+        fault in any_fault(),
+        seed: u64,
+    ) {
+        let mut bank = Bank { fault, ..Bank::default() };
+        let call = call(&script, &mut bank, seed);
+        prop_assert!(call.ended.is_some(), "never ends:\n{}", ours(&call));
+        let said = ours(&call);
+        let claims_block = said.contains("is blocked now") || said.contains("I've blocked");
+        prop_assert!(!claims_block || bank.card_blocked, "{said}");
+        let claims_move = said.contains("I've moved") || said.contains("is now in");
+        prop_assert!(!claims_move || !bank.moved.is_empty(), "{said}");
+        let promised = said.contains("call you back");
+        prop_assert!(!promised || (!call.handoffs.is_empty() && fault != Fault::Store), "{said}");
+        prop_assert_eq!(call.secret_frames_recorded, 0);
+        for run in &call.actions {
+            let changes = run.action == "crm.block_card" || run.action == "crm.transfer";
+            let verified = call.actions.iter().any(|r| r.action == "crm.verify_pin" && r.at <= run.at);
+            prop_assert!(!changes || verified, "{:?}", call.actions);
+        }
+    }
+}
