@@ -1,5 +1,7 @@
 //! The hand-off contract, schema `frontdoor.handoff/1`: everything an agent needs, once, typed.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// The schema's name, in every document.
@@ -38,7 +40,7 @@ pub enum FactProvenance {
 }
 
 /// The document delivered with a call. Times are RFC 3339 in UTC; `at_ms` counts from answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Handoff {
     /// Always [`SCHEMA`].
@@ -86,7 +88,7 @@ pub struct Handoff {
 }
 
 /// What the caller wants.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HandoffIntent {
     /// The intent.
@@ -98,7 +100,7 @@ pub struct HandoffIntent {
 }
 
 /// One known fact.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HandoffSlot {
     /// The slot.
@@ -136,7 +138,7 @@ pub struct HandoffAction {
 }
 
 /// One line of the transcript.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HandoffLine {
     /// Start, from answer.
@@ -159,4 +161,41 @@ pub struct HandoffSignals {
     pub silences: u32,
     /// Turns that were not understood.
     pub failed_turns: u32,
+}
+
+// A hand-off is full of personal data: its Debug, which may end up in a log, tells none of it.
+
+impl fmt::Debug for Handoff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handoff")
+            .field("call_id", &self.call_id)
+            .field("reason", &self.reason)
+            .field("intent", &self.intent)
+            .field("slots", &self.slots)
+            .field("verification", &self.verification)
+            .field("actions", &self.actions)
+            .field("queue", &self.queue)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for HandoffIntent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, confidence, words: _ } = self;
+        write!(f, "HandoffIntent({name} {confidence:.2})")
+    }
+}
+
+impl fmt::Debug for HandoffSlot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, value: _, provenance, confidence } = self;
+        write!(f, "HandoffSlot({name} {provenance:?} {confidence:.2})")
+    }
+}
+
+impl fmt::Debug for HandoffLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at_ms, speaker, text: _ } = self;
+        write!(f, "HandoffLine({speaker} at {at_ms} ms)")
+    }
 }

@@ -1,6 +1,7 @@
 //! What goes into a conversation and what comes out.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::acd::handoff::{
     HandoffAction, HandoffIntent, HandoffReason, HandoffSlot, HandoffVerification,
@@ -215,7 +216,7 @@ pub struct VerificationReport {
 
 /// Everything the conversation knows, for the person who takes over. The call adds ids, times and
 /// the transcript.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct HandoffRequest {
     /// Why.
     pub reason: HandoffReason,
@@ -241,4 +242,18 @@ pub struct HandoffRequest {
     pub language: String,
     /// One paragraph made from these facts only.
     pub summary: String,
+}
+
+// The record and the summary are personal data, and a Debug may end up in a log.
+impl fmt::Debug for HandoffRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HandoffRequest")
+            .field("reason", &self.reason)
+            .field("queue", &self.queue)
+            .field("intent", &self.intent)
+            .field("slots", &self.slots)
+            .field("verification", &self.verification)
+            .field("actions", &self.actions)
+            .finish_non_exhaustive()
+    }
 }
