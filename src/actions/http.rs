@@ -78,7 +78,8 @@ impl HttpConnector {
             let left = deadline.saturating_duration_since(Instant::now());
             let failure = match self.attempt(request, changes_state, left).await {
                 Tried::Done(outputs) => return Ok(outputs),
-                Tried::Failed(failure) => return Err(failure),
+                // "Not found" now does not undo what an earlier try may have done.
+                Tried::Failed(failure) => return Err(unknown.unwrap_or(failure)),
                 Tried::Again(failure) => failure,
             };
             if failure.kind == FailureKind::Timeout {

@@ -10,6 +10,7 @@ impl Call {
     /// Hands an input to the conversation and does what it says.
     pub(super) fn converse(&mut self, now: Instant, input: ConversationInput) {
         let acts = self.conversation.handle(input);
+        let mut asked = None;
         for act in acts {
             match act {
                 DialogAct::Say(phrase) => {
@@ -18,11 +19,15 @@ impl Call {
                     {
                         clock.acted.get_or_insert(now);
                     }
-                    self.enqueue_speech(now, phrase.text, phrase.fixed);
+                    asked = Some(self.enqueue_speech(now, phrase.text, phrase.fixed));
                 }
                 DialogAct::Listen(expectation) => {
+                    self.utterance_secret |= expectation.secret && self.endpointer.is_speaking();
                     self.expectation = expectation;
                     self.keys.clear();
+                    // The last sentence before we listen is the question.
+                    self.question = asked.take();
+                    self.asked_at = self.question.is_none().then_some(now);
                     self.apply_patience();
                     self.arm_no_input(now);
                 }
@@ -31,11 +36,13 @@ impl Call {
                     self.running = Some(run);
                     self.timers.cancel(Timer::NoInput);
                     self.timers.set(Timer::Acting, now + Self::acting_limit());
+                    self.timers.set(Timer::Patience, now + Self::patience_limit());
                     let action = action.as_str().to_owned();
                     self.outputs.push_back(CallOutput::RunAction { run, action, inputs });
                 }
                 DialogAct::HandOff(request) => {
                     self.timers.cancel(Timer::NoInput);
+                    self.timers.set(Timer::Storing, now + Self::storing_limit());
                     let handoff = self.build_handoff(now, *request);
                     self.outputs.push_back(CallOutput::StoreHandoff(Box::new(handoff)));
                 }

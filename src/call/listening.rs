@@ -18,6 +18,8 @@ use super::{Call, CallOutput, HeardResult, LineSpeaker, Timer, TranscriptLine};
 pub(super) struct PendingUtterance {
     pub id: UtteranceId,
     pub started_ms: u64,
+    /// The question we listened for an answer to could not be heard yet when it was begun.
+    pub before_question: bool,
     pub text: Option<(Pii<String>, f32)>,
     /// It was said while a secret was asked for.
     pub secret: bool,
@@ -53,6 +55,7 @@ impl Call {
     }
 
     fn on_caller_started(&mut self) {
+        self.utterance_secret = self.expectation.secret;
         self.timers.cancel(Timer::NoInput);
         self.turn.handle(TurnInput::CallerStarted);
     }
@@ -69,14 +72,20 @@ impl Call {
         let since_voiced = SampleRate::HZ_8000.duration_of(behind) + waited;
         let voiced_until = now.checked_sub(since_voiced).unwrap_or(now);
         self.clock = Some(TurnClock::new(voiced_until, now));
-        let length_ms = SampleRate::HZ_8000.duration_of(span.samples.len()).as_millis() as u64;
+        let pre_roll = Duration::from_millis(self.settings.endpointer.pre_roll_ms);
+        let length = SampleRate::HZ_8000.duration_of(span.samples.len()).saturating_sub(pre_roll);
+        let started = now.checked_sub(length).unwrap_or(now);
         self.pending.push(PendingUtterance {
             id,
-            started_ms: self.elapsed_ms(now).saturating_sub(length_ms),
+            started_ms: self.elapsed_ms(started),
+            before_question: self.asked_at.is_none_or(|asked| started < asked),
             text: None,
-            secret: self.expectation.secret,
+            secret: self.expectation.secret || self.utterance_secret,
             overlapped,
         });
+        if !span.cut {
+            self.utterance_secret = false;
+        }
         self.timers.set(Timer::Deciding, now + Self::deciding_limit());
         self.outputs.push_back(CallOutput::Transcribe {
             utterance: id,
@@ -130,11 +139,13 @@ impl Call {
         texts.map(|(text, _)| text.expose().trim()).collect::<Vec<_>>().join(" ")
     }
 
-    /// "Mm-hm" over our speech changes nothing, unless it answers the question.
+    /// "Mm-hm" over our speech changes nothing, unless it answers a question that was heard.
     fn is_only_backchannel(&self, text: &str) -> bool {
         let over_ours = self.pending.iter().any(|p| p.overlapped) && !self.playout.is_empty();
-        let answers =
-            self.expectation.expected == Expected::YesNo && parse_yes_no(text) != YesNo::Unclear;
+        let heard_question = self.pending.last().is_some_and(|p| !p.before_question);
+        let answers = heard_question
+            && self.expectation.expected == Expected::YesNo
+            && parse_yes_no(text) != YesNo::Unclear;
         over_ours && !answers && is_backchannel(text)
     }
 
@@ -161,6 +172,7 @@ impl Call {
             .filter_map(|p| p.text.as_ref().map(|(_, confidence)| *confidence))
             .fold(1.0_f32, f32::min);
         let secret = pending.iter().any(|p| p.secret);
+        let before_question = pending.last().is_some_and(|p| p.before_question);
         let understanding = understanding
             .unwrap_or_else(|| Understanding { intents: Vec::new(), out_of_scope: 0.0 });
         let top = understanding.top().map(|top| (top.intent.clone(), top.confidence));
@@ -176,7 +188,12 @@ impl Call {
         }
         self.converse(
             now,
-            ConversationInput::Heard { text: Pii::new(text), confidence, understanding },
+            ConversationInput::Heard {
+                text: Pii::new(text),
+                confidence,
+                understanding,
+                before_question,
+            },
         );
     }
 

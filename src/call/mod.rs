@@ -14,6 +14,7 @@
 mod acts;
 mod handoff;
 mod io;
+mod keys;
 mod listening;
 mod speaking;
 mod timing;
@@ -38,6 +39,7 @@ use crate::base::{
     ActionRunId, Pii, SpeechId, Termination, TerminationResult, TimerTable, TurnId, UtteranceId,
 };
 use crate::conversation::{Conversation, ConversationInput, Expectation, Expected, Rules};
+use crate::nlu::spoken::mask_secrets;
 use crate::prompts::Generation;
 use crate::speech::{Endpointer, TurnMachine, TurnState, Vad};
 
@@ -52,6 +54,10 @@ enum Timer {
     Deciding,
     /// An action is overdue.
     Acting,
+    /// An action takes so long that the caller should be told.
+    Patience,
+    /// A hand-off is not on the disk yet.
+    Storing,
     /// Speech that was asked for has not come.
     Speech,
 }
@@ -75,7 +81,15 @@ pub struct Call {
     next_utterance: UtteranceId,
     pending: Vec<PendingUtterance>,
     keys: String,
+    /// The first of the keys was pressed before the question could be heard.
+    keys_before_question: bool,
     expectation: Expectation,
+    /// The sentence that asks for what is expected, until it begins to play.
+    question: Option<SpeechId>,
+    /// Since when the caller can know what is asked.
+    asked_at: Option<Instant>,
+    /// What the caller is saying was begun, or went on, while a secret was asked for.
+    utterance_secret: bool,
 
     next_speech: SpeechId,
     playout: VecDeque<PlayItem>,
@@ -115,7 +129,11 @@ impl Call {
             next_utterance: UtteranceId::default(),
             pending: Vec::new(),
             keys: String::new(),
+            keys_before_question: false,
             expectation: Expectation::of(Expected::Request),
+            question: None,
+            asked_at: None,
+            utterance_secret: false,
             next_speech: SpeechId::default(),
             playout: VecDeque::new(),
             hang_up_after_speech: None,
@@ -163,9 +181,11 @@ impl Call {
                 }
                 self.running = None;
                 self.timers.cancel(Timer::Acting);
+                self.timers.cancel(Timer::Patience);
                 self.converse(now, ConversationInput::ActionFinished { run, result });
             }
             CallInput::HandoffStored { stored } => {
+                self.timers.cancel(Timer::Storing);
                 self.converse(now, ConversationInput::HandoffStored { stored });
             }
             CallInput::LegEnded(termination) => self.on_leg_ended(now, termination),
@@ -184,8 +204,10 @@ impl Call {
     }
 
     /// Whether the caller's side must not be recorded right now (a PIN is being asked for).
+    /// A caller who still speaks when the next question begins is masked to the end of what
+    /// they are saying.
     pub fn is_masking(&self) -> bool {
-        self.expectation.secret
+        self.expectation.secret || (self.utterance_secret && self.endpointer.is_speaking())
     }
 
     /// Where the turn is.
@@ -241,6 +263,10 @@ impl Call {
                         self.converse(now, ConversationInput::ActionFinished { run, result });
                     }
                 }
+                Timer::Patience => self.converse(now, ConversationInput::ActionSlow),
+                Timer::Storing => {
+                    self.converse(now, ConversationInput::HandoffStored { stored: false });
+                }
                 Timer::Speech => self.on_speech_overdue(now),
             }
         }
@@ -252,7 +278,11 @@ impl Call {
         self.outputs.push_back(CallOutput::Ended(termination));
     }
 
-    fn push_line(&mut self, line: TranscriptLine) {
+    fn push_line(&mut self, mut line: TranscriptLine) {
+        if line.speaker == LineSpeaker::Caller {
+            let masked = mask_secrets(line.text.expose(), self.conversation.secrets());
+            line.text = Pii::new(masked);
+        }
         self.outputs.push_back(CallOutput::Line(line.clone()));
         self.lines.push(line);
     }
@@ -269,46 +299,6 @@ impl Call {
         }
     }
 
-    fn on_digit(&mut self, now: Instant, digit: char) {
-        self.timers.cancel(Timer::NoInput);
-        self.stop_agent(now);
-        let Some(keys_max) = self.expectation.keys_max else {
-            if digit == '0' {
-                self.keys.clear();
-                self.keys.push(digit);
-                self.deliver_keys(now);
-            } else {
-                self.arm_no_input(now);
-            }
-            return;
-        };
-        if digit != '#' {
-            self.keys.push(digit);
-        }
-        if digit == '#' || self.keys.len() >= keys_max {
-            self.deliver_keys(now);
-        } else {
-            self.timers.set(Timer::InterDigit, now + self.settings.inter_digit);
-        }
-    }
-
-    fn deliver_keys(&mut self, now: Instant) {
-        self.timers.cancel(Timer::InterDigit);
-        let keys = std::mem::take(&mut self.keys);
-        if keys.is_empty() {
-            return self.arm_no_input(now);
-        }
-        let shown = if self.expectation.secret { "•".repeat(keys.len()) } else { keys.clone() };
-        self.push_line(TranscriptLine {
-            at_ms: self.elapsed_ms(now),
-            speaker: LineSpeaker::Caller,
-            text: Pii::new(format!("[keys {shown}]")),
-            confidence: Some(1.0),
-            intent: None,
-        });
-        self.converse(now, ConversationInput::Keyed(Pii::new(keys)));
-    }
-
     fn finish(&mut self, reason: String) {
         let termination = Termination::new(TerminationResult::Success, reason);
         self.outputs.push_back(CallOutput::HangUp(termination));
@@ -317,6 +307,16 @@ impl Call {
     /// Longest wait for a transcript before the hearing counts as down.
     fn deciding_limit() -> Duration {
         Duration::from_secs(15)
+    }
+
+    /// Silence during an action after which the caller is asked for a moment.
+    fn patience_limit() -> Duration {
+        Duration::from_millis(1_200)
+    }
+
+    /// Longest wait for a hand-off to be on the disk before it counts as lost.
+    fn storing_limit() -> Duration {
+        Duration::from_secs(10)
     }
 
     /// Longest wait for an action beyond its own timeout.

@@ -26,10 +26,18 @@ pub(super) struct PlayItem {
     played: usize,
     received: usize,
     started_ms: Option<u64>,
+    fixed: bool,
+    /// It failed once and was asked for again.
+    tried_again: bool,
 }
 
 impl Call {
-    pub(super) fn enqueue_speech(&mut self, now: Instant, text: Pii<String>, fixed: bool) {
+    pub(super) fn enqueue_speech(
+        &mut self,
+        now: Instant,
+        text: Pii<String>,
+        fixed: bool,
+    ) -> SpeechId {
         let speech = self.next_speech;
         self.next_speech = speech.next();
         self.timers.cancel(Timer::NoInput);
@@ -44,8 +52,11 @@ impl Call {
             played: 0,
             received: 0,
             started_ms: None,
+            fixed,
+            tried_again: false,
         });
         self.outputs.push_back(CallOutput::Speak { speech, text, fixed });
+        speech
     }
 
     pub(super) fn on_speech_audio(&mut self, now: Instant, speech: SpeechId, samples: &[i16]) {
@@ -85,13 +96,27 @@ impl Call {
         self.on_speech_failed(now, speech);
     }
 
+    /// A sentence that failed before it was heard is asked for once more; a second failure means
+    /// that the voice is down.
     pub(super) fn on_speech_failed(&mut self, now: Instant, speech: SpeechId) {
-        let before = self.playout.len();
-        self.playout.retain(|item| item.speech != speech);
-        if self.playout.len() == before {
+        let Some(item) = self.playout.iter_mut().find(|item| item.speech == speech) else {
             self.stale += 1;
             return;
+        };
+        if !item.tried_again && item.received == 0 {
+            let again = self.next_speech;
+            self.next_speech = again.next();
+            item.tried_again = true;
+            item.speech = again;
+            let (text, fixed) = (item.text.clone(), item.fixed);
+            if self.question == Some(speech) {
+                self.question = Some(again);
+            }
+            self.timers.set(Timer::Speech, now + Self::speech_limit());
+            self.outputs.push_back(CallOutput::Speak { speech: again, text, fixed });
+            return;
         }
+        self.playout.retain(|item| item.speech != speech);
         self.timers.cancel(Timer::Speech);
         self.converse(now, ConversationInput::VoiceDown);
         self.retire_played(now);
@@ -112,6 +137,10 @@ impl Call {
             }
             if take > 0 {
                 item.started_ms.get_or_insert(elapsed_ms);
+                if self.question == Some(item.speech) {
+                    self.question = None;
+                    self.asked_at = Some(now);
+                }
                 item.played += take;
                 filled += take;
             }
@@ -196,7 +225,8 @@ impl Call {
 
     /// The caller means it: be quiet at once.
     pub(super) fn stop_agent(&mut self, now: Instant) {
-        if self.playout.is_empty() {
+        // The last words are said to their end: there is nothing left to interrupt for.
+        if self.playout.is_empty() || self.hang_up_after_speech.is_some() {
             return;
         }
         let was_heard = self.playout.iter().any(|item| item.played > 0);
@@ -204,9 +234,6 @@ impl Call {
         self.turn.handle(TurnInput::AgentEnded);
         if was_heard {
             self.converse(now, ConversationInput::Interrupted);
-        }
-        if let Some(reason) = self.hang_up_after_speech.take() {
-            self.finish(reason);
         }
     }
 

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::audio::{AudioFrame, MediaTime, SampleRate};
 use crate::base::CallId;
+use crate::conversation::VerificationRule;
 use crate::conversation::tests::generation;
 use crate::nlu::{ConfidencePolicy, IntentName, IntentScore, Understanding};
+use crate::prompts::{ActionName, VerificationName};
 use crate::sim::LevelVad;
 use crate::speech::EndpointerConfig;
 
@@ -39,7 +41,10 @@ impl Bench {
         let rules = Rules {
             policy: ConfidencePolicy::default(),
             failures_max: 3,
-            verifications: BTreeMap::new(),
+            verifications: BTreeMap::from([(
+                VerificationName::new("account_pin"),
+                VerificationRule { action: ActionName::new("crm.verify_pin"), attempts_max: 3 },
+            )]),
             action_inputs: BTreeMap::new(),
             today: (2026, 11, 24),
         };
@@ -206,4 +211,90 @@ fn silence_is_asked_about_and_a_dead_recogniser_leaves_the_keypad() {
     bench.input(CallInput::Digit('1'));
     let handed_off = bench.outputs.iter().any(|o| matches!(o, CallOutput::StoreHandoff(_)));
     assert!(handed_off, "{:?}", bench.outputs);
+}
+
+/// A bench whose caller is asked for an account number.
+fn asked_for_a_number() -> Bench {
+    let mut bench = Bench::answered();
+    bench.speech(800);
+    bench.silence(700);
+    let utterance = bench.transcribes().expect("an utterance");
+    bench.understood(utterance, "what's my balance", "balance");
+    bench.say_all(200);
+    bench.silence(1_000);
+    bench
+}
+
+#[test]
+fn a_hash_behind_a_complete_number_does_not_silence_the_next_question() {
+    let mut bench = asked_for_a_number();
+    for digit in "12345678#".chars() {
+        bench.input(CallInput::Digit(digit));
+    }
+    assert!(!bench.speeches().is_empty(), "the next question is asked");
+    let cancelled = |o: &CallOutput| matches!(o, CallOutput::CancelSpeech { .. });
+    assert!(!bench.outputs.iter().any(cancelled), "{:?}", bench.outputs);
+}
+
+#[test]
+fn a_star_clears_what_was_keyed() {
+    let mut bench = asked_for_a_number();
+    for digit in "999*12345678".chars() {
+        bench.input(CallInput::Digit(digit));
+    }
+    let keyed = bench.outputs.iter().find_map(|output| match output {
+        CallOutput::Line(line) if line.speaker == LineSpeaker::Caller => {
+            Some(line.text.expose().clone())
+        }
+        _ => None,
+    });
+    assert_eq!(keyed.as_deref(), Some("[keys 12345678]"));
+}
+
+#[test]
+fn a_sentence_that_fails_once_is_asked_for_again() {
+    let mut bench = Bench::answered();
+    bench.speech(1_000);
+    bench.silence(700);
+    let utterance = bench.transcribes().expect("an utterance");
+    bench.understood(utterance, "when are you open", "branch_hours");
+    let speech = bench.speeches()[0];
+    bench.outputs.clear();
+    bench.input(CallInput::SpeechFailed { speech });
+    let [again] = bench.speeches()[..] else { panic!("{:?}", bench.outputs) };
+    bench.outputs.clear();
+    bench.input(CallInput::SpeechFailed { speech: again });
+    assert!(bench.outputs.iter().any(|o| matches!(o, CallOutput::StoreHandoff(_))));
+}
+
+#[test]
+fn a_voice_that_runs_dry_in_mid_sentence_does_not_leave_dead_air() {
+    let mut bench = Bench::answered();
+    bench.speech(1_000);
+    bench.silence(700);
+    let utterance = bench.transcribes().expect("an utterance");
+    bench.understood(utterance, "when are you open", "branch_hours");
+    let speech = bench.speeches()[0];
+    let samples: Arc<[i16]> = vec![3_000; 800].into();
+    bench.input(CallInput::SpeechAudio { speech, samples });
+    bench.outputs.clear();
+    bench.silence(15_000);
+    assert!(bench.outputs.iter().any(|o| matches!(o, CallOutput::StoreHandoff(_))));
+}
+
+#[test]
+fn an_okay_over_the_last_words_does_not_cut_them_off() {
+    let mut bench = Bench::answered();
+    bench.speech(800);
+    bench.silence(700);
+    let utterance = bench.transcribes().expect("an utterance");
+    bench.understood(utterance, "goodbye", "balance");
+    bench.say_all(3_000);
+    bench.silence(200);
+    bench.speech(700);
+    assert!(bench.tick(0).speaking);
+    let hung_up = |bench: &Bench| bench.outputs.iter().any(|o| matches!(o, CallOutput::HangUp(_)));
+    assert!(!hung_up(&bench));
+    bench.silence(3_000);
+    assert!(hung_up(&bench));
 }

@@ -26,9 +26,18 @@ pub enum ConversationInput {
         confidence: f32,
         /// The classifier's view of it.
         understanding: Understanding,
+        /// It was begun before the question we now listen for an answer to could be heard.
+        before_question: bool,
     },
     /// Keys were pressed and finished.
-    Keyed(Pii<String>),
+    Keyed {
+        /// The keys, without `#`.
+        keys: Pii<String>,
+        /// The first was pressed before the question could be heard.
+        before_question: bool,
+    },
+    /// An action that was asked for is taking long.
+    ActionSlow,
     /// Nothing was said where an answer was expected.
     Silence,
     /// An action that was asked for has ended.

@@ -11,8 +11,8 @@ use crate::prompts::{
     ActionName, Intent, Part, Pattern, ReadBack, SlotSpec, Template, VarFormat, VerificationName,
 };
 
-use super::answer::{best, said};
 use super::request::yes_no;
+use super::slots::{best, said};
 use super::task::{Purpose, Scope, Stage, Task, VerificationOutcome};
 use super::{ActionReport, Conversation, DialogAct, Expectation, Expected};
 
@@ -40,7 +40,7 @@ impl Conversation {
         }
         match &intent.action {
             Some(action) => self.run_action(action.clone(), Purpose::Task),
-            None => self.after_task(false),
+            None => self.finish_speaking_task(&intent),
         }
     }
 
@@ -110,29 +110,9 @@ impl Conversation {
             if let Some(value) = known.or_else(of_caller).or_else(by_default) {
                 self.set_slot(scope, spec, value);
                 if is_default {
-                    self.mark_agreed(scope, &spec.name);
+                    self.agree(scope, &spec.name);
                 }
             }
-        }
-    }
-
-    fn mark_agreed(&mut self, scope: &Scope, slot: &SlotName) {
-        match scope {
-            Scope::Task => {
-                if let Some(task) = self.tasks.last_mut() {
-                    task.agreed.push(slot.clone());
-                }
-            }
-            Scope::Verification(name) => {
-                self.verifications.entry(name.clone()).or_default().agreed.push(slot.clone());
-            }
-        }
-    }
-
-    fn slot_value(&self, scope: &Scope, slot: &SlotName) -> Option<&SlotValue> {
-        match scope {
-            Scope::Task => self.tasks.last()?.slots.get(slot),
-            Scope::Verification(name) => self.verifications.get(name)?.slots.get(slot),
         }
     }
 
@@ -181,7 +161,14 @@ impl Conversation {
         let spoken = spoken_value(spec, value.value.expose());
         self.say_pattern(Pattern::ReadBack, &[("value", spoken)]);
         self.stage = Stage::ReadBack { scope, slot: spec.name.clone() };
-        self.listen(Expectation { patient: spec.patient, secret: spec.secret, ..yes_no() });
+        // The right value may be keyed in place of an answer.
+        let keys_max = if spec.keypad { keys_max(&spec.kind) } else { 1 };
+        self.listen(Expectation {
+            patient: spec.patient,
+            secret: spec.secret,
+            keys_max: Some(keys_max),
+            ..yes_no()
+        });
     }
 
     pub(super) fn ask_confirmation(&mut self) {
@@ -274,7 +261,11 @@ impl Conversation {
 /// For two slots with the same choices ("from savings to checking"), which one a word fills is
 /// told by the words before it. `None` if this is not such a slot; `Some(None)` if it is and the
 /// words do not say.
-fn directed_value(intent: &Intent, spec: &SlotSpec, words: &str) -> Option<Option<SlotValue>> {
+pub(super) fn directed_value(
+    intent: &Intent,
+    spec: &SlotSpec,
+    words: &str,
+) -> Option<Option<SlotValue>> {
     let SlotKind::OneOf(choices) = &spec.kind else { return None };
     let twins = intent.slots.iter().filter(|other| other.kind == spec.kind).count();
     if twins < 2 {

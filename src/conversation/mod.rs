@@ -12,10 +12,13 @@
 //! and only the arrival of an action's good result makes one.
 
 mod acts;
+mod agreement;
 mod answer;
 mod flow;
+mod keyed;
 mod outcome;
 mod request;
+mod slots;
 mod speaker;
 mod summary;
 mod task;
@@ -37,7 +40,7 @@ use task::{Stage, Task, VerificationState};
 use crate::acd::handoff::HandoffReason;
 use crate::base::{ActionRunId, Pii};
 use crate::nlu::{IntentName, SlotName, SlotValue};
-use crate::prompts::{Generation, Pattern, QueueName, VerificationName};
+use crate::prompts::{Generation, Pattern, PersonRule, QueueName, VerificationName};
 
 /// The conversation of one call. One owner, no clock: silence arrives as an input.
 pub struct Conversation {
@@ -56,6 +59,20 @@ pub struct Conversation {
     signals: Signals,
     /// Steps that failed in a row.
     failures: u32,
+    /// Requests in a row that had to be asked about.
+    unsure: u32,
+    /// How often what was read back was wrong, by slot.
+    rejections: BTreeMap<SlotName, u32>,
+    /// The beginning of a number, the rest of which is to come.
+    partial: Option<(SlotName, Pii<String>)>,
+    /// Every value ever given for a secret slot: hidden wherever it turns up again.
+    secrets: Vec<Pii<String>>,
+    /// Asked for a person while an action ran.
+    wants_person: bool,
+    /// Recognition failed while an action ran.
+    hearing_failed: bool,
+    /// The voice failed while an action ran.
+    voice_failed: bool,
     /// Silences in a row.
     silences: u32,
     heard_anything: bool,
@@ -83,6 +100,13 @@ impl Conversation {
             actions: Vec::new(),
             signals: Signals::default(),
             failures: 0,
+            unsure: 0,
+            rejections: BTreeMap::new(),
+            partial: None,
+            secrets: Vec::new(),
+            wants_person: false,
+            hearing_failed: false,
+            voice_failed: false,
             silences: 0,
             heard_anything: false,
             out_of_scope_turns: 0,
@@ -97,10 +121,13 @@ impl Conversation {
     pub fn handle(&mut self, input: ConversationInput) -> Vec<DialogAct> {
         match input {
             ConversationInput::Started { caller } => self.on_started(caller),
-            ConversationInput::Heard { text, confidence, understanding } => {
-                self.on_heard(text, confidence, understanding);
+            ConversationInput::Heard { text, confidence, understanding, before_question } => {
+                self.on_heard(text, confidence, understanding, before_question);
             }
-            ConversationInput::Keyed(keys) => self.on_keyed(&keys),
+            ConversationInput::Keyed { keys, before_question } => {
+                self.on_keyed(&keys, before_question);
+            }
+            ConversationInput::ActionSlow => self.on_action_slow(),
             ConversationInput::Silence => self.on_silence(),
             ConversationInput::ActionFinished { run, result } => self.on_action(run, result),
             ConversationInput::HandoffStored { stored } => self.on_handoff_stored(stored),
@@ -119,6 +146,11 @@ impl Conversation {
     /// The intent in hand or last had, with its confidence and the caller's words.
     pub fn intent(&self) -> Option<(&IntentName, f32, &Pii<String>)> {
         self.last_intent.as_ref().map(|(name, confidence, words)| (name, *confidence, words))
+    }
+
+    /// Every value given for a secret slot so far (PINs): it must not be shown anywhere.
+    pub fn secrets(&self) -> &[Pii<String>] {
+        &self.secrets
     }
 
     /// Whether the conversation has said its last words.
@@ -155,23 +187,56 @@ impl Conversation {
             return self.request_person(HandoffReason::RepeatedFailure, None);
         }
         self.say_pattern(Pattern::NoInput, &[]);
+        if matches!(self.stage, Stage::KeypadMenu) {
+            return self.offer_keypad_menu();
+        }
         self.ask_again();
     }
 
     fn on_hearing_down(&mut self) {
-        if matches!(self.stage, Stage::Over | Stage::HandingOff | Stage::KeypadMenu) {
-            return;
+        // Whoever spoke is a caller who wants something, even if nobody can tell what.
+        self.heard_anything = true;
+        match self.stage {
+            Stage::Over | Stage::HandingOff => {}
+            Stage::Acting { .. } => self.hearing_failed = true,
+            Stage::KeypadMenu => self.request_person(HandoffReason::Outage, None),
+            _ => self.offer_keypad_menu(),
         }
+    }
+
+    fn offer_keypad_menu(&mut self) {
         self.say_pattern(Pattern::KeypadMenu, &[]);
         self.stage = Stage::KeypadMenu;
         self.listen(Expectation::keys(1));
     }
 
     fn on_voice_down(&mut self) {
-        if matches!(self.stage, Stage::Over | Stage::HandingOff) {
-            return;
+        match self.stage {
+            Stage::Over | Stage::HandingOff => {}
+            Stage::Acting { .. } => self.voice_failed = true,
+            _ => self.request_person(HandoffReason::Outage, None),
         }
-        self.request_person(HandoffReason::Outage, None);
+    }
+
+    /// Goes where something that happened during an action leads, now that its result is known.
+    /// Says whether there was such a thing.
+    fn divert(&mut self) -> bool {
+        if std::mem::take(&mut self.voice_failed) {
+            self.request_person(HandoffReason::Outage, None);
+        } else if std::mem::take(&mut self.wants_person) {
+            self.request_person(HandoffReason::Asked, None);
+        } else if std::mem::take(&mut self.hearing_failed) {
+            self.offer_keypad_menu();
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn on_action_slow(&mut self) {
+        if matches!(self.stage, Stage::Acting { .. }) {
+            self.say_pattern(Pattern::OneMoment, &[]);
+        }
     }
 
     /// Hands the caller to a person. Nothing is promised until the hand-off is stored.
@@ -185,7 +250,8 @@ impl Conversation {
     }
 
     fn default_queue(&self) -> Option<QueueName> {
-        let to_person = self.generation.intents.iter().find(|intent| intent.to_person);
+        let mut intents = self.generation.intents.iter();
+        let to_person = intents.find(|intent| intent.person == PersonRule::AtOnce);
         to_person
             .and_then(|intent| intent.handoff.clone())
             .or_else(|| self.generation.queues.keys().next().cloned())

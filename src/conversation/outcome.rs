@@ -70,6 +70,9 @@ impl Conversation {
             }
             self.facts.insert(slot, value);
         }
+        if self.divert() {
+            return;
+        }
         self.say_pattern(Pattern::Verified, &[]);
         self.advance();
     }
@@ -99,6 +102,9 @@ impl Conversation {
                 self.caller.remove(field);
             }
         }
+        if self.divert() {
+            return;
+        }
         self.say_pattern(Pattern::VerifyRetry, &[]);
         self.advance();
     }
@@ -110,6 +116,9 @@ impl Conversation {
         let generation = self.generation_arc();
         if let Some(intent) = self.tasks.last().and_then(|task| generation.intent(&task.intent)) {
             self.say_completion(&intent.then_say, &done);
+        }
+        if self.divert() {
+            return;
         }
         self.tasks.pop();
         self.after_task(false);
@@ -124,6 +133,9 @@ impl Conversation {
         let said = words.is_some();
         if let Some(words) = words {
             self.say_template(words, &BTreeMap::new());
+        }
+        if self.divert() {
+            return;
         }
         match failure {
             FailureWords::Unavailable | FailureWords::Timeout => {

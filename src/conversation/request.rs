@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::acd::handoff::HandoffReason;
 use crate::base::Pii;
 use crate::nlu::{Decision, IntentName, Understanding};
-use crate::prompts::{Intent, Pattern};
+use crate::prompts::{Intent, Pattern, PersonRule};
 
 use super::task::{Stage, Task};
 use super::{Conversation, Expectation, Expected};
@@ -21,6 +21,7 @@ impl Conversation {
         let confidence = understanding.top().map_or(0.0, |top| top.confidence);
         match self.rules.policy.decide(understanding) {
             Decision::Act(intent) => self.start_task(intent, confidence, words),
+            Decision::Confirm(_) | Decision::Clarify(..) if self.count_unsure() => {}
             Decision::Confirm(intent) => {
                 let title = self.title_of(&intent);
                 self.say_pattern(Pattern::ConfirmIntent, &[("intent", title)]);
@@ -64,8 +65,10 @@ impl Conversation {
             return self.on_no_match();
         };
         self.progress();
+        self.unsure = 0;
+        self.partial = None;
         self.last_intent = Some((name.clone(), confidence, words.clone()));
-        if intent.to_person {
+        if intent.person == PersonRule::AtOnce {
             let queue = intent.handoff.clone();
             return self.request_person(HandoffReason::Asked, queue);
         }
@@ -79,18 +82,16 @@ impl Conversation {
         };
         self.fill_volunteered(&intent, &mut task, words.expose());
         self.tasks.push(task);
-        if intent.action.is_none() {
-            return self.finish_speaking_task(&intent);
-        }
+        self.fill_verification(&intent, words.expose());
         self.advance();
     }
 
     /// An intent without an action only speaks, or goes to a person by policy.
-    fn finish_speaking_task(&mut self, intent: &Intent) {
-        if intent.then_say.is_empty() {
+    pub(super) fn finish_speaking_task(&mut self, intent: &Intent) {
+        self.say_variant(intent.name.as_str(), &intent.then_say, &Default::default());
+        if intent.then_say.is_empty() || intent.person == PersonRule::Afterwards {
             return self.request_person(HandoffReason::Policy, intent.handoff.clone());
         }
-        self.say_variant(intent.name.as_str(), &intent.then_say, &Default::default());
         self.tasks.pop();
         let asks = intent.then_say.iter().all(|t| ends_as_question(&t.parts));
         self.after_task(asks);
@@ -107,12 +108,45 @@ impl Conversation {
         self.listen_open(!question_asked);
     }
 
-    pub(super) fn on_no_match(&mut self) {
+    /// Counts a turn that led nowhere. After too many in a row it is a person's turn; says whether
+    /// it has come to that.
+    pub(super) fn count_failure(&mut self) -> bool {
         self.signals.failed_turns += 1;
         self.failures += 1;
-        if self.failures >= self.rules.failures_max {
-            self.say_pattern(Pattern::TooManyTries, &[]);
-            return self.request_person(HandoffReason::RepeatedFailure, None);
+        if self.failures < self.rules.failures_max {
+            return false;
+        }
+        self.say_pattern(Pattern::TooManyTries, &[]);
+        self.request_person(HandoffReason::RepeatedFailure, None);
+        true
+    }
+
+    /// Counts a request that has to be asked about; too many in a row go to a person.
+    fn count_unsure(&mut self) -> bool {
+        self.unsure += 1;
+        if self.unsure <= self.rules.failures_max {
+            return false;
+        }
+        self.say_pattern(Pattern::TooManyTries, &[]);
+        self.request_person(HandoffReason::LowConfidence, None);
+        true
+    }
+
+    /// What can be asked for here, for the ear: the first few things that are done.
+    pub(super) fn topics(&self) -> String {
+        const TOPICS_MAX: usize = 4;
+        let done = self.generation.intents.iter().filter(|intent| intent.action.is_some());
+        let titles: Vec<&str> = done.map(|intent| intent.title.as_str()).take(TOPICS_MAX).collect();
+        match titles.split_last() {
+            Some((last, [])) => (*last).to_owned(),
+            Some((last, rest)) => format!("{}, or {last}", rest.join(", ")),
+            None => String::new(),
+        }
+    }
+
+    pub(super) fn on_no_match(&mut self) {
+        if self.count_failure() {
+            return;
         }
         if !matches!(self.stage, Stage::Ask { .. }) {
             self.say_pattern(Pattern::NoMatch, &[]);

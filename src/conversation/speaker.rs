@@ -94,9 +94,15 @@ impl Conversation {
                 self.say(phrase);
             }
             None => {
-                // The result came without a value the sentence needs: say what holds.
+                // The result came without a value the sentence needs. It is done all the same, and
+                // to say otherwise would have it done twice.
                 self.out_of_place += 1;
-                self.say_pattern(Pattern::TaskFailed, &[]);
+                let generation = std::sync::Arc::clone(&self.generation);
+                if let Some(variants) = generation.patterns.says.get(&Pattern::TaskDone) {
+                    let text = variants.iter().find_map(|t| self.render(t, &Values::new()).ok());
+                    let text = Pii::new(text.unwrap_or_default());
+                    self.say(Phrase { text, fixed: false, claims_completion: true });
+                }
             }
         }
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::acd::handoff::{
     FactProvenance, HandoffAction, HandoffIntent, HandoffReason, HandoffSlot, HandoffVerification,
 };
+use crate::nlu::spoken::mask_secrets;
 use crate::nlu::{Provenance, SlotName, SlotValue};
 use crate::prompts::QueueName;
 
@@ -30,7 +31,7 @@ impl Conversation {
             intent: self.last_intent.as_ref().map(|(name, confidence, words)| HandoffIntent {
                 name: name.as_str().to_owned(),
                 confidence: *confidence,
-                words: words.expose().clone(),
+                words: mask_secrets(words.expose(), &self.secrets),
             }),
             slots: self.handoff_slots(),
             summary: self.summary(reason, verification.as_ref()),

@@ -125,11 +125,13 @@ impl Talk {
             text: Pii::new(text.to_owned()),
             confidence: 0.9,
             understanding: Understanding { intents, out_of_scope },
+            before_question: false,
         });
     }
 
     fn key(&mut self, keys: &str) {
-        self.input(ConversationInput::Keyed(Pii::new(keys.to_owned())));
+        let keys = Pii::new(keys.to_owned());
+        self.input(ConversationInput::Keyed { keys, before_question: false });
     }
 
     /// The action that was just asked for.
@@ -425,4 +427,199 @@ fn a_dead_recogniser_leaves_keys_and_a_person() {
     assert_eq!(talk.expects().expected, Expected::Keys);
     talk.key("1");
     assert_eq!(talk.handoff().reason, HandoffReason::Outage);
+}
+
+#[test]
+fn a_yes_before_the_question_confirms_nothing() {
+    let mut talk = Talk::new(&[]);
+    talk.ask("I lost my card", "lost_card");
+    talk.verify();
+    let early = |talk: &mut Talk, text: &str| {
+        talk.input(ConversationInput::Heard {
+            text: Pii::new(text.to_owned()),
+            confidence: 0.9,
+            understanding: Understanding { intents: Vec::new(), out_of_scope: -1.0 },
+            before_question: true,
+        });
+    };
+    early(&mut talk, "yeah okay");
+    assert!(!talk.acts.iter().any(|act| matches!(act, DialogAct::RunAction { .. })));
+    assert_eq!(talk.expects().expected, Expected::YesNo, "it asks again");
+    let keys = Pii::new("1".to_owned());
+    talk.input(ConversationInput::Keyed { keys, before_question: true });
+    assert!(!talk.acts.iter().any(|act| matches!(act, DialogAct::RunAction { .. })));
+    talk.say("yes");
+    assert_eq!(talk.action().1, "crm.block_card");
+}
+
+#[test]
+fn agreement_has_many_forms() {
+    for yes in ["yes block it", "yeah, go ahead please", "Yes, I'm sure.", "sure, that's fine"] {
+        let mut talk = Talk::new(&[]);
+        talk.ask("I lost my card", "lost_card");
+        talk.verify();
+        talk.say(yes);
+        assert_eq!(talk.action().1, "crm.block_card", "{yes}");
+    }
+    for no in ["yes but not now", "no wait", "no I found it"] {
+        let mut talk = Talk::new(&[]);
+        talk.ask("I lost my card", "lost_card");
+        talk.verify();
+        talk.say(no);
+        let acts = talk.acts.iter().any(|act| matches!(act, DialogAct::RunAction { .. }));
+        assert!(!acts, "{no}");
+    }
+}
+
+#[test]
+fn thats_it_agrees_to_a_read_back_and_does_not_end_the_call() {
+    let mut talk = Talk::new(&[]);
+    talk.ask("what's my balance", "balance");
+    talk.say("one two three four five six seven eight");
+    talk.say("Yeah, that's it.");
+    assert!(talk.expects().secret, "the PIN is asked for: {}", talk.last_words());
+}
+
+#[test]
+fn a_number_in_pieces_is_put_together() {
+    let mut talk = Talk::new(&[]);
+    talk.ask("what's my balance", "balance");
+    talk.say("one two three four");
+    assert!(talk.expects().patient);
+    assert_eq!(talk.conversation.signals().failed_turns, 0);
+    talk.key("5678");
+    assert!(talk.expects().secret, "{}", talk.last_words());
+    talk.say("four three");
+    talk.say("two one");
+    assert_eq!(talk.action().2["pin"], "4321");
+}
+
+#[test]
+fn a_number_misheard_every_time_goes_to_a_person() {
+    let mut talk = Talk::new(&[]);
+    talk.ask("what's my balance", "balance");
+    for _ in 0..2 {
+        talk.say("one two three four five six seven nine");
+        talk.say("no");
+    }
+    talk.say("one two three four five six seven nine");
+    talk.say("no");
+    assert_eq!(talk.handoff().reason, HandoffReason::RepeatedFailure);
+}
+
+#[test]
+fn the_same_number_again_agrees_to_it() {
+    let mut talk = Talk::new(&[]);
+    talk.ask("what's my balance", "balance");
+    talk.say("one two three four five six seven eight");
+    talk.say("yes one two three four five six seven eight");
+    assert!(talk.expects().secret, "{}", talk.last_words());
+}
+
+#[test]
+fn from_and_to_in_one_answer_fill_both() {
+    let mut talk = Talk::new(&[]);
+    talk.ask("I'd like to move fifty dollars", "transfer");
+    talk.verify();
+    talk.say("from checking to savings");
+    let words = talk.last_words();
+    assert!(words.contains("from checking") && words.contains("to savings"), "{words}");
+}
+
+#[test]
+fn no_the_other_one_changes_no_amount_and_cancels_nothing() {
+    let mut talk = Talk::new(&[]);
+    talk.ask("move fifty dollars from checking to savings", "transfer");
+    talk.verify();
+    talk.say("no, the other one");
+    assert_eq!(talk.expects().expected, Expected::YesNo);
+    talk.say("sixty dollars");
+    assert!(talk.last_words().contains("$60"), "{}", talk.last_words());
+}
+
+#[test]
+fn a_person_asked_for_during_an_action_comes_after_its_result() {
+    let mut talk = Talk::new(&[]);
+    talk.ask("I lost my card", "lost_card");
+    talk.verify();
+    talk.say("yes");
+    let (run, _, _) = talk.action();
+    talk.input(ConversationInput::ActionSlow);
+    assert!(!talk.last_words().is_empty(), "one moment");
+    talk.say("agent");
+    talk.done(run, &[("card_last4", "4417")]);
+    assert!(talk.claimed());
+    assert_eq!(talk.handoff().reason, HandoffReason::Asked);
+    assert_eq!(talk.handoff().actions.last().map(|(_, a)| a.result.as_str()), Some("done"));
+}
+
+#[test]
+fn engines_that_fail_during_an_action_do_not_lose_its_result() {
+    for failed in [ConversationInput::VoiceDown, ConversationInput::HearingDown] {
+        let mut talk = Talk::new(&[]);
+        talk.ask("I lost my card", "lost_card");
+        talk.verify();
+        talk.say("yes");
+        let (run, _, _) = talk.action();
+        talk.input(failed.clone());
+        talk.done(run, &[("card_last4", "4417")]);
+        if matches!(failed, ConversationInput::HearingDown) {
+            talk.key("0");
+        }
+        let done = talk.handoff().actions.last().map(|(_, a)| a.result.clone());
+        assert_eq!(done.as_deref(), Some("done"));
+        assert!(talk.claimed());
+    }
+}
+
+#[test]
+fn a_result_that_cannot_be_read_out_is_still_a_success() {
+    let mut talk = Talk::new(&[]);
+    talk.ask("move fifty dollars from checking to savings", "transfer");
+    talk.verify();
+    talk.say("yes");
+    let (run, _, _) = talk.action();
+    talk.done(run, &[("from_balance", "a lot"), ("to_balance", "even more")]);
+    assert!(talk.claimed(), "{}", talk.last_words());
+    assert!(!talk.last_words().contains("didn't work"), "{}", talk.last_words());
+}
+
+#[test]
+fn an_account_number_in_the_request_is_read_back_not_asked_for() {
+    let mut talk = Talk::new(&[]);
+    talk.ask("I lost my card, my account is 12345678", "lost_card");
+    assert_eq!(talk.expects().expected, Expected::YesNo, "{}", talk.last_words());
+    assert!(talk.last_words().contains("7 8"), "{}", talk.last_words());
+}
+
+#[test]
+fn what_people_decide_is_asked_about_and_then_handed_over() {
+    let mut talk = Talk::new(&[]);
+    talk.ask("there is a charge I didn't make", "dispute_charge");
+    talk.say("eighty dollars");
+    let handoff = talk.handoff();
+    assert_eq!((handoff.reason, handoff.queue.as_str()), (HandoffReason::Policy, "billing"));
+    assert!(handoff.slots.iter().any(|slot| slot.value == "80.00"), "{handoff:?}");
+}
+
+#[test]
+fn help_tells_what_can_be_asked_for_and_zero_is_a_person_everywhere() {
+    let mut talk = Talk::new(&[]);
+    talk.say("what can you do");
+    assert!(talk.last_words().contains("balance"), "{}", talk.last_words());
+    talk.ask("I moved and have a new address", "address_change");
+    talk.verify();
+    talk.key("0");
+    assert_eq!(talk.handoff().reason, HandoffReason::Asked);
+}
+
+#[test]
+fn unsure_requests_again_and_again_go_to_a_person() {
+    let mut talk = Talk::new(&[]);
+    let mut turns = 0;
+    while !talk.acts.iter().any(|act| matches!(act, DialogAct::HandOff(_))) {
+        talk.hear("my card thing", &[("lost_card", 0.42), ("balance", 0.1)], -0.5);
+        turns += 1;
+        assert!(turns < 8, "it would go on for ever");
+    }
 }

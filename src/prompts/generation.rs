@@ -293,8 +293,16 @@ pub enum Pattern {
     Verified,
     /// A task failed and the intent has no words for it: offers a person.
     TaskFailed,
+    /// An action succeeded, and its details cannot be told.
+    TaskDone,
     /// While something takes long.
     OneMoment,
+    /// A part of a number was said; the rest is waited for.
+    GoOn,
+    /// The caller wants something changed before a confirmation, and it is not clear what.
+    WhatToChange,
+    /// "What can you do?": uses `{topics}`.
+    Help,
     /// A person is needed: the hand-off is recorded and somebody will call back.
     HandOffCallback,
     /// The hand-off itself could not be recorded.
@@ -309,7 +317,7 @@ pub enum Pattern {
 
 impl Pattern {
     /// Every pattern, in the order of a call.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 27] = [
         Self::NoInput,
         Self::NoMatch,
         Self::Clarify,
@@ -327,7 +335,11 @@ impl Pattern {
         Self::VerifyFailed,
         Self::Verified,
         Self::TaskFailed,
+        Self::TaskDone,
         Self::OneMoment,
+        Self::GoOn,
+        Self::WhatToChange,
+        Self::Help,
         Self::HandOffCallback,
         Self::HandOffFailed,
         Self::KeypadMenu,
@@ -355,7 +367,11 @@ impl Pattern {
             Self::VerifyFailed => "Verify failed",
             Self::Verified => "Verified",
             Self::TaskFailed => "Task failed",
+            Self::TaskDone => "Task done",
             Self::OneMoment => "One moment",
+            Self::GoOn => "Go on",
+            Self::WhatToChange => "What to change",
+            Self::Help => "Help",
             Self::HandOffCallback => "Hand off callback",
             Self::HandOffFailed => "Hand off failed",
             Self::KeypadMenu => "Keypad menu",
@@ -370,6 +386,7 @@ impl Pattern {
             Self::Clarify => &["first", "second"],
             Self::ConfirmIntent => &["intent"],
             Self::ReadBack => &["value"],
+            Self::Help => &["topics"],
             _ => &[],
         }
     }
@@ -446,8 +463,8 @@ pub struct Intent {
     pub action: Option<ActionName>,
     /// Who takes over when it cannot be done here.
     pub handoff: Option<QueueName>,
-    /// `true` for the intent that *is* asking for a person: handed over at once.
-    pub to_person: bool,
+    /// Whether a person is needed even if nothing fails.
+    pub person: PersonRule,
     /// Training examples with templates expanded, each with its line in the file.
     pub examples: Vec<Example>,
     /// Things that sound like it and are not.
@@ -464,6 +481,18 @@ pub struct Intent {
     pub tell_the_agent: Option<Template>,
     /// Inline tests.
     pub tests: Vec<InlineTest>,
+}
+
+/// Whether an intent goes to a person by its nature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PersonRule {
+    /// Only when it cannot be done here.
+    #[default]
+    IfNeeded,
+    /// At once: asking for a person is what it *is* (`person: yes`).
+    AtOnce,
+    /// After its questions are asked and `## Then say` is said (`person: afterwards`).
+    Afterwards,
 }
 
 /// A training example.

@@ -14,7 +14,8 @@ use super::speech::{
 };
 use super::template::is_name;
 use super::{
-    ActionName, ActionSignature, Intent, QueueName, Risk, SlotSpec, Template, VerificationName,
+    ActionName, ActionSignature, Intent, PersonRule, QueueName, Risk, SlotSpec, Template,
+    VerificationName,
 };
 
 const FIELDS: [&str; 7] = ["intent", "title", "risk", "verify", "action", "handoff", "person"];
@@ -43,7 +44,7 @@ struct Settings {
     verify: Option<VerificationName>,
     action: Option<ActionName>,
     handoff: Option<QueueName>,
-    to_person: bool,
+    person: PersonRule,
 }
 
 /// Reads one intent file. `stem` is its file's name without `.md`.
@@ -83,7 +84,7 @@ pub(super) fn read_intent(
         verify: settings.verify,
         action: settings.action,
         handoff: settings.handoff,
-        to_person: settings.to_person,
+        person: settings.person,
         examples,
         not_this,
         slots,
@@ -143,15 +144,15 @@ fn read_settings(
         let none = "add the queue to queues.md".to_owned();
         Known { what: "queue", names: known, none }.check(field, report).map(QueueName::new)
     });
-    let to_person = read_person(document, report);
-    if to_person && document.field("handoff").is_none() {
+    let person = read_person(document, report);
+    if person != PersonRule::IfNeeded && document.field("handoff").is_none() {
         report.error(
             1,
             "the caller is to get a person, but nothing says who",
             "add `handoff:` with a queue from queues.md",
         );
     }
-    Some(Settings { name: name?, title, risk: risk?, verify, action, handoff, to_person })
+    Some(Settings { name: name?, title, risk: risk?, verify, action, handoff, person })
 }
 
 /// The names that a setting may have.
@@ -217,13 +218,29 @@ fn read_risk(document: &Document, report: &mut Report) -> Option<Risk> {
     found.map(|(_, risk)| *risk)
 }
 
-fn read_person(document: &Document, report: &mut Report) -> bool {
-    let Some(field) = document.field("person") else { return false };
-    if !matches!(field.value.as_str(), "yes" | "no") {
-        let what = format!("`person: {}` is not clear", field.value);
-        report.error(field.line, what, "write `person: yes` or `person: no`");
+fn read_person(document: &Document, report: &mut Report) -> PersonRule {
+    let Some(field) = document.field("person") else { return PersonRule::IfNeeded };
+    match field.value.as_str() {
+        "yes" => PersonRule::AtOnce,
+        "afterwards" => {
+            if document.field("action").is_some() {
+                report.error(
+                    field.line,
+                    "an intent with an action goes to a person only when the action fails",
+                    "remove `person: afterwards`, or remove `action:`",
+                );
+            }
+            PersonRule::Afterwards
+        }
+        "no" => PersonRule::IfNeeded,
+        other => {
+            let what = format!("`person: {other}` is not clear");
+            let fix = "write `person: yes` (at once), `person: afterwards` (once everything is \
+                       asked and said), or `person: no`";
+            report.error(field.line, what, fix);
+            PersonRule::IfNeeded
+        }
     }
-    field.value == "yes"
 }
 
 /// What the intent says.
@@ -413,7 +430,7 @@ fn check_purpose(settings: &Settings, wording: &Wording, document: &Document, re
             "nothing is said when the action has succeeded",
             "add a section `## Then say`",
         );
-    } else if !acts && !speaks && !hands_over && !settings.to_person {
+    } else if !acts && !speaks && !hands_over && settings.person == PersonRule::IfNeeded {
         report.error(
             1,
             "this intent does nothing",

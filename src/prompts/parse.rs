@@ -17,7 +17,8 @@ use super::intent::read_intent;
 use super::patterns::{read_patterns, read_queues};
 use super::speech::Context;
 use super::{
-    Declared, FaqEntry, Generation, GenerationHash, Hours, Intent, Patterns, SlotSpec, Words,
+    Declared, FaqEntry, Generation, GenerationHash, Hours, Intent, Patterns, PersonRule, SlotSpec,
+    Words,
 };
 
 const TOP_FILES: [&str; 6] =
@@ -266,7 +267,8 @@ impl<'a> Tree<'a> {
                 }
             });
         }
-        if !intents.is_empty() && !intents.iter().any(|intent| intent.to_person) {
+        if !intents.is_empty() && !intents.iter().any(|intent| intent.person == PersonRule::AtOnce)
+        {
             self.report("house.md", |report| {
                 report.warning(
                     1,

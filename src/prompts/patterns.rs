@@ -86,6 +86,7 @@ const fn pattern_moment(pattern: Pattern) -> Moment {
         | Pattern::Corrected
         | Pattern::Cancelled
         | Pattern::Verified
+        | Pattern::TaskDone
         | Pattern::HandOffCallback => Moment::Apart,
         _ => Moment::Before,
     }

@@ -140,6 +140,9 @@ Ask: And your pin?
 Again: Just the digits, please.
 ";
 
+/// Where `## Verify` stands: behind all patterns, two lines each.
+const VERIFY_LINE: usize = 2 * Pattern::ALL.len() + 1;
+
 fn patterns() -> String {
     let mut text = String::new();
     for pattern in Pattern::ALL {
@@ -223,7 +226,7 @@ fn the_small_tree_is_read_completely() {
     let generation = parsed();
     let balance = generation.intent(&IntentName::new("balance")).expect("balance is there");
     assert_eq!(balance.title, "your balance");
-    assert_eq!((balance.risk, balance.to_person), (Risk::Medium, false));
+    assert_eq!((balance.risk, balance.person), (Risk::Medium, PersonRule::IfNeeded));
     assert_eq!(balance.action, Some(ActionName::new("crm.balance")));
     let texts: Vec<&str> = balance.examples.iter().map(|e| e.text.as_str()).collect();
     assert_eq!(
@@ -578,11 +581,41 @@ fn the_other_files_are_checked() {
             ("## No match", "## No mtach", 3, "`## No mtach` is not a pattern", "`No match`"),
             ("So {first} or {second}", "So {first}", 6, "without `{second}`", "into the sentence"),
             ("So {intent}", "So {intend}", 8, "`{intend}` is not known", "`intent`"),
-            ("## Verify account_pin", "## Verify acount_pin", 47, "no verification", "account_pin"),
-            ("### pin (digits 4-6", "### pim (digits 4-6", 47, "also checks `pin`", "### pin"),
-            ("### pin (digits 4-6", "### pim (digits 4-6", 53, "does not check `pim`", "`pin`"),
-            ("And your pin?", "Is {account_number} with a pin\u{1f600}{x}?", 54, "`{x}`", "one of"),
-            ("Again: Just the digits", "Read back: plain\nAgain: Just", 55, "secret", "no"),
+            (
+                "## Verify account_pin",
+                "## Verify acount_pin",
+                VERIFY_LINE,
+                "no verification",
+                "account_pin",
+            ),
+            (
+                "### pin (digits 4-6",
+                "### pim (digits 4-6",
+                VERIFY_LINE,
+                "also checks `pin`",
+                "### pin",
+            ),
+            (
+                "### pin (digits 4-6",
+                "### pim (digits 4-6",
+                VERIFY_LINE + 6,
+                "does not check `pim`",
+                "`pin`",
+            ),
+            (
+                "And your pin?",
+                "Is {account_number} with a pin\u{1f600}{x}?",
+                VERIFY_LINE + 7,
+                "`{x}`",
+                "one of",
+            ),
+            (
+                "Again: Just the digits",
+                "Read back: plain\nAgain: Just",
+                VERIFY_LINE + 8,
+                "secret",
+                "no",
+            ),
         ],
     );
     check(

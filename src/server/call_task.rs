@@ -22,6 +22,9 @@ use super::records::CallRecorder;
 /// Length of a telephone frame.
 const FRAME: Duration = Duration::from_millis(20);
 
+/// How long results of a call that has ended are waited for; actions have shorter limits.
+const RESULTS_LIMIT: Duration = Duration::from_secs(30);
+
 /// Everything a call's task owns.
 pub(super) struct CallTask {
     pub call: Call,
@@ -79,10 +82,7 @@ impl CallTask {
             match step {
                 Step::Tick => self.tick(&mut last_packet).await,
                 Step::Input(input) => {
-                    if let CallInput::ActionFinished { run, result } = &input {
-                        let words = result.as_ref().map_or_else(|f| f.as_words(), |_| "done");
-                        self.records.action_ended(*run, words);
-                    }
+                    self.record(&input);
                     self.call.handle(Instant::now(), input);
                 }
                 Step::Leg(event) => self.on_leg(event).await,
@@ -111,6 +111,18 @@ impl CallTask {
         }
         self.drain_outputs().await;
         self.finish().await;
+    }
+
+    /// Notes results for the record, whatever the call makes of them.
+    fn record(&mut self, input: &CallInput) {
+        match input {
+            CallInput::ActionFinished { run, result } => {
+                let words = result.as_ref().map_or_else(|f| f.as_words(), |_| "done");
+                self.records.action_ended(*run, words);
+            }
+            CallInput::HandoffStored { stored: true } => self.records.handed_off(),
+            _ => {}
+        }
     }
 
     /// 20 ms: one frame in, one out.
@@ -213,7 +225,6 @@ impl CallTask {
                     self.dispatch.run_action(run, action, inputs);
                 }
                 CallOutput::StoreHandoff(handoff) => {
-                    self.records.handed_off();
                     self.dispatch.store_handoff(*handoff);
                 }
                 CallOutput::Line(line) => self.records.line(line),
@@ -243,7 +254,20 @@ impl CallTask {
         self.call.handle(Instant::now(), CallInput::LegEnded(termination));
     }
 
+    /// The caller is gone, but what was begun for them ends some way, and the record says which.
+    async fn await_results(&mut self) {
+        let deadline = tokio::time::sleep(RESULTS_LIMIT);
+        tokio::pin!(deadline);
+        while self.records.is_waiting() {
+            tokio::select! {
+                Some(input) = self.inputs.recv() => self.record(&input),
+                () = &mut deadline => break,
+            }
+        }
+    }
+
     async fn finish(mut self) {
+        self.await_results().await;
         let stats = self.media.stats();
         let refused = self.media.refused();
         tracing::info!(?stats, refused, stale = self.call.stale, "call over");

@@ -122,6 +122,11 @@ impl CallRecorder {
         self.push(Entry::Action(ActionRunRecord { run, at_ms, action, result, took_ms }));
     }
 
+    /// Whether the result of an action is still to come.
+    pub fn is_waiting(&self) -> bool {
+        !self.running.is_empty()
+    }
+
     pub fn handed_off(&mut self) {
         self.handed_off = true;
     }

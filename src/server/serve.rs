@@ -1,6 +1,7 @@
 //! Start, run, stop.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -22,7 +23,7 @@ use crate::nlu::ConfidencePolicy;
 use crate::prompts::{ActionName, Finding, Generation, VerificationName};
 use crate::speech::EndpointerConfig;
 use crate::store::webhook::{self, WebhookTarget};
-use crate::store::{CallStart, Store, import_unsaved};
+use crate::store::{CallStart, Store, StoreError, import_unsaved};
 
 use super::admission::{Admission, Refusal};
 use super::call_task::CallTask;
@@ -33,6 +34,9 @@ use super::{Engines, EnginesReport, ServerError, load_profile};
 
 /// When a refused caller may try again.
 const RETRY_AFTER_S: u32 = 10;
+
+/// How often hand-offs that were saved beside the database are looked for.
+const IMPORT_EVERY: Duration = Duration::from_secs(30);
 
 /// Pause between keys that ends the keying.
 const INTER_DIGIT: Duration = Duration::from_secs(3);
@@ -94,10 +98,7 @@ impl Server {
         if config.handoff.webhook.is_some() {
             store = store.with_webhooks();
         }
-        let imported = import_unsaved(&store, &config.server.data_dir).await?;
-        if imported.taken > 0 || !imported.unreadable.is_empty() {
-            tracing::warn!(?imported, "hand-offs that had been saved beside the database");
-        }
+        import_saved(&store, &config.server.data_dir).await?;
         let actions = Actions::open(&config).await?;
         let (engines, report) = Engines::start(&config, &generation).await?;
         let (sip, incoming) = SipEndpoint::bind(sip_config(&config)).await?;
@@ -111,9 +112,14 @@ impl Server {
         let background = TaskTracker::new();
         if let Some(config) = &config.handoff.webhook {
             let target = WebhookTarget::from_config(config)?;
-            let stop = stop_background.clone();
+            let (store, stop) = (store.clone(), stop_background.clone());
             background.spawn(async move { webhook::run(&store, &target, &stop).await });
         }
+        background.spawn(keep_importing(
+            store,
+            config.server.data_dir.clone(),
+            stop_background.clone(),
+        ));
         let started = Started {
             addresses: sip.local_addrs(),
             profile: generation.profile.clone(),
@@ -210,6 +216,29 @@ impl Server {
         self.shared.services.actions.close().await;
         if let Err(error) = self.shared.services.store.close().await {
             tracing::error!(%error, "the records were not closed cleanly");
+        }
+    }
+}
+
+/// Takes hand-offs that had to be saved beside the database into it.
+async fn import_saved(store: &Store, data_dir: &Path) -> Result<(), StoreError> {
+    let imported = import_unsaved(store, data_dir).await?;
+    if imported.taken > 0 || !imported.unreadable.is_empty() {
+        tracing::warn!(?imported, "hand-offs that had been saved beside the database");
+    }
+    Ok(())
+}
+
+/// A database that comes back gets the hand-offs it missed, and with them the webhook.
+async fn keep_importing(store: Store, data_dir: PathBuf, stop: CancellationToken) {
+    let mut every = tokio::time::interval(IMPORT_EVERY);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = every.tick() => {}
+        }
+        if let Err(error) = import_saved(&store, &data_dir).await {
+            tracing::warn!(%error, "saved hand-offs stay where they are for now");
         }
     }
 }

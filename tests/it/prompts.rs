@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use frontdoor::prompts::{
-    ActionName, ActionSignature, Declared, Finding, Generation, Severity, SourceFile,
+    ActionName, ActionSignature, Declared, Finding, Generation, PersonRule, Severity, SourceFile,
     VerificationName, VerificationSignature, parse,
 };
 
@@ -109,7 +109,7 @@ fn the_demo_profile_is_sound_without_a_doubt() {
     for (pattern, variants) in &generation.patterns.says {
         assert!((2..=3).contains(&variants.len()), "{pattern:?} has {} variants", variants.len());
     }
-    assert!(generation.intents.iter().any(|intent| intent.to_person));
+    assert!(generation.intents.iter().any(|intent| intent.person == PersonRule::AtOnce));
 }
 
 #[test]

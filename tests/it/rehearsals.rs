@@ -167,13 +167,13 @@ fn a_lost_card_is_blocked_and_only_then_said_to_be() {
     let call = call(&lost_card(), &mut bank, 1);
     assert!(bank.card_blocked);
     let said = ours(&call);
-    assert!(said.contains("4417"), "{said}");
-    let claim = call.lines.iter().find(|line| line.text.expose().contains("4417"));
+    assert!(said.contains("4 4 1 7"), "{said}");
+    let claim = call.lines.iter().find(|line| line.text.expose().contains("4 4 1 7"));
     let done = call.actions.iter().find(|run| run.action == "crm.block_card").expect("ran");
     assert!(Duration::from_millis(claim.expect("said").at_ms) > done.at);
     assert!(call.handoffs.is_empty());
     let ended = call.ended.expect("ends by itself");
-    assert_eq!(ended.reason, "the caller needed nothing more", "{said}");
+    assert_eq!(ended.reason, "the caller said goodbye", "{said}");
     assert!(call.turns.len() >= 3, "{:?}", call.turns);
     assert!(call.longest_silence < Duration::from_secs(2), "{:?}", call.longest_silence);
 }
@@ -232,7 +232,8 @@ fn whatever_dies_the_caller_reaches_a_person_or_hears_the_truth() {
 #[test]
 fn a_caller_who_speaks_over_us_is_heard_and_what_was_cut_off_is_not_recorded_as_said() {
     let over = Step::SayOver(Duration::from_millis(900), "move fifty dollars to savings".into());
-    let call = call(&[over, Step::HangUp], &mut Bank::default(), 1);
+    let call =
+        call(&[over, Step::Wait(Duration::from_secs(3)), Step::HangUp], &mut Bank::default(), 1);
     let first = call.lines.first().expect("the greeting");
     assert!(first.text.expose().ends_with('—'), "{}", first.text.expose());
     assert!(theirs(&call).contains("move fifty"), "{}", theirs(&call));

@@ -1,0 +1,208 @@
+//! Answers to "is that right?" and "shall I?": what counts as a yes, and what is put right.
+
+use crate::base::Pii;
+use crate::nlu::spoken::YesNo;
+use crate::nlu::spoken::yes_no::parse as parse_yes_no;
+use crate::nlu::{SlotKind, SlotName};
+use crate::prompts::{Pattern, SlotSpec};
+
+use super::Conversation;
+use super::request::yes_no;
+use super::task::{Scope, Stage};
+
+/// Words that take back a part of a yes, or put it off.
+const RESERVATIONS: &[&str] = &[
+    "but", "except", "not", "don't", "never", "wait", "hold", "first", "instead", "unless", "if",
+    "how", "what", "why", "when", "which", "who", "only", "stop", "cancel",
+];
+
+/// "The other one" names no number.
+const POINTING: &[&str] = &["other", "that", "this", "wrong", "right", "same"];
+
+/// Whether a yes with more behind it ("yes, block it") is meant without reserve.
+pub(super) fn is_unreserved(text: &str) -> bool {
+    let reserved = text
+        .split(|c: char| !(c.is_alphanumeric() || c == '\''))
+        .any(|word| RESERVATIONS.iter().any(|reserved| word.eq_ignore_ascii_case(reserved)));
+    !reserved && !text.contains('?')
+}
+
+impl Conversation {
+    pub(super) fn on_read_back(
+        &mut self,
+        scope: Scope,
+        slot: SlotName,
+        text: &str,
+        confidence: f32,
+    ) {
+        let Some(spec) = self.slot_spec(&scope, &slot) else { return self.advance() };
+        let answer = parse_yes_no(text);
+        let said_no = matches!(answer, YesNo::No | YesNo::NoWith(_));
+        let value = match &answer {
+            YesNo::Yes | YesNo::No => None,
+            YesNo::NoWith(rest) => self.best_answer(&spec, rest.expose(), confidence),
+            // Free text takes anything for a value: only a no makes it a correction.
+            _ if spec.kind == SlotKind::Text => None,
+            YesNo::YesBut(rest) => self.best_answer(&spec, rest.expose(), confidence),
+            YesNo::Unclear => self.best_answer(&spec, text, confidence),
+        };
+        let current = self.slot_value(&scope, &slot).map(|value| value.value.clone());
+        let same = value.as_ref().is_some_and(|value| Some(&value.value) == current.as_ref());
+        let agreed = match (&answer, &value) {
+            (YesNo::Yes, _) => true,
+            (YesNo::YesBut(_), None) => is_unreserved(text),
+            (YesNo::YesBut(_) | YesNo::Unclear, Some(_)) => same,
+            _ => false,
+        };
+        if agreed {
+            self.progress();
+            self.agree(&scope, &slot);
+            return self.advance();
+        }
+        match value {
+            Some(value) if !same => {
+                if self.reject(&slot) {
+                    return;
+                }
+                self.say_pattern(Pattern::Corrected, &[]);
+                self.set_slot(&scope, &spec, value);
+                self.advance();
+            }
+            // The same number again with a no: it is misheard every time.
+            _ if said_no => {
+                self.clear_slot(&scope, &slot);
+                if !self.reject(&slot) {
+                    self.ask_slot(scope, &spec, 1);
+                }
+            }
+            _ => self.on_no_match(),
+        }
+    }
+
+    pub(super) fn on_confirm(&mut self, text: &str) {
+        let answer = parse_yes_no(text);
+        let correction = match &answer {
+            YesNo::Yes | YesNo::No => None,
+            YesNo::NoWith(rest) | YesNo::YesBut(rest) => Some(rest.expose().clone()),
+            YesNo::Unclear => Some(text.to_owned()),
+        };
+        let said_no = matches!(answer, YesNo::No | YesNo::NoWith(_));
+        if let Some(correction) = correction
+            && self.correct_task(&correction, said_no)
+        {
+            self.progress();
+            self.say_pattern(Pattern::Corrected, &[]);
+            return self.advance();
+        }
+        match answer {
+            YesNo::Yes => self.confirmed(),
+            YesNo::YesBut(_) if is_unreserved(text) => self.confirmed(),
+            YesNo::NoWith(_) if self.has_slots() => self.ask_what_to_change(),
+            YesNo::No | YesNo::NoWith(_) => {
+                self.tasks.pop();
+                self.say_pattern(Pattern::Cancelled, &[]);
+                self.after_task(false);
+            }
+            YesNo::YesBut(_) | YesNo::Unclear => self.on_no_match(),
+        }
+    }
+
+    fn confirmed(&mut self) {
+        self.progress();
+        if let Some(task) = self.tasks.last_mut() {
+            task.confirmed = true;
+        }
+        self.advance();
+    }
+
+    fn has_slots(&self) -> bool {
+        self.current_intent().is_some_and(|intent| intent.slots.iter().any(|slot| !slot.secret))
+    }
+
+    /// "No, the other one": something is to be different, and it is not clear what.
+    fn ask_what_to_change(&mut self) {
+        if self.count_failure() {
+            return;
+        }
+        self.say_pattern(Pattern::WhatToChange, &[]);
+        self.stage = Stage::Confirm;
+        self.listen(yes_no());
+    }
+
+    /// "No, savings": puts new values in place of old ones. Says whether anything changed.
+    fn correct_task(&mut self, text: &str, said_no: bool) -> bool {
+        let Some((generation, name)) = self.current_intent_owned() else { return false };
+        let Some(intent) = generation.intent(&name) else { return false };
+        let Some(mut task) = self.tasks.pop() else { return false };
+        let before = task.slots.clone();
+        let mut corrected = task.clone();
+        corrected.slots.clear();
+        self.fill_slots(intent, &mut corrected, text, &|spec| !spec.secret);
+        if corrected.slots.is_empty() {
+            // Not in so many words ("sixty"): the one slot that takes it as an answer.
+            let mut fits = intent
+                .slots
+                .iter()
+                .filter(|spec| !spec.secret)
+                .filter_map(|spec| self.correction_of(spec, text, said_no));
+            if let (Some((slot, value)), None) = (fits.next(), fits.next()) {
+                corrected.slots.insert(slot, value);
+            }
+        }
+        task.slots.extend(corrected.slots);
+        let changed = task
+            .slots
+            .iter()
+            .any(|(slot, value)| before.get(slot).is_none_or(|old| old.value != value.value));
+        if changed {
+            task.confirmed = false;
+        }
+        self.tasks.push(task);
+        changed
+    }
+
+    fn correction_of(
+        &self,
+        spec: &SlotSpec,
+        text: &str,
+        said_no: bool,
+    ) -> Option<(SlotName, crate::nlu::SlotValue)> {
+        let points = text
+            .split(|c: char| !c.is_alphanumeric())
+            .any(|word| POINTING.iter().any(|pointing| word.eq_ignore_ascii_case(pointing)));
+        let takes = match spec.kind {
+            SlotKind::Text => said_no,
+            SlotKind::Money | SlotKind::Digits { .. } => !points,
+            SlotKind::OneOf(_) | SlotKind::Date => true,
+        };
+        let value = self.best_fill(spec, text, 1.0).filter(|_| takes)?;
+        Some((spec.name.clone(), value))
+    }
+
+    /// Hands a yes that was given before its question to the question again.
+    pub(super) fn is_premature_yes(&self, text: &Pii<String>) -> bool {
+        let asks = matches!(
+            self.stage,
+            Stage::Confirm
+                | Stage::ReadBack { .. }
+                | Stage::ConfirmIntent { .. }
+                | Stage::OfferPerson { .. }
+        );
+        asks && matches!(parse_yes_no(text.expose()), YesNo::Yes | YesNo::YesBut(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_yes_with_a_but_is_no_yes() {
+        for text in ["yes block it", "Yeah, that's my number.", "yes, from checking to savings"] {
+            assert!(is_unreserved(text), "{text}");
+        }
+        for text in ["yes but not today", "yes, wait", "Yeah, how long does it take?"] {
+            assert!(!is_unreserved(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! A front door of the test's own: the real program, real models, sockets on loopback.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Root of the checkout.
+pub(super) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The program, with this checkout's models.
+pub(super) fn frontdoor() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_frontdoor"));
+    command.env_remove("RUST_LOG");
+    command
+}
+
+/// A program that ends with the test.
+pub(super) struct Running {
+    child: Child,
+}
+
+impl Running {
+    /// Starts it and waits for the line of its output that `is_ready` knows, which is given back
+    /// with all before it.
+    pub fn start(command: &mut Command, is_ready: impl Fn(&str) -> bool) -> (Self, Vec<String>) {
+        let mut child =
+            command.stdout(Stdio::piped()).spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+        let mut output = BufReader::new(child.stdout.take().expect("piped"));
+        let running = Self { child };
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            if output.read_line(&mut line).expect("text") == 0 {
+                panic!("{command:?} ended before it was ready:\n{}", lines.join(""));
+            }
+            let ready = is_ready(&line);
+            lines.push(line);
+            if ready {
+                break;
+            }
+        }
+        // A pipe that nobody reads fills up and stops the program.
+        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+        (running, lines)
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks it to end and waits until it has.
+    pub fn stop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        let id = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &id]).status();
+        if asked.is_ok_and(|status| status.success()) {
+            let _ = self.child.wait();
+        }
+    }
+
+    /// Ends it at once, as a crash would.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+        self.kill();
+    }
+}
+
+/// A running front door.
+pub(super) struct FrontDoor {
+    server: Running,
+    pub config: PathBuf,
+    log: PathBuf,
+    pub uri: String,
+    pub uri_tcp: String,
+    // Last: removed after the server has ended.
+    pub folder: TempDir,
+}
+
+impl FrontDoor {
+    /// The demo bank.
+    pub fn start() -> Self {
+        Self::start_with(|text| text)
+    }
+
+    /// The demo bank with a changed configuration.
+    pub fn start_with(change: impl FnOnce(String) -> String) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = folder.path().join("frontdoor.toml");
+        fs::write(&config, change(demo_config(folder.path()))).expect("writable");
+        let log = folder.path().join("log");
+        let file = File::create(&log).expect("writable");
+        let mut command = frontdoor();
+        command.args(["--log", "trace", "serve", "--config"]).arg(&config).stderr(file);
+        let (server, lines) = Running::start(&mut command, |line| line.starts_with("ready"));
+        let uris: Vec<String> = lines
+            .iter()
+            .filter_map(|line| line.trim().strip_prefix("call"))
+            .map(|uri| uri.trim().to_owned())
+            .collect();
+        let [uri, uri_tcp] = &uris[..] else { panic!("two addresses expected: {lines:?}") };
+        let (uri, uri_tcp) = (uri.clone(), uri_tcp.clone());
+        Self { server, config, log, uri, uri_tcp, folder }
+    }
+
+    /// `frontdoor SUBCOMMAND ...` with this server's configuration; must succeed.
+    pub fn command(&self, arguments: &[&str]) -> String {
+        let mut command = frontdoor();
+        command.args(arguments).arg("--config").arg(&self.config);
+        run(&mut command)
+    }
+
+    /// The records of all calls that have ended, the latest first.
+    pub fn records(&self) -> Vec<Value> {
+        let list = self.command(&["calls", "list", "--json", "--reveal"]);
+        let list: Vec<Value> = serde_json::from_str(&list).expect("JSON");
+        list.iter()
+            .filter(|call| !call["ended_at"].is_null())
+            .map(|call| {
+                let id = call["id"].as_str().expect("an id");
+                let shown = self.command(&["calls", "show", id, "--json", "--reveal"]);
+                serde_json::from_str(&shown).expect("JSON")
+            })
+            .collect()
+    }
+
+    /// Waits until the server has written the end of so many calls, and gives their records. The
+    /// peer hangs up before the server has closed its record, by some milliseconds.
+    pub fn records_of(&self, count: usize) -> Vec<Value> {
+        let mut records = Vec::new();
+        for _ in 0..200 {
+            records = self.records();
+            if records.len() >= count {
+                return records;
+            }
+        }
+        panic!("{} of {count} calls have ended:\n{}", records.len(), self.log());
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).expect("readable")
+    }
+
+    /// Process id.
+    pub fn id(&self) -> u32 {
+        self.server.id()
+    }
+
+    /// Ends it in good order and gives its whole log.
+    pub fn stop(mut self) -> String {
+        self.server.stop();
+        self.log()
+    }
+}
+
+/// `frontdoor.toml` of this checkout, on free ports of this machine, with its data in `folder`.
+pub(super) fn demo_config(folder: &Path) -> String {
+    let text = fs::read_to_string(root().join("frontdoor.toml")).expect("the demo's configuration");
+    let profile = root().join("prompts/bank");
+    let changes = [
+        (
+            "profile = \"prompts/bank\"".to_owned(),
+            format!("profile = {profile:?}\ndata_dir = {:?}", folder.join("data")),
+        ),
+        (
+            "listen = [\"udp:127.0.0.1:5060\", \"tcp:127.0.0.1:5060\"]".to_owned(),
+            "listen = [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\"]".to_owned(),
+        ),
+    ];
+    changes.iter().fold(text, |text, (from, to)| {
+        assert!(text.contains(from.as_str()), "{from} is no longer in frontdoor.toml");
+        text.replace(from, to)
+    })
+}
+
+/// Runs a program to its end, which must be a good one; gives its standard output.
+pub(super) fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let (out, err) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {}\n{out}\n{err}", output.status);
+    out.into_owned()
+}
+
+/// Runs a program that must fail; gives what it says.
+pub(super) fn fails(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(!output.status.success(), "{command:?} did not fail: {said}");
+    said
+}
+
+/// All of a file, as text.
+pub(super) fn read(path: &Path) -> String {
+    let mut text = String::new();
+    let mut file = File::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    file.read_to_string(&mut text).expect("text");
+    text
+}
