@@ -52,7 +52,8 @@ pub struct IncomingCall {
     pub transport: Transport,
     /// The caller's SDP; `None` if the caller wants ours first (late offer).
     pub offer_sdp: Option<String>,
-    /// The address to name in SDP toward this caller.
+    /// The address of this machine that the caller's packets reach, for media to be bound to. Behind
+    /// address translation the one to name in SDP is another.
     pub local_ip: IpAddr,
     commands: mpsc::Sender<OfferCommand>,
     gone: CancellationToken,
@@ -139,7 +140,7 @@ pub(super) fn offered(
         source: dialog.peer,
         transport: dialog.link.transport,
         offer_sdp: sdp_of(&invite.body),
-        local_ip: dialog.link.contact_address(dialog.peer, wire.advertise_ip).ip(),
+        local_ip: dialog.link.contact_address(dialog.peer, None).ip(),
         commands: to_task,
         gone: gone.clone(),
     };

@@ -513,7 +513,8 @@ async fn peers_are_told_a_reachable_address() {
         let peer = RawPeer { local: socket.local_addr().unwrap(), socket };
         peer.send(&invite(&peer, "told", OFFER)).await;
         let call = soon(calls.recv()).await.unwrap();
-        assert_eq!(call.local_ip.to_string(), told);
+        // What peers are told need not be an address of this machine; media is bound to one.
+        assert_eq!(call.local_ip.to_string(), "127.0.0.1");
         let _leg = call.answer(ANSWER.to_owned()).await.unwrap();
         let ok = peer.message("SIP/2.0 200").await;
         assert!(ok.contains(&format!("Contact: <sip:frontdoor@{told}:{port}>\r\n")), "{ok}");
