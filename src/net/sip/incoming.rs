@@ -15,18 +15,16 @@ use rsipstack::sip::prelude::HeadersExt;
 use rsipstack::sip::{Header, Method, RetryAfter, Warning};
 use rsipstack::transaction::Transaction;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::SipError;
 use super::address::{SipParty, quoted};
 use super::dialog::{Dialog, Parts, cseq_of, finish, response, sdp_of};
 use super::endpoint::{Registration, options_parts};
-use super::leg::{
-    COMMAND_QUEUE_LEN_MAX, EVENT_QUEUE_LEN_MAX, EventSink, InviteSignal, Leg, ServerInvite,
-    SignalKind, SipLeg,
-};
+use super::leg::{COMMAND_QUEUE_LEN_MAX, EVENT_QUEUE_LEN_MAX, EventSink, Leg, SipLeg, at};
 use super::links::{Transport, Wire};
+use super::server_invite::{InviteSignal, ServerInvite, SignalKind};
 
 /// A provisional response is repeated this often, so that proxies keep waiting
 /// (RFC 3261 13.3.1.1).
@@ -287,7 +285,6 @@ impl Offered {
         }
         let parts = Parts { sdp: Some(sdp.clone()), ..self.parts() };
         invite.respond(response(&self.wire, &invite.request, 200, parts));
-        let late = sdp_of(&invite.request.body).is_none();
         let leg = Leg {
             wire: self.wire,
             dialog: self.dialog,
@@ -299,13 +296,6 @@ impl Offered {
             local_sdp: sdp,
             drain: self.drain,
         };
-        leg.run(Some((invite, late))).await;
-    }
-}
-
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
+        leg.run(Some(invite)).await;
     }
 }

@@ -196,6 +196,11 @@ impl Wire {
         }
     }
 
+    /// How long an answer may stay without its ACK (64*T1, RFC 3261 13.3.1.4).
+    pub(super) fn ack_limit(&self) -> Duration {
+        self.stack.option.t1x64
+    }
+
     /// Runs background work that ends with the endpoint.
     pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();

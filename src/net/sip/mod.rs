@@ -26,6 +26,7 @@ mod leg;
 mod links;
 mod outgoing;
 mod reply;
+mod server_invite;
 mod sockets;
 #[cfg(test)]
 mod tests;

@@ -64,10 +64,13 @@ pub enum OutgoingEvent {
 }
 
 impl OutgoingEvent {
-    /// `None` for what a caller is not told: the ACK was ours.
+    /// `None` for what a caller is not told.
     pub(super) fn from_leg(event: LegEvent) -> Option<Self> {
         match event {
+            // The ACK was ours.
             LegEvent::Confirmed => None,
+            // Nobody here makes offers on demand: what we sent last is offered.
+            LegEvent::OfferWanted { .. } => None,
             LegEvent::Reoffer { offer_sdp, reply } => Some(Self::Reoffer { offer_sdp, reply }),
             LegEvent::LateAnswer { sdp } => Some(Self::LateAnswer { sdp }),
             LegEvent::Ended { by } => Some(Self::Ended { by }),

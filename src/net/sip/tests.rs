@@ -329,20 +329,52 @@ async fn a_caller_without_an_offer_gets_ours_and_answers_in_the_ack() {
         Some(LegEvent::LateAnswer { sdp }) => assert_eq!(sdp, ANSWER),
         other => panic!("{other:?}"),
     }
-    // A re-INVITE without an offer gets the session as it is.
-    peer.send(&raw(&peer, "INVITE", 2, "late", &tag, "")).await;
-    let ok = peer.message("SIP/2.0 200").await;
-    assert!(ok.ends_with(OFFER), "{ok}");
-    peer.send(&raw(&peer, "ACK", 2, "late", &tag, ANSWER)).await;
-    assert!(matches!(soon(leg.next_event()).await, Some(LegEvent::LateAnswer { .. })));
+    // A re-INVITE without an offer gets the one that is made for it; if none is made, the session
+    // as it is.
+    for (cseq, offer) in [(2, Some(HOLD)), (3, None)] {
+        peer.send(&raw(&peer, "INVITE", cseq, "late", &tag, "")).await;
+        match (soon(leg.next_event()).await, offer) {
+            (Some(LegEvent::OfferWanted { reply }), Some(offer)) => reply.accept(offer.to_owned()),
+            (Some(LegEvent::OfferWanted { reply }), None) => drop(reply),
+            other => panic!("{other:?}"),
+        }
+        let ok = peer.message("SIP/2.0 200").await;
+        assert!(ok.ends_with(HOLD), "{ok}");
+        peer.send(&raw(&peer, "ACK", cseq, "late", &tag, ANSWER)).await;
+        assert!(matches!(soon(leg.next_event()).await, Some(LegEvent::LateAnswer { .. })));
+    }
     // Out of order, then in order.
-    peer.send(&raw(&peer, "OPTIONS", 2, "late", &tag, "")).await;
+    peer.send(&raw(&peer, "OPTIONS", 3, "late", &tag, "")).await;
     assert!(peer.message("SIP/2.0 5").await.starts_with("SIP/2.0 500"));
-    peer.send(&raw(&peer, "BYE", 3, "late", &tag, "")).await;
+    peer.send(&raw(&peer, "BYE", 4, "late", &tag, "")).await;
     peer.message("SIP/2.0 200").await;
     assert_leg_ends(&mut leg, EndedBy::Remote).await;
-    peer.send(&raw(&peer, "BYE", 4, "late", &tag, "")).await;
+    peer.send(&raw(&peer, "BYE", 5, "late", &tag, "")).await;
     peer.message("SIP/2.0 481").await;
+}
+
+#[tokio::test]
+async fn a_reinvite_that_overtakes_the_ack_waits_for_it() {
+    let (callee, mut calls) = endpoint().await;
+    let peer = RawPeer::new(&callee).await;
+    peer.send(&invite(&peer, "fast", OFFER)).await;
+    let mut leg = soon(calls.recv()).await.unwrap().answer(ANSWER.to_owned()).await.unwrap();
+    let tag = to_tag(&peer.message("SIP/2.0 200").await);
+    peer.send(&raw(&peer, "INVITE", 2, "fast", &tag, HOLD)).await;
+    peer.message("SIP/2.0 100").await;
+    // One waits; another is told to come back.
+    peer.send(&raw(&peer, "INVITE", 3, "fast", &tag, OFFER)).await;
+    peer.message("SIP/2.0 500").await;
+    peer.send(&raw(&peer, "ACK", 1, "fast", &tag, "")).await;
+    assert!(matches!(soon(leg.next_event()).await, Some(LegEvent::Confirmed)));
+    match soon(leg.next_event()).await {
+        Some(LegEvent::Reoffer { offer_sdp, reply }) => {
+            assert_eq!(offer_sdp, HOLD);
+            reply.accept(ANSWER.to_owned());
+        }
+        other => panic!("{other:?}"),
+    }
+    while !peer.message("SIP/2.0 200").await.contains("CSeq: 2 INVITE\r\n") {}
 }
 
 #[tokio::test]
