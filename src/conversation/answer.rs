@@ -7,7 +7,7 @@ use crate::base::Pii;
 use crate::nlu::spoken::commands::parse as parse_command;
 use crate::nlu::spoken::yes_no::parse as parse_yes_no;
 use crate::nlu::spoken::{GlobalCommand, GlobalPhrases, YesNo};
-use crate::nlu::{IntentName, SlotName, Understanding};
+use crate::nlu::{Decision, IntentName, SlotName, Understanding};
 use crate::prompts::Pattern;
 
 use super::agreement::is_unreserved;
@@ -185,6 +185,10 @@ impl Conversation {
         if anything_else {
             match parse_yes_no(text.expose()) {
                 YesNo::No => return self.say_goodbye("the caller needed nothing more"),
+                // "No, that's oil": a no with something that is no request is a no.
+                YesNo::NoWith(_) if !self.is_clear_request(understanding) => {
+                    return self.say_goodbye("the caller needed nothing more");
+                }
                 YesNo::Yes if text.expose().split_whitespace().count() <= 2 => {
                     self.say_pattern(Pattern::AnythingElse, &[]);
                     return self.listen_open(false);
@@ -193,6 +197,10 @@ impl Conversation {
             }
         }
         self.on_request(text, understanding);
+    }
+
+    fn is_clear_request(&self, understanding: &Understanding) -> bool {
+        matches!(self.rules.policy.decide(understanding), Decision::Act(_))
     }
 
     fn on_slot_answer(

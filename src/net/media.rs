@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 
 use tokio::net::UdpSocket;
 
+use super::{for_socket, plain};
+
 /// The longest datagram looked at: an Ethernet frame.
 pub const DATAGRAM_MAX: usize = 1500;
 /// How long after the negotiation media from an unexpected address may still be taken on.
 const LATCH_WINDOW: Duration = Duration::from_secs(5);
-/// A new source from the known address is followed after so many packets in a row.
+/// A new source is followed after so many packets in a row.
 const LATCH_PROOF: u32 = 3;
 
 /// Why there is no media socket.
@@ -127,10 +129,22 @@ impl MediaPort {
                 }
             };
             match received {
-                Ok(received) => return Ok(received),
+                Ok((len, from)) => return Ok((len, plain(from))),
                 Err(error) if is_passing(&error) => {}
                 Err(error) => return Err(error.into()),
             }
+        }
+    }
+
+    /// The next RTP datagram that has arrived already, or `None`; else as [`MediaPort::recv`].
+    ///
+    /// # Errors
+    /// [`MediaError::Io`] if the socket fails for good.
+    pub fn try_recv(&self, buffer: &mut [u8]) -> Result<Option<(usize, SocketAddr)>, MediaError> {
+        match self.rtp.try_recv_from(buffer) {
+            Ok((len, from)) => Ok(Some((len, plain(from)))),
+            Err(error) if is_passing(&error) => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -139,7 +153,7 @@ impl MediaPort {
     /// # Errors
     /// [`MediaError::Io`] if the socket fails for good.
     pub async fn send_to(&self, bytes: &[u8], to: SocketAddr) -> Result<(), MediaError> {
-        match self.rtp.send_to(bytes, to).await {
+        match self.rtp.send_to(bytes, for_socket(self.local, to)).await {
             Ok(_) => Ok(()),
             Err(error) if is_passing(&error) => Ok(()),
             Err(error) => Err(error.into()),
@@ -180,16 +194,20 @@ pub enum Heed {
 /// ```text
 ///  waiting --valid packet from the negotiated IP, or within 5 s from any--> latched
 ///  latched --same source from elsewhere within 5 s, or from the same IP--> latched there
+///  latched off the negotiated IP --within 5 s, 3 packets in a row from any--> latched there
 /// ```
 /// Behind address translation the address in the SDP is often not the one media comes from, so we
 /// answer to where it comes from. Only the start of a stream is open to other addresses, or anyone
-/// who finds the port could take the call over.
+/// who finds the port could take the call over; and while it is open, one stray packet that came
+/// first must not keep the caller out.
 #[derive(Debug, Clone)]
 pub struct Latch {
     negotiated: SocketAddr,
     since: Instant,
     latched: Option<Latched>,
     newcomer: Option<(Latched, u32)>,
+    /// The stream from before the last move: what of it is still on its way must not draw us back.
+    left: Option<Latched>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,14 +219,15 @@ struct Latched {
 impl Latch {
     /// Waits for media, sending to the negotiated address meanwhile.
     pub const fn new(negotiated: SocketAddr, now: Instant) -> Self {
-        Self { negotiated, since: now, latched: None, newcomer: None }
+        Self { negotiated, since: now, latched: None, newcomer: None, left: None }
     }
 
     /// A new negotiation. The window opens anew if it moved the address; an unspecified address
     /// (hold) moves nothing.
     pub fn renegotiate(&mut self, negotiated: SocketAddr, now: Instant) {
         if negotiated != self.negotiated && !negotiated.ip().is_unspecified() {
-            *self = Self::new(negotiated, now);
+            let left = self.latched.or(self.left);
+            *self = Self { left, ..Self::new(negotiated, now) };
         }
     }
 
@@ -220,25 +239,33 @@ impl Latch {
     /// Judges a packet that parsed as RTP of an expected payload type; may move the target.
     pub fn handle_packet(&mut self, now: Instant, from: SocketAddr, ssrc: u32) -> Heed {
         let seen = Latched { address: from, ssrc };
+        let is_negotiated = from.ip() == self.negotiated.ip();
+        if self.left == Some(seen) && !is_negotiated {
+            return Heed::Refuse;
+        }
         let is_open = now.saturating_duration_since(self.since) <= LATCH_WINDOW;
         let Some(latched) = self.latched else {
-            if from.ip() == self.negotiated.ip() || is_open {
+            if is_negotiated || is_open {
                 self.latched = Some(seen);
                 return Heed::Take;
             }
             return Heed::Refuse;
         };
+        let is_settled = latched.address.ip() == self.negotiated.ip();
         if from == latched.address {
             self.latched = Some(seen);
-            self.newcomer = None;
+            // Whoever came first must not keep the negotiated address out by sending on.
+            self.newcomer = self.newcomer.filter(|(newcomer, _)| {
+                !is_settled && newcomer.address.ip() == self.negotiated.ip()
+            });
             return Heed::Take;
         }
-        let is_same_ip = from.ip() == latched.address.ip() || from.ip() == self.negotiated.ip();
+        let is_same_ip = from.ip() == latched.address.ip() || is_negotiated;
         if ssrc == latched.ssrc && (is_same_ip || is_open) {
             self.latched = Some(seen);
             return Heed::Take;
         }
-        if !is_same_ip {
+        if !is_same_ip && (is_settled || !is_open) {
             return Heed::Refuse;
         }
         let count = match self.newcomer {
@@ -270,7 +297,7 @@ mod tests {
         let (moved, stranger) = ("198.51.100.7:32000", "203.0.113.66:9");
         // (seconds, from, source, taken, target afterwards)
         type Case<'a> = (u64, &'a str, u32, bool, &'a str);
-        let runs: [&[Case<'_>]; 6] = [
+        let runs: [&[Case<'_>]; 9] = [
             &[(0, sdp, 1, true, sdp), (60, sdp, 2, true, sdp)],
             &[(1, nat, 1, true, nat), (2, stranger, 9, false, nat), (9, nat, 1, true, nat)],
             &[(6, nat, 1, false, sdp), (6, sdp, 1, true, sdp)],
@@ -288,6 +315,30 @@ mod tests {
                 (60, moved, 2, false, nat),
                 (60, moved, 2, false, nat),
                 (60, moved, 2, true, moved),
+            ],
+            // A stray packet came first; the caller's stream takes its place.
+            &[
+                (1, stranger, 9, true, stranger),
+                (1, nat, 1, false, stranger),
+                (1, nat, 1, false, stranger),
+                (1, nat, 1, true, nat),
+            ],
+            // The stranger goes on, but that keeps nobody out of the negotiated address.
+            &[
+                (1, stranger, 9, true, stranger),
+                (1, sdp, 1, false, stranger),
+                (1, stranger, 9, true, stranger),
+                (1, sdp, 1, false, stranger),
+                (1, stranger, 9, true, stranger),
+                (1, sdp, 1, true, sdp),
+            ],
+            // Nobody takes the place of the negotiated address, nor any once the start is over.
+            &[
+                (1, sdp, 1, true, sdp),
+                (1, stranger, 9, false, sdp),
+                (1, stranger, 9, false, sdp),
+                (1, stranger, 9, false, sdp),
+                (60, stranger, 9, false, sdp),
             ],
         ];
         for run in runs {
@@ -313,6 +364,10 @@ mod tests {
         assert_eq!(latch.target(), address("10.0.0.5:4002"));
         latch.renegotiate(address("10.0.0.9:5000"), later);
         assert_eq!(latch.target(), address("10.0.0.9:5000"));
+        // What was on its way when the address moved does not draw us back, however much it is.
+        for _ in 0..5 {
+            assert_eq!(latch.handle_packet(later, address("10.0.0.5:4002"), 1), Heed::Refuse);
+        }
         assert_eq!(latch.handle_packet(later, address("192.0.2.3:7"), 5), Heed::Take);
     }
 
@@ -332,6 +387,34 @@ mod tests {
             assert_eq!((&buffer[..len], from), (&b"audio"[..], theirs.local_addr()));
         }
         assert_eq!(ours.rtcp_packets(), 1);
+    }
+
+    #[test]
+    fn the_old_stream_is_known_again_where_it_was_negotiated() {
+        let start = Instant::now();
+        let (inside, outside) = ("10.0.0.5:4000", "198.51.100.7:31000");
+        let mut latch = Latch::new(address(inside), start);
+        assert_eq!(latch.handle_packet(start, address(outside), 1), Heed::Take);
+        // The phone has found out how it is seen from outside, and says so.
+        latch.renegotiate(address(outside), start);
+        assert_eq!(latch.handle_packet(start, address(outside), 1), Heed::Take);
+    }
+
+    #[tokio::test]
+    async fn what_has_arrived_is_taken_without_waiting() {
+        let ours = MediaPort::bind(LOOPBACK, 42_000..=42_999).await.expect("a free pair");
+        let theirs = MediaPort::bind(LOOPBACK, 42_000..=42_999).await.expect("a free pair");
+        for _ in 0..3 {
+            theirs.send_to(b"audio", ours.local_addr()).await.expect("sent");
+        }
+        let mut buffer = [0; DATAGRAM_MAX];
+        // The first is waited for: only then the runtime knows that there is something.
+        ours.recv(&mut buffer).await.expect("received");
+        for _ in 0..2 {
+            let taken = ours.try_recv(&mut buffer).expect("the socket is fine");
+            assert_eq!(taken, Some((5, theirs.local_addr())));
+        }
+        assert!(ours.try_recv(&mut buffer).expect("the socket is fine").is_none());
     }
 
     #[tokio::test]

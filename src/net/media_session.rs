@@ -2,6 +2,7 @@
 //! time. Job: put them together in the right order. Non-job: deciding anything about the call.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::audio::AudioFrame;
@@ -12,6 +13,10 @@ use super::sdp::{Negotiated, SdpError, accept_answer};
 
 /// Keys that may wait for the call; a person presses far fewer, and one more is dropped.
 const DIGITS_LEN_MAX: usize = 64;
+
+/// Datagrams taken at once from what has arrived: more than a second of audio; what is left is taken
+/// with the next.
+const DRAIN_MAX: usize = 64;
 
 /// How long one of our own keys is held.
 const KEY_MS: u32 = 100;
@@ -36,8 +41,8 @@ pub struct MediaSession {
 }
 
 impl MediaSession {
-    /// Begins with what was agreed, or, for a late offer, with `our_sdp` only. `seed` starts the
-    /// RTP sequence and time stamps.
+    /// Begins with what was agreed, or, for a late offer, with `our_sdp` only: then nothing is taken
+    /// in or sent until the answer has come. `seed` starts the RTP sequence and time stamps.
     pub fn new(
         port: MediaPort,
         agreed: Option<&Negotiated>,
@@ -62,6 +67,21 @@ impl MediaSession {
         }
     }
 
+    /// Whether offer and answer have met: only a late offer makes this wait.
+    pub fn is_agreed(&self) -> bool {
+        self.agreed.is_some()
+    }
+
+    /// The description that we sent last.
+    pub fn our_sdp(&self) -> &str {
+        &self.our_sdp
+    }
+
+    /// Notes the description that we send now: a late answer is an answer to this one.
+    pub fn set_our_sdp(&mut self, sdp: String) {
+        self.our_sdp = sdp;
+    }
+
     /// Takes what a re-INVITE agreed.
     pub fn renegotiate(&mut self, negotiated: &Negotiated, now: Instant) {
         let types = negotiated.payload_types();
@@ -81,14 +101,18 @@ impl MediaSession {
         }
     }
 
-    /// Takes the answer to our own offer, which comes with the ACK.
+    /// Takes the answer to our own offer, which comes with the ACK; says what is agreed now.
     ///
     /// # Errors
     /// The answer does not fit the offer.
-    pub fn accept_late_answer(&mut self, answer: &str, now: Instant) -> Result<(), SdpError> {
+    pub fn accept_late_answer(
+        &mut self,
+        answer: &str,
+        now: Instant,
+    ) -> Result<Negotiated, SdpError> {
         let negotiated = accept_answer(&self.our_sdp, answer)?;
         self.renegotiate(&negotiated, now);
-        Ok(())
+        Ok(negotiated)
     }
 
     /// Waits for a datagram and takes it in. Says whether it was media of this leg; anything else
@@ -98,23 +122,45 @@ impl MediaSession {
     /// The socket failed for good.
     pub async fn recv(&mut self) -> Result<bool, MediaError> {
         let (len, from) = self.port.recv(&mut self.buffer).await?;
-        let now = Instant::now();
+        Ok(self.take_datagram(Instant::now(), len, from))
+    }
+
+    /// Takes in what has arrived already, without waiting: to be called before each pull, so that no
+    /// frame is made up in place of one that is there. Says whether any of it was media of this leg.
+    ///
+    /// # Errors
+    /// The socket failed for good.
+    pub fn drain(&mut self) -> Result<bool, MediaError> {
+        let mut is_ours = false;
+        for _ in 0..DRAIN_MAX {
+            let Some((len, from)) = self.port.try_recv(&mut self.buffer)? else { break };
+            is_ours |= self.take_datagram(Instant::now(), len, from);
+        }
+        Ok(is_ours)
+    }
+
+    /// Takes in the datagram at the start of the buffer; says whether it was media of this leg.
+    fn take_datagram(&mut self, now: Instant, len: usize, from: SocketAddr) -> bool {
         let bytes = &self.buffer[..len];
+        let Some(agreed) = &mut self.agreed else {
+            // Before anything is agreed nobody is known to be the caller.
+            self.refused += 1;
+            return false;
+        };
         // The receiver counts what is malformed; only what parses may move the latch.
-        if let (Ok(packet), Some(agreed)) = (parse_packet(bytes), &mut self.agreed) {
-            let known = packet.payload_type == agreed.types.audio
-                || Some(packet.payload_type) == agreed.types.telephone_event;
-            if known && agreed.latch.handle_packet(now, from, packet.ssrc) == Heed::Refuse {
-                self.refused += 1;
-                return Ok(false);
-            }
+        if let Ok(packet) = parse_packet(bytes)
+            && agreed.types.covers(packet.payload_type)
+            && agreed.latch.handle_packet(now, from, packet.ssrc) == Heed::Refuse
+        {
+            self.refused += 1;
+            return false;
         }
         match self.receiver.handle_packet(now, bytes) {
             Ok(event) => {
                 self.take_event(event);
-                Ok(true)
+                true
             }
-            Err(_) => Ok(false),
+            Err(_) => false,
         }
     }
 
@@ -189,5 +235,52 @@ impl MediaSession {
 
 /// Until something is agreed, what nearly every telephone sends.
 fn default_types() -> PayloadTypes {
-    PayloadTypes { law: crate::audio::Law::Mu, audio: 0, telephone_event: Some(101) }
+    PayloadTypes { law: crate::audio::Law::Mu, audio: 0, also: None, telephone_event: Some(101) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::sdp::{Direction, LocalMedia, answer, offer};
+
+    const IP: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    async fn port() -> MediaPort {
+        MediaPort::bind(IP, 44_000..=44_999).await.expect("a free pair")
+    }
+
+    fn local(port: &MediaPort) -> LocalMedia {
+        LocalMedia { ip: IP, port: port.local_addr().port(), session_id: 1 }
+    }
+
+    #[tokio::test]
+    async fn media_counts_once_it_is_agreed_and_only_from_the_caller() {
+        let (ours, theirs, stranger) = (port().await, port().await, port().await);
+        let at = ours.local_addr();
+        let our_offer = offer(&local(&ours), 1, Direction::SendRecv);
+        let (their_answer, _) = answer(&our_offer, &local(&theirs), 1).expect("acceptable");
+        let mut session = MediaSession::new(ours, None, our_offer, 1, Instant::now());
+        let mut phone = Sender::new(default_types(), 2);
+        for agreed in [false, true] {
+            assert_eq!(session.is_agreed(), agreed);
+            for _ in 0..3 {
+                for packet in phone.tick(Some(&[0; 160])) {
+                    theirs.send_to(&packet, at).await.expect("sent");
+                }
+            }
+            assert_eq!(session.recv().await.expect("received"), agreed);
+            assert_eq!(session.drain().expect("the socket is fine"), agreed);
+            if !agreed {
+                let now = Instant::now();
+                let negotiated = session.accept_late_answer(&their_answer, now).expect("it fits");
+                assert_eq!(negotiated.direction, Direction::SendRecv);
+            }
+        }
+        assert_eq!((session.stats().received, session.refused()), (3, 3));
+        // Comfort noise that somebody else sends is as foreign as their audio.
+        let noise = [0x80, 13, 0, 1, 0, 0, 0, 1, 0, 0, 0, 9, 60];
+        stranger.send_to(&noise, at).await.expect("sent");
+        assert!(!session.recv().await.expect("received"));
+        assert_eq!((session.stats().comfort_noise, session.refused()), (0, 4));
+    }
 }

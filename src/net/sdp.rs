@@ -4,11 +4,15 @@
 //! real phones leave out, gives up at the first unknown type letter, and its errors do not say
 //! which line is at fault. What is needed here is small: addresses, media lines and attributes.
 
+mod direction;
+
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::audio::Law;
 use crate::rtp::PayloadTypes;
+
+pub use direction::Direction;
 
 /// Longer descriptions are refused unread.
 const TEXT_LEN_MAX: usize = 64 << 10;
@@ -63,92 +67,6 @@ impl Codec {
     }
 }
 
-/// Which way audio flows, seen from the side whose direction it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Direction {
-    /// Both ways.
-    SendRecv,
-    /// From this side only.
-    SendOnly,
-    /// To this side only.
-    RecvOnly,
-    /// Neither way (hold).
-    Inactive,
-}
-
-impl Direction {
-    const fn new(sends: Flow, receives: Flow) -> Self {
-        match (sends, receives) {
-            (Flow::On, Flow::On) => Self::SendRecv,
-            (Flow::On, Flow::Off) => Self::SendOnly,
-            (Flow::Off, Flow::On) => Self::RecvOnly,
-            (Flow::Off, Flow::Off) => Self::Inactive,
-        }
-    }
-
-    const fn flows(self) -> (Flow, Flow) {
-        match self {
-            Self::SendRecv => (Flow::On, Flow::On),
-            Self::SendOnly => (Flow::On, Flow::Off),
-            Self::RecvOnly => (Flow::Off, Flow::On),
-            Self::Inactive => (Flow::Off, Flow::Off),
-        }
-    }
-
-    /// The same flow seen from the other side.
-    #[must_use]
-    pub const fn mirrored(self) -> Self {
-        let (sends, receives) = self.flows();
-        Self::new(receives, sends)
-    }
-
-    /// Whether this side sends.
-    pub const fn sends(self) -> bool {
-        matches!(self, Self::SendRecv | Self::SendOnly)
-    }
-
-    /// Whether this side receives.
-    pub const fn receives(self) -> bool {
-        matches!(self, Self::SendRecv | Self::RecvOnly)
-    }
-
-    /// What both directions allow.
-    const fn and(self, other: Self) -> Self {
-        let ((sends, receives), (also_sends, also_receives)) = (self.flows(), other.flows());
-        Self::new(sends.and(also_sends), receives.and(also_receives))
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::SendRecv => "sendrecv",
-            Self::SendOnly => "sendonly",
-            Self::RecvOnly => "recvonly",
-            Self::Inactive => "inactive",
-        }
-    }
-
-    fn parse(name: &str) -> Option<Self> {
-        [Self::SendRecv, Self::SendOnly, Self::RecvOnly, Self::Inactive]
-            .into_iter()
-            .find(|direction| direction.name() == name)
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flow {
-    On,
-    Off,
-}
-
-impl Flow {
-    const fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::On, Self::On) => Self::On,
-            _ => Self::Off,
-        }
-    }
-}
-
 /// What offer and answer have settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Negotiated {
@@ -156,6 +74,9 @@ pub struct Negotiated {
     pub codec: Codec,
     /// Its payload type.
     pub payload_type: u8,
+    /// A second codec and its payload type that the other side may send besides: its answer named
+    /// two (RFC 3264 section 6.1). `None` where the answer is ours, which names one.
+    pub also: Option<(Codec, u8)>,
     /// The payload type of telephone-events, if agreed.
     pub telephone_event: Option<u8>,
     /// Where to send RTP. May be unspecified (`0.0.0.0`): then our direction does not send.
@@ -173,6 +94,10 @@ impl Negotiated {
         PayloadTypes {
             law: self.codec.law(),
             audio: self.payload_type,
+            also: match self.also {
+                Some((codec, payload_type)) => Some((payload_type, codec.law())),
+                None => None,
+            },
             telephone_event: self.telephone_event,
         }
     }
@@ -227,8 +152,7 @@ pub fn answer(
             let event = negotiated.telephone_event;
             push_audio(&mut text, local.port, &codecs, event, negotiated.direction);
         } else {
-            let format = media.formats.first().map_or("0", String::as_str);
-            push_line(&mut text, format_args!("m={} 0 {} {format}", media.kind, media.protocol));
+            push_refused(&mut text, media);
         }
     }
     Ok((text, negotiated))
@@ -237,12 +161,38 @@ pub fn answer(
 /// Our offer: mu-law, A-law and telephone-events.
 pub fn offer(local: &LocalMedia, version: u64, direction: Direction) -> String {
     let mut text = session_lines(local, version);
-    let codecs = [Codec::Pcmu, Codec::Pcma].map(|codec| (codec, codec.static_type()));
-    push_audio(&mut text, local.port, &codecs, Some(EVENT_OFFERED), direction);
+    push_audio(&mut text, local.port, &offered_codecs(), Some(EVENT_OFFERED), direction);
     text
 }
 
-/// Takes the answer to an offer of ours.
+/// Offers everything anew, both ways, in a dialog whose last description of ours was `previous`.
+/// A media line that was once there keeps its place (RFC 3264 section 8); the refused ones stay
+/// refused.
+pub fn offer_again(previous: &str, local: &LocalMedia, version: u64) -> String {
+    let direction = Direction::SendRecv;
+    // What we wrote ourselves reads back; if it did not, a plain offer is the best that is left.
+    let Ok(session) = Session::parse(previous) else { return offer(local, version, direction) };
+    let Some(place) = session.media.iter().position(Media::is_live_audio) else {
+        return offer(local, version, direction);
+    };
+    let mut text = session_lines(local, version);
+    for (at, media) in session.media.iter().enumerate() {
+        if at == place {
+            // A number once given keeps its meaning (RFC 3264 section 8.3.2).
+            let event = media.event_type().unwrap_or(EVENT_OFFERED);
+            push_audio(&mut text, local.port, &offered_codecs(), Some(event), direction);
+        } else {
+            push_refused(&mut text, media);
+        }
+    }
+    text
+}
+
+fn offered_codecs() -> [(Codec, u8); 2] {
+    [Codec::Pcmu, Codec::Pcma].map(|codec| (codec, codec.static_type()))
+}
+
+/// Takes the answer to an offer of ours: its first audio line that we offered and that it took.
 ///
 /// # Errors
 /// [`SdpError::Malformed`] if it is not an answer to this offer, [`SdpError::NotAcceptable`] if the
@@ -257,24 +207,47 @@ pub fn accept_answer(our_offer: &str, answer: &str) -> Result<Negotiated, SdpErr
             ours.media.len()
         )));
     }
-    let (Some(offered), Some(media)) = (ours.media.first(), theirs.media.first()) else {
-        return Err(malformed("the offer has no media line"));
-    };
-    let negotiated = theirs.negotiate(media)?;
-    let is_offered = offered.codecs().any(|(codec, _)| codec == negotiated.codec);
-    if !is_offered {
+    let mut refusals = Vec::new();
+    for (offered, media) in ours.media.iter().zip(&theirs.media) {
+        if !offered.is_live_audio() {
+            continue;
+        }
+        match theirs.negotiate(media) {
+            Ok(negotiated) => return within_offer(&ours, offered, media, negotiated),
+            Err(SdpError::NotAcceptable(why)) => refusals.push(why),
+            Err(malformed) => return Err(malformed),
+        }
+    }
+    if refusals.is_empty() {
+        return Err(malformed("the offer has no audio line"));
+    }
+    Err(SdpError::NotAcceptable(refusals.join("; ")))
+}
+
+/// Cuts what a line of their answer says down to what ours offered.
+fn within_offer(
+    ours: &Session,
+    offered: &Media,
+    answered: &Media,
+    negotiated: Negotiated,
+) -> Result<Negotiated, SdpError> {
+    let is_offered = |wanted: Codec| offered.codecs().any(|(codec, _)| codec == wanted);
+    if !is_offered(negotiated.codec) {
         let name = negotiated.codec.name();
         return Err(malformed(format!("the answer chose {name}, which was not offered")));
     }
+    let also = answered.codecs().find(|&(codec, payload_type)| {
+        payload_type != negotiated.payload_type && is_offered(codec)
+    });
     let telephone_event = negotiated.telephone_event.filter(|_| offered.event_type().is_some());
     let direction = negotiated.direction.and(ours.direction(offered));
-    Ok(Negotiated { telephone_event, direction, ..negotiated })
+    Ok(Negotiated { also, telephone_event, direction, ..negotiated })
 }
 
 /// The parts of a description that matter.
 #[derive(Debug, Clone)]
 struct Session {
-    address: Option<IpAddr>,
+    address: Option<Connection>,
     direction: Option<Direction>,
     media: Vec<Media>,
 }
@@ -285,12 +258,21 @@ struct Media {
     port: u16,
     protocol: String,
     formats: Vec<String>,
-    address: Option<IpAddr>,
+    address: Option<Connection>,
     direction: Option<Direction>,
     /// Payload type, encoding name in capitals, clock rate, channels.
     maps: Vec<(u8, String, u32, u32)>,
     ptime_ms: Option<u32>,
     maxptime_ms: Option<u32>,
+}
+
+/// Where a `c=` line points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Connection {
+    Address(IpAddr),
+    /// A host name (RFC 8866 section 5.7), which nobody resolves here: a caller must not make us
+    /// ask name servers, and what they say could change during the call.
+    Name,
 }
 
 impl Session {
@@ -389,8 +371,12 @@ impl Session {
                 clip(&media.formats.join(" "))
             ));
         };
-        let Some(address) = media.address.or(self.address) else {
-            return Err(malformed("no c= line for the audio stream"));
+        let address = match media.address.or(self.address) {
+            Some(Connection::Address(address)) => address,
+            Some(Connection::Name) => {
+                return refuse("its c= line has a host name, IP addresses are taken".to_owned());
+            }
+            None => return Err(malformed("no c= line for the audio stream")),
         };
         let theirs = self.direction(media);
         // An unspecified address is the old way to say hold (RFC 3264 section 8.4): we must not
@@ -401,6 +387,7 @@ impl Session {
         Ok(Negotiated {
             codec,
             payload_type,
+            also: None,
             telephone_event: media.event_type(),
             remote: SocketAddr::new(address, media.port),
             direction: theirs.mirrored(),
@@ -438,6 +425,11 @@ impl Media {
         })
     }
 
+    /// Whether this line of ours asks for audio.
+    fn is_live_audio(&self) -> bool {
+        self.kind == "audio" && self.port != 0
+    }
+
     fn payload_types(&self) -> impl Iterator<Item = u8> {
         self.formats.iter().filter_map(|format| format.parse().ok()).filter(|&number| number < 128)
     }
@@ -471,14 +463,20 @@ impl Media {
     }
 }
 
-fn parse_connection(value: &str) -> Result<IpAddr, &'static str> {
+fn parse_connection(value: &str) -> Result<Connection, &'static str> {
     let fields: Vec<&str> = value.split_whitespace().collect();
     let [network, kind, address] = fields[..] else {
         return Err("a connection line is: IN IP4 address");
     };
     // "address/ttl" is multicast notation.
-    let address = address.split('/').next().unwrap_or(address);
-    let address: IpAddr = address.parse().map_err(|_| "the address is not an IP address")?;
+    let text = address.split('/').next().unwrap_or(address);
+    let Ok(address) = text.parse::<IpAddr>() else {
+        let is_known = network == "IN" && matches!(kind, "IP4" | "IP6");
+        return match is_known && is_host_name(text) {
+            true => Ok(Connection::Name),
+            false => Err("the address is not an IP address"),
+        };
+    };
     let is_right = network == "IN" && kind == if address.is_ipv4() { "IP4" } else { "IP6" };
     if !is_right {
         return Err("the kind of address does not fit the address");
@@ -486,7 +484,12 @@ fn parse_connection(value: &str) -> Result<IpAddr, &'static str> {
     if address.is_multicast() {
         return Err("a call cannot be sent to a multicast address");
     }
-    Ok(address)
+    Ok(Connection::Address(address.to_canonical()))
+}
+
+fn is_host_name(text: &str) -> bool {
+    text.bytes().any(|byte| byte.is_ascii_alphabetic())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
 }
 
 fn parse_map(value: &str) -> Option<(u8, String, u32, u32)> {
@@ -513,6 +516,12 @@ fn session_lines(local: &LocalMedia, version: u64) -> String {
 fn push_line(text: &mut String, line: std::fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     let _ = write!(text, "{line}\r\n");
+}
+
+/// A media line that nothing is sent on (RFC 3264 section 6).
+fn push_refused(text: &mut String, media: &Media) {
+    let format = media.formats.first().map_or("0", String::as_str);
+    push_line(text, format_args!("m={} 0 {} {format}", media.kind, media.protocol));
 }
 
 fn push_audio(

@@ -3,19 +3,17 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::audio::{AudioFrame, MediaTime, SampleRate};
+use crate::audio::{AudioFrame, Law, MediaTime, SampleRate};
 use crate::base::Pii;
 
 use super::digits::{DigitReceiver, Event, Press};
 use super::jitter::{Inserted, JitterBuffer, Kind};
 use super::packet::{Packet, RtpError, parse_packet};
 use super::sequence::{Order, SequenceTracker};
-use super::{FRAME_LEN, PayloadTypes};
+use super::{COMFORT_NOISE, FRAME_LEN, PayloadTypes};
 
 /// The longest audio payload taken, 200 ms.
 const PAYLOAD_MAX: usize = 1600;
-/// Comfort noise (RFC 3389) comes from many senders without having been negotiated.
-const COMFORT_NOISE: u8 = 13;
 /// A new source is believed after so many packets in order ...
 const SOURCE_PROOF: u32 = 3;
 /// ... or at once when the old one has been quiet for so long.
@@ -229,13 +227,22 @@ impl Receiver {
     fn handle(&mut self, now: Instant, bytes: &[u8]) -> Result<(), RtpError> {
         let packet = parse_packet(bytes)?;
         let is_event = Some(packet.payload_type) == self.types.telephone_event;
-        if packet.payload_type == COMFORT_NOISE && self.types.audio != COMFORT_NOISE {
-            self.stats.comfort_noise += 1;
-        } else if is_event {
+        let law = self.types.law_of(packet.payload_type);
+        if is_event {
             if packet.payload.len() < 4 {
                 return Err(RtpError::ShortEvent(packet.payload.len()));
             }
-        } else if packet.payload_type != self.types.audio {
+        } else if law.is_none() && packet.payload_type == COMFORT_NOISE {
+            // Nothing of it is played; it only keeps the numbers of its source whole. Anyone can
+            // send it unasked, so it never makes its source the one that is listened to.
+            if self.source.is_some_and(|source| source.ssrc != packet.ssrc) {
+                return Err(RtpError::ForeignSource(packet.ssrc));
+            }
+            self.stats.comfort_noise += 1;
+            if self.source.is_none() {
+                return Ok(());
+            }
+        } else if law.is_none() {
             return Err(RtpError::PayloadType(packet.payload_type));
         } else if packet.payload.is_empty() {
             return Err(RtpError::Empty);
@@ -262,17 +269,17 @@ impl Receiver {
             let [earlier, own] = self.digits.handle(now, packet.timestamp, event);
             self.queue(earlier);
             self.queue(own);
-        } else if packet.payload_type == self.types.audio {
-            self.handle_audio(now, &packet);
+        } else if let Some(law) = law {
+            self.handle_audio(now, &packet, law);
         }
         Ok(())
     }
 
-    fn handle_audio(&mut self, now: Instant, packet: &Packet<'_>) {
+    fn handle_audio(&mut self, now: Instant, packet: &Packet<'_>, law: Law) {
         let press = self.digits.handle_audio(now);
         self.queue(press);
         self.interarrival.add(now, packet.timestamp);
-        let samples = self.types.law.decode(packet.payload);
+        let samples = law.decode(packet.payload);
         match self.jitter.insert(now, packet.timestamp, samples) {
             Inserted::Buffered => {}
             Inserted::Late => self.stats.late += 1,

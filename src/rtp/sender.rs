@@ -225,7 +225,8 @@ mod tests {
     use crate::audio::Law;
     use crate::rtp::parse_packet;
 
-    const TYPES: PayloadTypes = PayloadTypes { law: Law::Mu, audio: 0, telephone_event: Some(101) };
+    const TYPES: PayloadTypes =
+        PayloadTypes { law: Law::Mu, audio: 0, also: None, telephone_event: Some(101) };
 
     #[test]
     fn numbers_and_times_run_on_and_the_marker_follows_silence() {

@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::{Termination, TerminationResult};
 use crate::call::{Call, CallInput, CallOutput};
+use crate::net::media::MediaError;
 use crate::net::media_session::MediaSession;
-use crate::net::sdp::{Direction, LocalMedia, answer};
+use crate::net::sdp::{Direction, LocalMedia, answer, offer_again};
 use crate::net::sip::{EndedBy, LegEvent, SipLeg};
 
 use super::dispatch::Dispatch;
@@ -45,7 +46,7 @@ enum Step {
     Input(CallInput),
     Leg(Option<LegEvent>),
     Packet { ours: bool },
-    MediaLost,
+    MediaLost(MediaError),
     Stop,
 }
 
@@ -55,7 +56,10 @@ impl CallTask {
         mut self,
         caller: std::collections::BTreeMap<String, crate::base::Pii<String>>,
     ) {
-        self.call.handle(Instant::now(), CallInput::Answered { caller });
+        self.await_media().await;
+        if !self.call.is_ended() {
+            self.call.handle(Instant::now(), CallInput::Answered { caller });
+        }
         let mut last_packet = Instant::now();
         let mut ticks = interval(FRAME);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -72,10 +76,7 @@ impl CallTask {
                 event = self.leg.next_event() => Step::Leg(event),
                 received = self.media.recv() => match received {
                     Ok(ours) => Step::Packet { ours },
-                    Err(error) => {
-                        tracing::error!(%error, "the media socket failed");
-                        Step::MediaLost
-                    }
+                    Err(error) => Step::MediaLost(error),
                 },
                 () = self.stop.cancelled(), if !stopping => Step::Stop,
             };
@@ -92,20 +93,10 @@ impl CallTask {
                     }
                     self.take_digits();
                 }
-                Step::MediaLost => {
-                    self.end(Termination::new(
-                        TerminationResult::OurError,
-                        "the media socket failed",
-                    ))
-                    .await;
-                }
+                Step::MediaLost(error) => self.media_lost(&error).await,
                 Step::Stop => {
                     stopping = true;
-                    self.end(Termination::new(
-                        TerminationResult::OurError,
-                        "the server was stopped during the call",
-                    ))
-                    .await;
+                    self.stopped().await;
                 }
             }
         }
@@ -125,9 +116,43 @@ impl CallTask {
         }
     }
 
+    /// Waits until offer and answer have met. If the caller left the offer to us, the answer comes
+    /// with the ACK; before it there is nowhere to send a greeting to.
+    async fn await_media(&mut self) {
+        while !self.call.is_ended() && !self.media.is_agreed() {
+            tokio::select! {
+                biased;
+                event = self.leg.next_event() => self.on_leg(event).await,
+                () = self.stop.cancelled() => self.stopped().await,
+                received = self.media.recv() => {
+                    if let Err(error) = received {
+                        self.media_lost(&error).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn media_lost(&mut self, error: &MediaError) {
+        tracing::error!(%error, "the media socket failed");
+        self.end(Termination::new(TerminationResult::OurError, "the media socket failed")).await;
+    }
+
+    async fn stopped(&mut self) {
+        let reason = "the server was stopped during the call";
+        self.end(Termination::new(TerminationResult::OurError, reason)).await;
+    }
+
     /// 20 ms: one frame in, one out.
     async fn tick(&mut self, last_packet: &mut Instant) {
         let now = Instant::now();
+        // The tick comes before the socket in every round: without this, a frame that is there
+        // already would be made up in its place.
+        match self.media.drain() {
+            Ok(true) => *last_packet = now,
+            Ok(false) => {}
+            Err(error) => return self.media_lost(&error).await,
+        }
         if self.call.poll_timeout().is_some_and(|at| at <= now) {
             self.call.handle(now, CallInput::Timeout);
         }
@@ -171,14 +196,10 @@ impl CallTask {
                 self.sdp_version += 1;
                 match answer(&offer_sdp, &self.local, self.sdp_version) {
                     Ok((sdp, negotiated)) => {
-                        let held = matches!(
-                            negotiated.direction,
-                            Direction::RecvOnly | Direction::Inactive
-                        );
                         self.media.renegotiate(&negotiated, now);
+                        self.media.set_our_sdp(sdp.clone());
                         reply.accept(sdp);
-                        let input = if held { CallInput::Hold } else { CallInput::Resume };
-                        self.call.handle(now, input);
+                        self.follow_hold(now, negotiated.direction);
                     }
                     Err(error) => {
                         tracing::warn!(%error, "re-INVITE refused");
@@ -186,8 +207,15 @@ impl CallTask {
                     }
                 }
             }
-            Some(LegEvent::LateAnswer { sdp }) => {
-                if let Err(error) = self.media.accept_late_answer(&sdp, now) {
+            Some(LegEvent::OfferWanted { reply }) => {
+                self.sdp_version += 1;
+                let sdp = offer_again(self.media.our_sdp(), &self.local, self.sdp_version);
+                self.media.set_our_sdp(sdp.clone());
+                reply.accept(sdp);
+            }
+            Some(LegEvent::LateAnswer { sdp }) => match self.media.accept_late_answer(&sdp, now) {
+                Ok(negotiated) => self.follow_hold(now, negotiated.direction),
+                Err(error) => {
                     tracing::warn!(%error, "the answer in the ACK does not fit our offer");
                     self.end(Termination::new(
                         TerminationResult::CallerError,
@@ -195,7 +223,7 @@ impl CallTask {
                     ))
                     .await;
                 }
-            }
+            },
             Some(LegEvent::Ended { by }) => {
                 self.call.handle(now, CallInput::LegEnded(termination_of(&by)));
             }
@@ -204,6 +232,16 @@ impl CallTask {
                     Termination::new(TerminationResult::Unknown, "the signalling leg vanished");
                 self.call.handle(now, CallInput::LegEnded(termination));
             }
+        }
+    }
+
+    /// Tells the call of a hold or of its end. Phones re-INVITE for many other reasons, and a call
+    /// that was not on hold has nothing to resume.
+    fn follow_hold(&mut self, now: Instant, direction: Direction) {
+        match (self.call.is_on_hold(), direction.sends()) {
+            (false, false) => self.call.handle(now, CallInput::Hold),
+            (true, true) => self.call.handle(now, CallInput::Resume),
+            (false, true) | (true, false) => {}
         }
     }
 

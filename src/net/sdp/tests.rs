@@ -68,6 +68,7 @@ fn real_offers_are_answered() {
         let expected = Negotiated {
             codec,
             payload_type: codec.static_type(),
+            also: None,
             telephone_event,
             remote: remote.parse().expect("an address"),
             direction: Direction::SendRecv,
@@ -145,6 +146,7 @@ fn what_is_wrong_is_named_and_sorted() {
         (minimal("m=audio 5000 RTP/AVP 9 18\r\n"), "\"9 18\""),
         (minimal("m=audio 0 RTP/AVP 0\r\n"), "port 0"),
         (minimal("m=video 5000 RTP/AVP 97\r\n"), "video is not audio"),
+        (minimal("m=audio 5000 RTP/AVP 0\r\nc=IN IP4 phone.example\r\n"), "host name"),
     ];
     for (offer, part) in not_acceptable {
         let error = answer(&offer, &LOCAL, 1).expect_err(part);
@@ -163,6 +165,7 @@ fn what_is_wrong_is_named_and_sorted() {
         (minimal("m=audio 5000 RTP/AVP\r\n"), "at least one format"),
         (minimal("m=audio 5000 RTP/AVP 0\r\nc=IN IP4 999.1.1.1\r\n"), "not an IP address"),
         (minimal("m=audio 5000 RTP/AVP 0\r\nc=IN IP6 1.2.3.4\r\n"), "does not fit"),
+        (minimal("m=audio 5000 RTP/AVP 0\r\nc=IN X.25 phone.example\r\n"), "not an IP address"),
         (minimal("m=audio 5000 RTP/AVP 0\r\nc=IN IP4 224.2.1.1/127\r\n"), "multicast"),
         (minimal(&"m=video 1 X 1\r\n".repeat(33)), "too many"),
         (minimal(&"a".repeat(70_000)), "70"),
@@ -171,6 +174,52 @@ fn what_is_wrong_is_named_and_sorted() {
         let error = answer(&offer, &LOCAL, 1).expect_err(part);
         assert!(matches!(&error, SdpError::Malformed(why) if why.contains(part)), "{error}");
     }
+}
+
+#[test]
+fn addresses_are_taken_per_line_and_in_their_plain_form() {
+    let named = "m=video 9 RTP/AVP 97\r\nc=IN IP4 video.example\r\nm=audio 5000 RTP/AVP 0\r\n";
+    let (text, negotiated) = answer(&minimal(named), &LOCAL, 1).expect("the audio is fine");
+    assert_eq!(negotiated.remote.to_string(), "198.51.100.7:5000");
+    assert!(text.contains("m=video 0 RTP/AVP 97\r\n"), "{text}");
+    let mapped = minimal("m=audio 5000 RTP/AVP 0\r\nc=IN IP6 ::ffff:203.0.113.9\r\n");
+    let (_, negotiated) = answer(&mapped, &LOCAL, 1).expect("acceptable");
+    assert_eq!(negotiated.remote.to_string(), "203.0.113.9:5000");
+}
+
+#[test]
+fn an_answer_that_names_both_laws_leaves_both_open() {
+    let offer = offer(&LOCAL, 1, Direction::SendRecv);
+    let both = accept_answer(&offer, &minimal("m=audio 6000 RTP/AVP 8 0\r\n")).expect("fits");
+    assert_eq!((both.codec, both.also), (Codec::Pcma, Some((Codec::Pcmu, 0))));
+    assert_eq!(both.payload_types().law_of(0), Some(Law::Mu));
+    assert_eq!(both.payload_types().law_of(8), Some(Law::A));
+    assert_eq!(both.payload_types().law_of(101), None);
+    let one = accept_answer(&offer, &minimal("m=audio 6000 RTP/AVP 8\r\n")).expect("fits");
+    assert_eq!(one.also, None);
+}
+
+#[test]
+fn an_offer_in_the_dialog_keeps_every_line_in_its_place() {
+    let (previous, _) = answer(BEST_EFFORT, &LOCAL, 1).expect("acceptable");
+    let again = offer_again(&previous, &LOCAL, 2);
+    let expected = "v=0\r\no=frontdoor 77 2 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\n\
+        t=0 0\r\nm=audio 0 RTP/SAVP 0\r\nm=audio 40000 RTP/AVP 0 8 101\r\n\
+        a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
+        a=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\nm=application 0 TCP/BFCP *\r\n";
+    assert_eq!(again, expected);
+    // The answer is looked for where the audio was offered.
+    let answered = minimal(
+        "m=audio 0 RTP/SAVP 0\r\nm=audio 7000 RTP/AVP 8\r\na=inactive\r\n\
+        m=application 0 TCP/BFCP *\r\n",
+    );
+    let negotiated = accept_answer(&again, &answered).expect("an answer");
+    assert_eq!((negotiated.codec, negotiated.remote.port()), (Codec::Pcma, 7000));
+    assert_eq!(negotiated.direction, Direction::Inactive);
+    // The number of the keys is kept, and a description of others is no basis.
+    let (previous, _) = answer(PJSIP, &LOCAL, 1).expect("acceptable");
+    assert!(offer_again(&previous, &LOCAL, 2).contains("RTP/AVP 0 8 121\r\n"));
+    assert_eq!(offer_again("", &LOCAL, 2), offer(&LOCAL, 2, Direction::SendRecv));
 }
 
 #[test]

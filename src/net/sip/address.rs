@@ -20,12 +20,21 @@ impl SipParty {
     /// Reads a From or To value; an unreadable one gives an empty party.
     pub(super) fn from_header(value: &str) -> Self {
         let Some(address) = NameAddr::parse(value) else { return Self::default() };
-        let user = SipUri::parse(&address.uri).map(|uri| uri.user).unwrap_or_default();
         Self {
             display: Pii::new(address.display),
-            user: Pii::new(user),
+            user: Pii::new(user_of(&address.uri)),
             uri: Pii::new(address.uri),
         }
+    }
+}
+
+/// Whom a URI names: the user part of a `sip:` or `sips:` one, the number of a `tel:` one (RFC 3966).
+fn user_of(uri: &str) -> String {
+    match uri.split_once(':') {
+        Some((scheme, number)) if scheme.eq_ignore_ascii_case("tel") => {
+            percent_decode(number.split([';', '?']).next().unwrap_or(number))
+        }
+        _ => SipUri::parse(uri).map(|uri| uri.user).unwrap_or_default(),
     }
 }
 
@@ -79,20 +88,31 @@ pub(super) fn tag_of(value: &str) -> Option<String> {
     NameAddr::parse(value)?.tag().map(str::to_owned)
 }
 
+/// The transport that a URI asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum UriTransport {
+    Ours(Transport),
+    /// One that is not spoken here: TLS (every `sips:` URI), WebSocket, or one never heard of.
+    Other,
+}
+
 /// The parts of a `sip:` or `sips:` URI that routing needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SipUri {
     pub(super) user: String,
     pub(super) host: String,
     pub(super) port: Option<u16>,
-    pub(super) transport: Option<Transport>,
+    pub(super) transport: Option<UriTransport>,
 }
 
 impl SipUri {
-    /// Reads a `sip:` URI; `None` for other schemes, a missing host or a transport we cannot speak.
+    /// Reads a `sip:` or `sips:` URI; `None` for other schemes or a missing host. One with a
+    /// transport that is not spoken here can be read, too: behind a proxy that speaks it, it is
+    /// nothing but a name to us.
     pub(super) fn parse(uri: &str) -> Option<Self> {
         let (scheme, rest) = uri.trim().split_once(':')?;
-        if !scheme.eq_ignore_ascii_case("sip") {
+        let is_secure = scheme.eq_ignore_ascii_case("sips");
+        if !is_secure && !scheme.eq_ignore_ascii_case("sip") {
             return None;
         }
         let rest = rest.split('?').next().unwrap_or(rest);
@@ -108,10 +128,19 @@ impl SipUri {
             if let Some((name, value)) = part.split_once('=')
                 && name.trim().eq_ignore_ascii_case("transport")
             {
-                transport = Some(Transport::from_name(value.trim())?);
+                let ours = Transport::from_name(value.trim());
+                transport = Some(ours.map_or(UriTransport::Other, UriTransport::Ours));
             }
         }
+        if is_secure {
+            transport = Some(UriTransport::Other);
+        }
         Some(Self { user: percent_decode(user), host, port, transport })
+    }
+
+    /// Whether the URI can be the next hop of a request of ours.
+    pub(super) fn is_within_reach(&self) -> bool {
+        self.transport != Some(UriTransport::Other)
     }
 }
 
@@ -271,22 +300,26 @@ mod tests {
         let uri = SipUri::parse("sip:%2B1555;x=1@192.0.2.1:5070;transport=TCP;lr?h=1").unwrap();
         assert_eq!(uri.user, "+1555;x=1");
         assert_eq!((uri.host.as_str(), uri.port), ("192.0.2.1", Some(5070)));
-        assert_eq!(uri.transport, Some(Transport::Tcp));
+        assert_eq!(uri.transport, Some(UriTransport::Ours(Transport::Tcp)));
         let uri = SipUri::parse("sip:[2001:db8::1]:5061").unwrap();
         assert_eq!(
             (uri.user.as_str(), uri.host.as_str(), uri.port),
             ("", "2001:db8::1", Some(5061))
         );
-        for bad in [
-            "tel:1",
-            "sip:",
-            "sip:a@",
-            "sip:a@h:port",
-            "sip:a@h:70000",
-            "sip:[::1",
-            "sip:a@h;transport=tls",
-        ] {
+        for bad in ["tel:1", "sip:", "sip:a@", "sip:a@h:port", "sip:a@h:70000", "sip:[::1"] {
             assert_eq!(SipUri::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_transport_not_spoken_here_can_be_read_but_not_be_reached() {
+        for far in ["sip:a@h;transport=tls", "sip:a@h;transport=WSS;lr", "sips:a@h;transport=tcp"] {
+            let uri = SipUri::parse(far).unwrap_or_else(|| panic!("{far}"));
+            assert_eq!((uri.user.as_str(), uri.transport), ("a", Some(UriTransport::Other)));
+            assert!(!uri.is_within_reach(), "{far}");
+        }
+        for near in ["sip:a@h", "sip:a@h;transport=udp", "SIP:a@h;x=y"] {
+            assert!(SipUri::parse(near).is_some_and(|uri| uri.is_within_reach()), "{near}");
         }
     }
 
@@ -307,6 +340,15 @@ mod tests {
     fn a_party_does_not_print_itself() {
         let party = SipParty::from_header(r#""Ann" <sip:5551234@h>;tag=1"#);
         assert_eq!(party.user.expose(), "5551234");
+        for (from, user) in [
+            ("<tel:+1-555-1234;phone-context=example.com>;tag=1", "+1-555-1234"),
+            ("tel:5551234;tag=1", "5551234"),
+            ("<sips:5551234@h>;tag=1", "5551234"),
+            ("<sip:5551234@h;transport=tls>;tag=1", "5551234"),
+            ("<mailto:ann@h>;tag=1", ""),
+        ] {
+            assert_eq!(SipParty::from_header(from).user.expose(), user, "{from}");
+        }
         assert!(!format!("{party:?}").contains("5551234"));
     }
 }

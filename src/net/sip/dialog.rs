@@ -1,13 +1,13 @@
 //! A dialog: who talks to whom, in which order, over which way (RFC 3261 12), and the requests and
 //! responses that carry it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use rsipstack::sip::prelude::HeadersExt;
 use rsipstack::sip::{
-    CSeq, CallId, Contact, ContentLength, ContentType, From, Header, MaxForwards, Method, Request,
-    Response, Route, StatusCode, To, Uri, UserAgent, Version, Via,
+    CSeq, CallId, Contact, ContentLength, ContentType, Domain, From, Header, MaxForwards, Method,
+    Request, Response, Route, Scheme, StatusCode, To, Uri, UserAgent, Version, Via,
 };
 use rsipstack::transaction::Transaction;
 use rsipstack::transaction::key::{TransactionKey, TransactionRole};
@@ -77,6 +77,41 @@ pub(super) fn cseq_of(headers: &impl HeadersExt) -> u32 {
 /// The SDP of a message, if its body is one.
 pub(super) fn sdp_of(body: &[u8]) -> Option<String> {
     std::str::from_utf8(body).ok().filter(|text| !text.trim().is_empty()).map(str::to_owned)
+}
+
+/// A URI for the request line, written as it was given (RFC 3261 12.2.1.1). The library's own parser
+/// would encode a percent sign of the user part a second time, and refuses transports that it does
+/// not know; what it takes for a host name it leaves alone. `None` if there is no scheme.
+pub(super) fn verbatim(uri: &str) -> Option<Uri> {
+    let (scheme, rest) = uri.trim().split_once(':')?;
+    let scheme: Scheme = scheme.parse().ok()?;
+    Some(Uri {
+        scheme: Some(scheme),
+        host_with_port: Domain(rest.to_owned()).into(),
+        ..Uri::default()
+    })
+}
+
+/// Whether a router takes loose routes; some write the parameter with a value (`lr=on`).
+fn is_loose_router(uri: &str) -> bool {
+    let mut params = uri.split(';').skip(1).filter_map(|part| part.split(['=', '?']).next());
+    params.any(|name| name.trim().eq_ignore_ascii_case("lr"))
+}
+
+/// Whether a Contact's host cannot be reached from outside its own network, while the phone itself
+/// was seen elsewhere: it sits behind address translation and does not know.
+fn is_hidden(host: &str, seen: IpAddr) -> bool {
+    let Ok(ip) = host.parse::<IpAddr>() else { return false };
+    let ip = ip.to_canonical();
+    let is_private = match ip {
+        // 100.64.0.0/10 is shared by carriers' customers (RFC 6598).
+        IpAddr::V4(ip) => {
+            let [first, second, ..] = ip.octets();
+            ip.is_private() || ip.is_link_local() || (first == 100 && second & 0xc0 == 64)
+        }
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
+    };
+    is_private && ip != seen
 }
 
 impl Dialog {
@@ -157,6 +192,15 @@ impl Dialog {
         self.local_cseq
     }
 
+    /// Whether requests must go back where the INVITE came from, because the phone's own idea of
+    /// its address leads nowhere. A proxy that wants to be asked is in the route set, and a TCP
+    /// connection goes the right way by itself.
+    fn is_behind_nat(&self, hop: &SipUri) -> bool {
+        self.link.transport == Transport::Udp
+            && self.route_set.is_empty()
+            && is_hidden(&hop.host, self.peer.ip())
+    }
+
     /// Builds a request within the dialog and finds its way (RFC 3261 12.2.1.1).
     ///
     /// # Errors
@@ -173,7 +217,7 @@ impl Dialog {
         let first = routes.first().and_then(|route| NameAddr::parse(route)).map(|route| route.uri);
         let next_hop = first.clone().unwrap_or_else(|| uri.clone());
         if let Some(first) = first
-            && !first.to_ascii_lowercase().split(';').any(|part| part == "lr")
+            && !is_loose_router(&first)
         {
             // A strict router of RFC 2543 wants itself in the request line.
             routes.remove(0);
@@ -181,6 +225,7 @@ impl Dialog {
             uri = first;
         }
         let path = match SipUri::parse(&next_hop) {
+            Some(hop) if self.is_behind_nat(&hop) => Ok((self.link.clone(), self.peer)),
             Some(hop) => wire.path_to(&hop, Some(&self.link)).await,
             None => Err(SipError::BadTarget { uri: next_hop.into() }),
         };
@@ -207,7 +252,7 @@ impl Dialog {
             headers.push(Header::ContentType(ContentType::new(ACCEPT)));
         }
         headers.push(Header::ContentLength(ContentLength::new(body.len().to_string())));
-        let uri = Uri::try_from(uri.as_str())?;
+        let uri = verbatim(&uri).ok_or_else(|| SipError::BadTarget { uri: uri.into() })?;
         let request = Request { method, uri, version: Version::V2, headers: headers.into(), body };
         Ok((request, link, to))
     }
@@ -304,4 +349,45 @@ pub(super) fn finish(wire: &Arc<Wire>, mut transaction: Transaction, response: R
             while transaction.receive().await.is_some() {}
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_written_as_it_was_given() {
+        for uri in [
+            "sip:%2B1555@192.0.2.1:5070",
+            "sip:a%20b;x=%41@h;transport=carrier-pigeon;ob",
+            "sips:ann@[2001:db8::1]:5061;transport=tcp",
+            "sip:h",
+        ] {
+            assert_eq!(verbatim(uri).map(|uri| uri.to_string()).as_deref(), Some(uri));
+        }
+        assert_eq!(verbatim("nowhere"), None);
+    }
+
+    #[test]
+    fn a_loose_router_is_known_by_the_name_of_its_parameter() {
+        for loose in ["sip:p;lr", "sip:p;transport=tcp;LR=on", "sip:p;lr=true;x", "sip:p; lr ?h=1"]
+        {
+            assert!(is_loose_router(loose), "{loose}");
+        }
+        for strict in ["sip:p", "sip:lr@p", "sip:p;lrx", "sip:p;x=lr", "sip:lr"] {
+            assert!(!is_loose_router(strict), "{strict}");
+        }
+    }
+
+    #[test]
+    fn a_private_contact_seen_elsewhere_is_hidden() {
+        let hidden = ["10.1.2.3", "192.168.0.9", "172.31.0.1", "169.254.1.1", "100.127.0.1"];
+        for host in hidden.into_iter().chain(["fd00::1", "fe80::1", "::ffff:10.1.2.3"]) {
+            assert!(is_hidden(host, IpAddr::from([198, 51, 100, 7])), "{host}");
+        }
+        for host in ["198.51.100.8", "172.32.0.1", "100.128.0.1", "2001:db8::1", "phone.example"] {
+            assert!(!is_hidden(host, IpAddr::from([198, 51, 100, 7])), "{host}");
+        }
+        assert!(!is_hidden("10.1.2.3", IpAddr::from([10, 1, 2, 3])));
+    }
 }

@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use super::address::{SipUri, tag_of};
 use super::counters::{Counters, SipCountersSnapshot};
 use super::dialog::{Dialog, DialogKey, Parts, cseq_of, finish, response};
+use super::gate::RETRY_AFTER_S;
 use super::incoming::{IncomingCall, offered};
 use super::links::{Transport, Wire, local_ip_toward};
 use super::outgoing::{OutgoingCall, OutgoingRequest, place};
@@ -26,8 +27,6 @@ use super::{ACCEPT, ALLOW, SipError};
 
 /// Requests that wait for one dialog; more are answered 503.
 const DIALOG_QUEUE_LEN_MAX: usize = 16;
-/// What a caller is told when the incoming queue is full.
-const RETRY_AFTER_S: u32 = 5;
 /// How long `shutdown` waits for BYEs to be answered.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(4);
 
@@ -134,7 +133,10 @@ impl SipEndpoint {
         let transactions = stack.incoming_transactions()?;
         let tcp_port = tcp.first().map(|(_, address)| address.port());
         let stack = stack.inner.clone();
-        let wire = Arc::new(Wire::new(stack, config.user_agent, config.advertise_ip, tcp_port));
+        let (to_server, calls) = mpsc::channel(config.incoming_queue_len_max.max(1));
+        let room = to_server.downgrade();
+        let wire = Wire::new(stack, config.user_agent, config.advertise_ip, tcp_port, room);
+        let wire = Arc::new(wire);
         let mut local_addrs = Vec::new();
         for (socket, address) in udp {
             local_addrs.push((Transport::Udp, address));
@@ -146,7 +148,6 @@ impl SipEndpoint {
         }
         let timers = wire.stack.clone();
         wire.spawn(async move { timers.process_timer().await });
-        let (to_server, calls) = mpsc::channel(config.incoming_queue_len_max.max(1));
         let inner = Arc::new(Inner {
             wire,
             registry: Arc::default(),
@@ -201,7 +202,7 @@ impl SipEndpoint {
 
     /// Whether `uri` is an address that [`SipEndpoint::place_call`] could call.
     pub fn is_callable(uri: &str) -> bool {
-        SipUri::parse(uri).is_some()
+        SipUri::parse(uri).is_some_and(|uri| uri.is_within_reach())
     }
 }
 
@@ -306,6 +307,7 @@ impl Inner {
             // Its connection closed in between: nobody is left to answer.
             return;
         };
+        // A full queue is seen before there is a transaction; this is for what came at once.
         let permit = match (self.drain.is_cancelled(), to_server.try_reserve()) {
             (false, Ok(permit)) => permit,
             _ => return self.answer(transaction, 503, busy_parts()),

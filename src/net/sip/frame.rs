@@ -1,5 +1,7 @@
 //! Cuts a TCP stream into SIP messages by Content-Length (RFC 3261 18.3). Pure.
 
+use std::time::Instant;
+
 use super::counters::MalformedKind;
 use super::wire::{ContentLength, RawMessage, scan};
 
@@ -27,6 +29,8 @@ pub(super) struct FrameError {
 #[derive(Debug, Default)]
 pub(super) struct StreamFramer {
     buffer: Vec<u8>,
+    /// When the message that waits for its rest was first seen to wait.
+    since: Option<Instant>,
 }
 
 impl StreamFramer {
@@ -35,9 +39,17 @@ impl StreamFramer {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Whether part of a message is waiting for its rest.
-    pub(super) fn is_inside_message(&self) -> bool {
-        !self.buffer.is_empty()
+    /// Whether part of a message is waiting for its rest. Line ends alone are none: a keep-alive,
+    /// or the answer to one, may stand for as long as the connection is idle.
+    fn is_inside_message(&self) -> bool {
+        self.buffer.iter().any(|byte| !matches!(byte, b'\r' | b'\n'))
+    }
+
+    /// Since when part of a message has been waiting for its rest, `now` if it begins to. Whatever
+    /// drips in meanwhile, the beginning stays.
+    pub(super) fn waiting_since(&mut self, now: Instant) -> Option<Instant> {
+        self.since = self.is_inside_message().then(|| self.since.unwrap_or(now));
+        self.since
     }
 
     /// The next whole frame, or `None` until more is pushed.
@@ -45,6 +57,15 @@ impl StreamFramer {
     /// # Errors
     /// The stream lost its framing: no or bad Content-Length, not SIP, or too large.
     pub(super) fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
+        let frame = self.cut_frame()?;
+        if frame.is_some() {
+            // What is left belongs to another message.
+            self.since = None;
+        }
+        Ok(frame)
+    }
+
+    fn cut_frame(&mut self) -> Result<Option<Frame>, FrameError> {
         if self.buffer.starts_with(b"\r\n\r\n") {
             self.buffer.drain(..4);
             return Ok(Some(Frame::Ping));
@@ -110,6 +131,30 @@ mod tests {
             assert_eq!((messages, pings), (3, 2), "chunks of {chunk}");
             assert!(!framer.is_inside_message(), "chunks of {chunk}");
         }
+    }
+
+    #[test]
+    fn a_message_waits_since_its_beginning_and_line_ends_do_not_wait() {
+        let start = Instant::now();
+        let at = |second| start + std::time::Duration::from_secs(second);
+        let mut framer = StreamFramer::default();
+        for crlf in ["\r", "\n", "\r"] {
+            framer.push(crlf.as_bytes());
+            assert_eq!(framer.next_frame(), Ok(None));
+            assert_eq!(framer.waiting_since(at(0)), None, "{crlf:?}");
+        }
+        framer.push(b"\n");
+        assert_eq!(framer.next_frame(), Ok(Some(Frame::Ping)));
+        let (head, rest) = ONE.split_at(20);
+        framer.push(head.as_bytes());
+        assert_eq!((framer.next_frame(), framer.waiting_since(at(1))), (Ok(None), Some(at(1))));
+        framer.push(&rest.as_bytes()[..5]);
+        assert_eq!((framer.next_frame(), framer.waiting_since(at(9))), (Ok(None), Some(at(1))));
+        // The rest, and the beginning of the next.
+        framer.push(&rest.as_bytes()[5..]);
+        framer.push(head.as_bytes());
+        assert!(matches!(framer.next_frame(), Ok(Some(Frame::Message(_)))));
+        assert_eq!((framer.next_frame(), framer.waiting_since(at(10))), (Ok(None), Some(at(10))));
     }
 
     #[test]

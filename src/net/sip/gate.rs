@@ -20,6 +20,9 @@ pub(super) enum Verdict {
     Drop(MalformedKind),
 }
 
+/// What a caller is told when there is no room for another call.
+pub(super) const RETRY_AFTER_S: u32 = 5;
+
 /// A stateless answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
@@ -35,6 +38,12 @@ impl Refusal {
     /// A 400 whose phrase says what is wrong (RFC 3261 21.4.1).
     pub(super) fn bad(kind: MalformedKind, phrase: impl Into<String>) -> Self {
         Self { status: 400, phrase: phrase.into(), headers: Vec::new(), malformed: Some(kind) }
+    }
+
+    /// There is no room for another call at present.
+    pub(super) fn busy() -> Self {
+        let later = vec![("Retry-After", RETRY_AFTER_S.to_string())];
+        Self::plain(503, "Service Unavailable", later)
     }
 
     fn plain(status: u16, phrase: &str, headers: Vec<(&'static str, String)>) -> Self {
@@ -123,7 +132,8 @@ fn readable(message: &RawMessage) -> Result<(), Refusal> {
         }
         ContentLength::Bytes(_) | ContentLength::Absent => {}
     }
-    if message.header("via").and_then(TopVia::parse).is_none() {
+    // Nothing can be sent to port 0: the transaction layer would keep an answer for ever.
+    if message.header("via").and_then(TopVia::parse).is_none_or(|via| via.port() == Some(0)) {
         return Err(Refusal::bad(Kind::Via, "Bad Via Header"));
     }
     cseq_matches(message)?;
@@ -172,9 +182,9 @@ fn method_is_ours(method: &str) -> Result<(), Refusal> {
 fn uri_is_ours(uri: &str) -> Result<(), Refusal> {
     let scheme = uri.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
     match scheme.as_deref() {
-        // sips and tel name the same callers; only sip can be checked further here.
-        Some("sips" | "tel") if !uri.contains([' ', '<', '>', '"']) => Ok(()),
-        Some("sip") if SipUri::parse(uri).is_some() => Ok(()),
+        // tel names the same callers; only sip and sips can be checked further here.
+        Some("tel") if !uri.contains([' ', '<', '>', '"']) => Ok(()),
+        Some("sip" | "sips") if SipUri::parse(uri).is_some() => Ok(()),
         Some("sip" | "sips" | "tel") | None => {
             Err(Refusal::bad(MalformedKind::Uri, "Bad Request-URI"))
         }
@@ -282,17 +292,24 @@ mod tests {
             ("To: <sip:bank@127.0.0.1>", "To: <sip:bank@127.0.0.1>;tag=", 400),
             ("Contact: <sip:ann@127.0.0.1:5061>\r\n", "", 400),
             ("Contact: <sip:ann@127.0.0.1:5061>", "Contact: *", 400),
+            ("ann@127.0.0.1:5061>", "ann@127.0.0.1:5061;transport=tls>", 0),
+            ("ann@127.0.0.1:5061>", "ann@127.0.0.1:5061;transport=ws>", 0),
+            ("Contact: <sip:", "Contact: <sips:", 0),
             ("Max-Forwards: 70", "Max-Forwards: 256", 400),
             ("Max-Forwards: 70", "Max-Forwards: many", 400),
             ("sip:bank@127.0.0.1 SIP", "<sip:bank@127.0.0.1> SIP", 400),
             ("sip:bank@127.0.0.1 SIP", "sip:bank@ SIP", 400),
             ("sip:bank@127.0.0.1 SIP", "nobodyKnowsThisScheme:x SIP", 416),
             ("sip:bank@127.0.0.1 SIP", "tel:+15551234 SIP", 0),
+            ("sip:bank@127.0.0.1 SIP", "sips:bank@127.0.0.1 SIP", 0),
+            ("sip:bank@127.0.0.1 SIP", "sip:bank@127.0.0.1;transport=wss SIP", 0),
+            ("sip:bank@127.0.0.1 SIP", "sips:bank@ SIP", 400),
             ("SIP/2.0\r\nVia", "SIP/7.0\r\nVia", 505),
             ("Content-Length: 0", "Require: 100rel, nope\r\nContent-Length: 0", 420),
             ("Content-Length: 0", "Proxy-Require: x\r\nContent-Length: 0", 0),
             ("Via: SIP/2.0/UDP 127.0.0.1:5061;branch=z9hG4bKx\r\n", "", 1),
             ("Via: SIP/2.0/UDP 127.0.0.1:5061", "Via: HTTP 127.0.0.1:5061", 1),
+            ("Via: SIP/2.0/UDP 127.0.0.1:5061", "Via: SIP/2.0/UDP 127.0.0.1:0", 400),
         ];
         for (from, to, expected) in cases {
             assert_eq!(status(&GOOD.replacen(from, to, 1)), expected, "{from:?} -> {to:?}");

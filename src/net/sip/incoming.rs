@@ -15,18 +15,16 @@ use rsipstack::sip::prelude::HeadersExt;
 use rsipstack::sip::{Header, Method, RetryAfter, Warning};
 use rsipstack::transaction::Transaction;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::SipError;
 use super::address::{SipParty, quoted};
 use super::dialog::{Dialog, Parts, cseq_of, finish, response, sdp_of};
 use super::endpoint::{Registration, options_parts};
-use super::leg::{
-    COMMAND_QUEUE_LEN_MAX, EVENT_QUEUE_LEN_MAX, EventSink, InviteSignal, Leg, ServerInvite,
-    SignalKind, SipLeg,
-};
+use super::leg::{COMMAND_QUEUE_LEN_MAX, EVENT_QUEUE_LEN_MAX, EventSink, Leg, SipLeg, at};
 use super::links::{Transport, Wire};
+use super::server_invite::{InviteSignal, ServerInvite, SignalKind};
 
 /// A provisional response is repeated this often, so that proxies keep waiting
 /// (RFC 3261 13.3.1.1).
@@ -52,7 +50,8 @@ pub struct IncomingCall {
     pub transport: Transport,
     /// The caller's SDP; `None` if the caller wants ours first (late offer).
     pub offer_sdp: Option<String>,
-    /// The address to name in SDP toward this caller.
+    /// The address of this machine that the caller's packets reach, for media to be bound to. Behind
+    /// address translation the one to name in SDP is another.
     pub local_ip: IpAddr,
     commands: mpsc::Sender<OfferCommand>,
     gone: CancellationToken,
@@ -139,7 +138,7 @@ pub(super) fn offered(
         source: dialog.peer,
         transport: dialog.link.transport,
         offer_sdp: sdp_of(&invite.body),
-        local_ip: dialog.link.contact_address(dialog.peer, wire.advertise_ip).ip(),
+        local_ip: dialog.link.contact_address(dialog.peer, None).ip(),
         commands: to_task,
         gone: gone.clone(),
     };
@@ -286,7 +285,6 @@ impl Offered {
         }
         let parts = Parts { sdp: Some(sdp.clone()), ..self.parts() };
         invite.respond(response(&self.wire, &invite.request, 200, parts));
-        let late = sdp_of(&invite.request.body).is_none();
         let leg = Leg {
             wire: self.wire,
             dialog: self.dialog,
@@ -298,13 +296,6 @@ impl Offered {
             local_sdp: sdp,
             drain: self.drain,
         };
-        leg.run(Some((invite, late))).await;
-    }
-}
-
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
+        leg.run(Some(invite)).await;
     }
 }

@@ -9,18 +9,16 @@
 //!                          BYE <--- hang_up, drain ----'--- remote BYE ---> Ended
 //! ```
 //!
-//! A hang-up while the ACK is outstanding waits for it (RFC 3261 15). Retransmission of the 2xx and
-//! the 64*T1 limit (13.3.1.4) are the transaction layer's.
+//! A hang-up while the ACK is outstanding waits for it (RFC 3261 15); so does a re-INVITE, which may
+//! overtake it. Retransmission of the 2xx is the transaction layer's. The 64*T1 limit (13.3.1.4) is
+//! counted there and here, because there it does not run if the 2xx could not be sent.
 
 use std::sync::Arc;
 
-use rsipstack::sip::{
-    Header, Method, Reason, Request, Response, RetryAfter, SipMessage, StatusCodeKind,
-};
+use rsipstack::sip::{Header, Method, Reason, Response, RetryAfter, SipMessage, StatusCodeKind};
 use rsipstack::transaction::Transaction;
-use rsipstack::transaction::key::TransactionKey;
-use rsipstack::transaction::transaction::{TransactionEvent, TransactionEventSender};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::SipError;
@@ -30,6 +28,7 @@ use super::dialog::{Dialog, Parts, client, cseq_of, finish, response, sdp_of};
 use super::endpoint::{Registration, options_parts};
 use super::links::Wire;
 use super::outgoing::OutgoingEvent;
+use super::server_invite::{InviteSignal, Offerer, ServerInvite, SignalKind};
 
 /// Events that wait for their reader; when full, new ones are lost and counted, and an offer that
 /// is lost is refused.
@@ -57,6 +56,9 @@ pub enum LegEvent {
     Confirmed,
     /// The other side wants to change the session (hold, resume, other codecs).
     Reoffer { offer_sdp: String, reply: ReofferReply },
+    /// The other side wants to change the session and leaves the offer to us (RFC 3261 14.2): all
+    /// that we can do should be in it. The answer comes as [`LegEvent::LateAnswer`].
+    OfferWanted { reply: ReofferReply },
     /// The answer to an offer that we made because the INVITE had none.
     LateAnswer { sdp: String },
     /// The call is over; nothing follows.
@@ -69,14 +71,15 @@ enum Decision {
     Refuse(u16),
 }
 
-/// Answers a [`LegEvent::Reoffer`]; dropping it refuses with 488.
+/// Answers a [`LegEvent::Reoffer`], where dropping it refuses with 488, or gives the offer for a
+/// [`LegEvent::OfferWanted`], where dropping it offers what we sent last.
 #[derive(Debug)]
 pub struct ReofferReply(oneshot::Sender<Decision>);
 
 impl ReofferReply {
-    /// Takes the change, with our SDP answer.
-    pub fn accept(self, answer_sdp: String) {
-        _ = self.0.send(Decision::Accept(answer_sdp));
+    /// Takes the change, with our SDP answer or offer.
+    pub fn accept(self, sdp: String) {
+        _ = self.0.send(Decision::Accept(sdp));
     }
 
     /// Refuses the change; the session stays as it was (RFC 3261 14.2). A status outside 300 to 699
@@ -154,68 +157,6 @@ impl EventSink {
     }
 }
 
-/// What the transaction of a received INVITE tells its leg.
-pub(super) struct InviteSignal {
-    pub(super) cseq: u32,
-    pub(super) kind: SignalKind,
-}
-
-pub(super) enum SignalKind {
-    Acknowledged { sdp: Option<String> },
-    Cancelled,
-    Unacknowledged,
-}
-
-/// A received INVITE whose transaction runs in its own task.
-pub(super) struct ServerInvite {
-    pub(super) request: Request,
-    sender: TransactionEventSender,
-    key: TransactionKey,
-}
-
-impl ServerInvite {
-    pub(super) fn start(
-        wire: &Wire,
-        mut transaction: Transaction,
-        signals: mpsc::Sender<InviteSignal>,
-    ) -> Self {
-        let invite = Self {
-            request: transaction.original.clone(),
-            sender: transaction.tu_sender.clone(),
-            key: transaction.key.clone(),
-        };
-        let cseq = cseq_of(&invite.request);
-        wire.spawn(async move {
-            let mut acknowledged = false;
-            while let Some(message) = transaction.receive().await {
-                let SipMessage::Request(request) = message else { continue };
-                let kind = match request.method {
-                    Method::Ack => {
-                        acknowledged = true;
-                        SignalKind::Acknowledged { sdp: sdp_of(&request.body) }
-                    }
-                    Method::Cancel => SignalKind::Cancelled,
-                    _ => continue,
-                };
-                _ = signals.send(InviteSignal { cseq, kind }).await;
-            }
-            if !acknowledged {
-                _ = signals.send(InviteSignal { cseq, kind: SignalKind::Unacknowledged }).await;
-            }
-        });
-        invite
-    }
-
-    pub(super) fn respond(&self, response: Response) {
-        _ = self.sender.send(TransactionEvent::Respond(response));
-    }
-
-    /// Stops the transaction, and with it the retransmission of a 2xx.
-    pub(super) fn abandon(&self) {
-        _ = self.sender.send(TransactionEvent::Terminate(self.key.clone()));
-    }
-}
-
 /// An INVITE of ours within the call, on its way.
 struct OwnOffer {
     cseq: u32,
@@ -230,11 +171,22 @@ enum RemoteOffer {
         invite: ServerInvite,
         decision: oneshot::Receiver<Decision>,
     },
-    /// Answered with 2xx; `late` if the answer to our offer comes with the ACK.
+    /// Answered with 2xx, to be acknowledged in time.
     AwaitingAck {
         invite: ServerInvite,
-        late: bool,
+        until: Instant,
+        /// A re-INVITE that overtook the ACK.
+        next: Option<ServerInvite>,
     },
+}
+
+impl RemoteOffer {
+    fn ack_deadline(&self) -> Option<Instant> {
+        match self {
+            Self::AwaitingAck { until, .. } => Some(*until),
+            Self::None | Self::Deciding { .. } => None,
+        }
+    }
 }
 
 enum Step {
@@ -252,31 +204,31 @@ pub(super) struct Leg {
     pub(super) signals: (mpsc::Sender<InviteSignal>, mpsc::Receiver<InviteSignal>),
     pub(super) commands: mpsc::Receiver<LegCommand>,
     pub(super) events: EventSink,
-    /// The SDP we sent last, offered again when a re-INVITE comes without one.
+    /// The SDP we sent last.
     pub(super) local_sdp: String,
     pub(super) drain: CancellationToken,
 }
 
 impl Leg {
-    /// Runs the call to its end. `answered` is the INVITE that we just sent a 2xx for, and whether
-    /// the answer to our offer is to come with its ACK.
-    pub(super) async fn run(mut self, answered: Option<(ServerInvite, bool)>) {
-        let mut remote = match answered {
-            Some((invite, late)) => RemoteOffer::AwaitingAck { invite, late },
-            None => RemoteOffer::None,
-        };
+    /// Runs the call to its end. `answered` is the INVITE that we just sent a 2xx for.
+    pub(super) async fn run(mut self, answered: Option<ServerInvite>) {
+        let mut remote = answered.map_or(RemoteOffer::None, |invite| self.await_ack(invite));
         let mut confirmed = matches!(remote, RemoteOffer::None);
         let mut own: Option<OwnOffer> = None;
         let mut leaving: Option<String> = None;
         let drain = self.drain.clone();
         loop {
+            let ack_deadline = remote.ack_deadline();
             let step = tokio::select! {
-                Some(transaction) = self.requests.recv() => {
-                    self.on_request(transaction, &mut remote, own.is_some())
-                }
+                // An ACK is heeded before the request that was sent behind it.
+                biased;
                 Some(signal) = self.signals.1.recv() => {
                     self.on_signal(signal, &mut remote, &mut confirmed)
                 }
+                Some(transaction) = self.requests.recv() => {
+                    self.on_request(transaction, &mut remote, own.is_some())
+                }
+                () = at(ack_deadline) => Step::Bye(EndedBy::Timeout, "no ACK".to_owned()),
                 command = self.commands.recv(), if leaving.is_none() => match command {
                     Some(LegCommand::Reinvite { sdp, reply }) => {
                         self.offer(sdp, reply, &remote, &mut own).await
@@ -351,14 +303,8 @@ impl Leg {
                 self.refuse(transaction, 491, Vec::new());
                 Step::Go
             }
-            Method::Invite if !matches!(remote, RemoteOffer::None) => {
-                // RFC 3261 14.2: the earlier one is unfinished; any time up to 10 s will do.
-                let later = Header::RetryAfter(RetryAfter::new("2"));
-                self.refuse(transaction, 500, vec![later]);
-                Step::Go
-            }
             Method::Invite => {
-                *remote = self.on_reinvite(transaction);
+                self.on_reinvite(transaction, remote);
                 Step::Go
             }
             _ => {
@@ -374,42 +320,78 @@ impl Leg {
         finish(&self.wire, transaction, refusal);
     }
 
-    fn on_reinvite(&mut self, transaction: Transaction) -> RemoteOffer {
-        self.dialog.refresh_target(&transaction.original);
+    fn on_reinvite(&mut self, transaction: Transaction, remote: &mut RemoteOffer) {
+        match remote {
+            RemoteOffer::None => {
+                let invite = self.receive_invite(transaction);
+                *remote = self.ask(invite);
+            }
+            // Whoever has sent the ACK may re-INVITE at once, and the two can change places on the
+            // way. After an offer of ours the ACK brings something to be settled first.
+            RemoteOffer::AwaitingAck { invite, next: next @ None, .. }
+                if invite.offerer() == Offerer::Them =>
+            {
+                *next = Some(self.receive_invite(transaction));
+            }
+            RemoteOffer::Deciding { .. } | RemoteOffer::AwaitingAck { .. } => {
+                // RFC 3261 14.2: the earlier one is unfinished; any time up to 10 s will do.
+                let later = Header::RetryAfter(RetryAfter::new("2"));
+                self.refuse(transaction, 500, vec![later]);
+            }
+        }
+    }
+
+    fn receive_invite(&self, transaction: Transaction) -> ServerInvite {
         let invite = ServerInvite::start(&self.wire, transaction, self.signals.0.clone());
         invite.respond(response(&self.wire, &invite.request, 100, Parts::default()));
-        let Some(offer_sdp) = sdp_of(&invite.request.body) else {
-            // RFC 3261 14.2: no offer means that we make one; the session as it is will do.
-            self.accept(&invite, self.local_sdp.clone());
-            return RemoteOffer::AwaitingAck { invite, late: true };
-        };
+        invite
+    }
+
+    /// Asks the application what to do with a re-INVITE.
+    fn ask(&mut self, invite: ServerInvite) -> RemoteOffer {
+        self.dialog.refresh_target(&invite.request);
         let (decide, decision) = oneshot::channel();
         let reply = ReofferReply(decide);
-        self.events.send(&self.wire, LegEvent::Reoffer { offer_sdp, reply });
+        let event = match sdp_of(&invite.request.body) {
+            Some(offer_sdp) => LegEvent::Reoffer { offer_sdp, reply },
+            None => LegEvent::OfferWanted { reply },
+        };
+        self.events.send(&self.wire, event);
         RemoteOffer::Deciding { invite, decision }
     }
 
-    fn accept(&self, invite: &ServerInvite, sdp: String) {
+    fn accept(&mut self, invite: ServerInvite, sdp: String) -> RemoteOffer {
+        self.local_sdp.clone_from(&sdp);
         let contact = Some(self.dialog.contact.clone());
         let parts = Parts { contact, sdp: Some(sdp), ..Parts::default() };
         invite.respond(response(&self.wire, &invite.request, 200, parts));
+        self.await_ack(invite)
     }
 
-    fn on_decision(&mut self, decision: Decision, remote: &mut RemoteOffer) -> Step {
+    fn await_ack(&self, invite: ServerInvite) -> RemoteOffer {
+        let until = Instant::now() + self.wire.ack_limit();
+        RemoteOffer::AwaitingAck { invite, until, next: None }
+    }
+
+    /// Carries out what the application decided; `None` if nobody did.
+    fn on_decision(&mut self, decision: Option<Decision>, remote: &mut RemoteOffer) -> Step {
         let RemoteOffer::Deciding { invite, .. } = std::mem::replace(remote, RemoteOffer::None)
         else {
             return Step::Go;
         };
-        match decision {
-            Decision::Accept(sdp) => {
-                self.local_sdp.clone_from(&sdp);
-                self.accept(&invite, sdp);
-                *remote = RemoteOffer::AwaitingAck { invite, late: false };
+        let status = match (decision, invite.offerer()) {
+            (Some(Decision::Accept(sdp)), _) => {
+                *remote = self.accept(invite, sdp);
+                return Step::Go;
             }
-            Decision::Refuse(status) => {
-                invite.respond(response(&self.wire, &invite.request, status, Parts::default()));
+            (None, Offerer::Us) => {
+                *remote = self.accept(invite, self.local_sdp.clone());
+                return Step::Go;
             }
-        }
+            (Some(Decision::Refuse(status)), _) => status,
+            (None, Offerer::Them) => 488,
+        };
+        invite.respond(response(&self.wire, &invite.request, status, Parts::default()));
         Step::Go
     }
 
@@ -420,41 +402,62 @@ impl Leg {
         confirmed: &mut bool,
     ) -> Step {
         match (signal.kind, &*remote) {
-            (SignalKind::Acknowledged { sdp }, RemoteOffer::AwaitingAck { invite, late })
-                if cseq_of(&invite.request) == signal.cseq =>
+            (SignalKind::Acknowledged { sdp }, RemoteOffer::AwaitingAck { invite, .. })
+                if invite.cseq() == signal.cseq =>
             {
-                let late = *late;
-                *remote = RemoteOffer::None;
-                if !std::mem::replace(confirmed, true) {
-                    self.events.send(&self.wire, LegEvent::Confirmed);
-                }
-                match sdp {
-                    Some(sdp) if late => {
-                        self.events.send(&self.wire, LegEvent::LateAnswer { sdp });
-                    }
-                    None if late => {
-                        // RFC 3261 13.2.2.4: the ACK must carry the answer; without it there is
-                        // no session.
-                        return Step::Bye(EndedBy::Local, "no answer in ACK".to_owned());
-                    }
-                    _ => {}
-                }
-                Step::Go
+                self.on_ack(sdp, remote, confirmed)
             }
             (SignalKind::Unacknowledged, RemoteOffer::AwaitingAck { invite, .. })
-                if cseq_of(&invite.request) == signal.cseq =>
+                if invite.cseq() == signal.cseq =>
             {
                 Step::Bye(EndedBy::Timeout, "no ACK".to_owned())
             }
             (SignalKind::Cancelled, RemoteOffer::Deciding { invite, .. })
-                if cseq_of(&invite.request) == signal.cseq =>
+                if invite.cseq() == signal.cseq =>
             {
                 invite.respond(response(&self.wire, &invite.request, 487, Parts::default()));
                 *remote = RemoteOffer::None;
                 Step::Go
             }
+            (SignalKind::Cancelled, RemoteOffer::AwaitingAck { next: Some(waiting), .. })
+                if waiting.cseq() == signal.cseq =>
+            {
+                waiting.respond(response(&self.wire, &waiting.request, 487, Parts::default()));
+                if let RemoteOffer::AwaitingAck { next, .. } = remote {
+                    *next = None;
+                }
+                Step::Go
+            }
             _ => Step::Go,
         }
+    }
+
+    fn on_ack(
+        &mut self,
+        sdp: Option<String>,
+        remote: &mut RemoteOffer,
+        confirmed: &mut bool,
+    ) -> Step {
+        let RemoteOffer::AwaitingAck { invite, next, .. } =
+            std::mem::replace(remote, RemoteOffer::None)
+        else {
+            return Step::Go;
+        };
+        if !std::mem::replace(confirmed, true) {
+            self.events.send(&self.wire, LegEvent::Confirmed);
+        }
+        match (invite.offerer(), sdp) {
+            (Offerer::Us, Some(sdp)) => self.events.send(&self.wire, LegEvent::LateAnswer { sdp }),
+            (Offerer::Us, None) => {
+                // RFC 3261 13.2.2.4: the ACK must carry the answer; without it there is no session.
+                return Step::Bye(EndedBy::Local, "no answer in ACK".to_owned());
+            }
+            (Offerer::Them, _) => {}
+        }
+        if let Some(next) = next {
+            *remote = self.ask(next);
+        }
+        Step::Go
     }
 
     async fn offer(
@@ -531,14 +534,27 @@ fn end_remote_offer(wire: &Wire, remote: &RemoteOffer) {
         RemoteOffer::Deciding { invite, .. } => {
             invite.respond(response(wire, &invite.request, 487, Parts::default()));
         }
-        RemoteOffer::AwaitingAck { invite, .. } => invite.abandon(),
+        RemoteOffer::AwaitingAck { invite, next, .. } => {
+            invite.abandon();
+            if let Some(next) = next {
+                next.respond(response(wire, &next.request, 487, Parts::default()));
+            }
+        }
+    }
+}
+
+/// Waits for that moment; for ever if there is none.
+pub(super) async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 
 /// Waits for the application's decision on their offer; for ever if there is none to take.
-async fn decided(remote: &mut RemoteOffer) -> Decision {
+async fn decided(remote: &mut RemoteOffer) -> Option<Decision> {
     match remote {
-        RemoteOffer::Deciding { decision, .. } => decision.await.unwrap_or(Decision::Refuse(488)),
+        RemoteOffer::Deciding { decision, .. } => decision.await.ok(),
         RemoteOffer::None | RemoteOffer::AwaitingAck { .. } => std::future::pending().await,
     }
 }

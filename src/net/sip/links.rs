@@ -7,41 +7,46 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rsipstack::sip::prelude::HeadersExt;
-use rsipstack::sip::{Host, HostWithPort, Request, SipMessage, StatusCodeKind};
+use rsipstack::sip::{Host, HostWithPort, Method, Request, SipMessage, StatusCodeKind};
 use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 use rsipstack::transport::channel::ChannelConnection;
 use rsipstack::transport::udp::{UdpConnection, UdpInner};
-use rsipstack::transport::{SipAddr, SipConnection, TransportEvent};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use rsipstack::transport::{SipAddr, SipConnection};
+use tokio::io::AsyncReadExt;
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::SipError;
-use super::address::{SipUri, tag_of};
+use super::address::{SipUri, UriTransport, tag_of};
 use super::counters::{Counters, MalformedKind};
 use super::frame::{Frame, FrameError, StreamFramer};
 use super::gate::{Refusal, Verdict, judge};
+use super::incoming::IncomingCall;
 use super::reply::{TopVia, stateless};
+use super::sockets::{PlainUdp, Raw, resolve, write_stream};
 use super::wire::{RawMessage, StartLine, scan};
+use crate::net::plain;
 
 /// Carries link and source of a request through the transaction layer, which has no room for them.
 /// It is written by us after the scan, replaces any header of that name, and never leaves.
 const ORIGIN: &str = "X-Frontdoor-Origin";
 /// TCP connections at once; more wait in the kernel's backlog.
 const CONNECTIONS_MAX: usize = 1024;
+/// TCP connections with one IP address at once; more are closed, so that one sender cannot use up
+/// all there are. A trunk needs one, an office behind one address a few.
+pub(super) const CONNECTIONS_PER_SOURCE_MAX: usize = 64;
 /// Messages waiting to be written on one TCP connection; a full queue makes the sender wait, at
-/// most [`WRITE_LIMIT`].
+/// most as long as one message may take to be written.
 const WRITE_QUEUE_LEN_MAX: usize = 64;
-const WRITE_LIMIT: Duration = Duration::from_secs(10);
-/// A started message must end within this time (guards against slow-drip senders).
+/// A started message must end within this time of its beginning (guards against slow-drip senders).
 const MESSAGE_LIMIT: Duration = Duration::from_secs(30);
 /// A connection without any bytes for this long is closed.
 const IDLE_LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -114,11 +119,8 @@ pub(super) struct Wire {
     acks: Mutex<HashMap<(String, String), KeptAck>>,
     permits: Arc<Semaphore>,
     next_id: AtomicU64,
-}
-
-enum Raw {
-    Then(Vec<u8>),
-    Last(Vec<u8>),
+    /// The queue of new calls, to see whether there is room in it.
+    calls: mpsc::WeakSender<IncomingCall>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -151,6 +153,12 @@ impl Link {
         });
         SocketAddr::new(ip, self.reach.port())
     }
+
+    /// Whether the socket can send there. One on `[::]` sends to IPv4 addresses as well.
+    fn sends_to(&self, address: SocketAddr) -> bool {
+        self.reach.is_ipv4() == address.is_ipv4()
+            || self.reach.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+    }
 }
 
 /// The local address that packets to `peer` leave from: the kernel's choice, nothing is sent.
@@ -161,7 +169,7 @@ pub(super) fn local_ip_toward(peer: SocketAddr) -> Option<IpAddr> {
     };
     let socket = std::net::UdpSocket::bind((any, 0)).ok()?;
     socket.connect(peer).ok()?;
-    socket.local_addr().ok().map(|address| address.ip())
+    socket.local_addr().ok().map(|address| address.ip().to_canonical())
 }
 
 impl Wire {
@@ -170,6 +178,7 @@ impl Wire {
         agent: String,
         advertise_ip: Option<IpAddr>,
         tcp_port: Option<u16>,
+        calls: mpsc::WeakSender<IncomingCall>,
     ) -> Self {
         Self {
             stack,
@@ -183,7 +192,13 @@ impl Wire {
             acks: Mutex::default(),
             permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
             next_id: AtomicU64::new(1),
+            calls,
         }
+    }
+
+    /// How long an answer may stay without its ACK (64*T1, RFC 3261 13.3.1.4).
+    pub(super) fn ack_limit(&self) -> Duration {
+        self.stack.option.t1x64
     }
 
     /// Runs background work that ends with the endpoint.
@@ -205,7 +220,7 @@ impl Wire {
 
     /// Starts to receive on a bound UDP socket.
     pub(super) async fn serve_udp(self: &Arc<Self>, socket: UdpSocket, local: SocketAddr) {
-        let socket = Arc::new(socket);
+        let socket = Arc::new(PlainUdp::new(socket, local));
         let inner = UdpInner { conn: socket.clone(), addr: sip_addr(Transport::Udp, local.into()) };
         let closed = self.stop.child_token();
         let connection = UdpConnection::attach(inner, None, Some(closed.clone())).await;
@@ -213,7 +228,7 @@ impl Wire {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
             transport: Transport::Udp,
             connection: SipConnection::Udp(connection),
-            reach: local,
+            reach: plain(local),
             remote: None,
             closed,
         });
@@ -233,12 +248,12 @@ impl Wire {
         });
     }
 
-    async fn receive_udp(self: Arc<Self>, socket: Arc<UdpSocket>, link: Arc<Link>) {
+    async fn receive_udp(self: Arc<Self>, socket: Arc<PlainUdp>, link: Arc<Link>) {
         let mut buffer = vec![0; 65_535];
         loop {
             let received = tokio::select! {
                 () = self.stop.cancelled() => return,
-                received = socket.recv_from(&mut buffer) => received,
+                received = socket.receive(&mut buffer) => received,
             };
             // An error here is a past send's (ICMP): the socket itself is fine.
             let Ok((length, source)) = received else { continue };
@@ -247,7 +262,7 @@ impl Wire {
                 continue;
             }
             if let Some((reply, to)) = self.on_bytes(bytes, &link, source).await {
-                _ = socket.send_to(&reply, to).await;
+                _ = socket.send(&reply, to).await;
             }
         }
     }
@@ -263,6 +278,10 @@ impl Wire {
                     accepted = listener.accept() => accepted,
                 };
                 match accepted {
+                    Ok((stream, peer)) if wire.is_crowded_by(plain(peer).ip()) => {
+                        tracing::debug!("too many SIP TCP connections with one address");
+                        drop(stream);
+                    }
                     Ok((stream, _)) => {
                         if let Err(error) = wire.adopt(stream, Some(port), Some(permit)).await {
                             tracing::debug!(%error, "a SIP TCP connection ended before it began");
@@ -278,6 +297,13 @@ impl Wire {
         });
     }
 
+    /// Whether this address has as many connections as one may have.
+    fn is_crowded_by(&self, ip: IpAddr) -> bool {
+        let links = locked(&self.links);
+        let remotes = links.values().filter_map(|link| link.remote);
+        remotes.filter(|remote| remote.ip() == ip).count() >= CONNECTIONS_PER_SOURCE_MAX
+    }
+
     /// Makes a link of a TCP connection, accepted or dialled.
     async fn adopt(
         self: &Arc<Self>,
@@ -286,8 +312,8 @@ impl Wire {
         permit: Option<tokio::sync::OwnedSemaphorePermit>,
     ) -> Result<Arc<Link>, SipError> {
         let failed = |error: std::io::Error| SipError::Stack(error.to_string());
-        let remote = stream.peer_addr().map_err(failed)?;
-        let local = stream.local_addr().map_err(failed)?;
+        let remote = plain(stream.peer_addr().map_err(failed)?);
+        let local = plain(stream.local_addr().map_err(failed)?);
         _ = stream.set_nodelay(true);
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let closed = self.stop.child_token();
@@ -339,10 +365,14 @@ impl Wire {
         let mut framer = StreamFramer::default();
         let mut buffer = vec![0; 16 * 1024];
         loop {
-            let limit = if framer.is_inside_message() { MESSAGE_LIMIT } else { IDLE_LIMIT };
+            let now = Instant::now();
+            let until = match framer.waiting_since(now) {
+                Some(since) => since + MESSAGE_LIMIT,
+                None => now + IDLE_LIMIT,
+            };
             let read = tokio::select! {
                 () = link.closed.cancelled() => return,
-                read = timeout(limit, reader.read(&mut buffer)) => read,
+                read = timeout_at(until.into(), reader.read(&mut buffer)) => read,
             };
             let Ok(Ok(length @ 1..)) = read else { return };
             framer.push(&buffer[..length]);
@@ -439,6 +469,11 @@ impl Wire {
         let Ok(parsed) = SipMessage::try_from(bytes.as_slice()) else { return unreadable() };
         let key = match &parsed {
             SipMessage::Request(request) => {
+                // With a To that it cannot read, the library could not record our final response,
+                // and would keep its transaction for ever.
+                if request.to_header().and_then(|to| to.tag()).is_err() {
+                    return unreadable();
+                }
                 TransactionKey::from_request(request, TransactionRole::Server)
             }
             SipMessage::Response(response) => {
@@ -446,8 +481,9 @@ impl Wire {
                 TransactionKey::from_response(response, TransactionRole::Client)
             }
         };
-        if key.is_err() {
-            return unreadable();
+        let Ok(key) = key else { return unreadable() };
+        if self.opens_call(&parsed, &key) && !self.has_room() {
+            return Some(Refusal::busy());
         }
         let from = sip_addr(link.transport, source.into());
         let taken = self.stack.on_received_message(parsed, link.connection.clone(), &from).await;
@@ -455,6 +491,21 @@ impl Wire {
             tracing::debug!(%error, "the SIP stack could not take a message");
         }
         None
+    }
+
+    /// Whether this would be another call: an INVITE outside of any dialog, seen for the first time.
+    fn opens_call(&self, message: &SipMessage, key: &TransactionKey) -> bool {
+        let SipMessage::Request(request) = message else { return false };
+        request.method == Method::Invite
+            && request.to_header().is_ok_and(|to| tag_of(to.value()).is_none())
+            && !self.stack.transactions.contains_key(key)
+            && !self.stack.finished_transactions.contains_key(key)
+    }
+
+    /// Whether another call can be queued. Asked before there is a transaction, which would have to
+    /// be kept until its refusal is acknowledged: a flood of calls is what fills the queue.
+    fn has_room(&self) -> bool {
+        self.calls.upgrade().is_some_and(|calls| calls.capacity() > 0)
     }
 
     /// Link and source of a request that came through the transaction layer.
@@ -512,15 +563,21 @@ impl Wire {
     /// connection, dialled if there is none.
     ///
     /// # Errors
-    /// The host has no address, or there is no such transport or no connection to be had.
+    /// The host has no address, its transport is not spoken here, or there is no listener or
+    /// connection to be had.
     pub(super) async fn path_to(
         self: &Arc<Self>,
         uri: &SipUri,
         preferred: Option<&Arc<Link>>,
     ) -> Result<(Arc<Link>, SocketAddr), SipError> {
+        let transport = match uri.transport {
+            Some(UriTransport::Ours(transport)) => transport,
+            Some(UriTransport::Other) => {
+                return Err(SipError::BadTarget { uri: uri.host.clone().into() });
+            }
+            None => preferred.map_or(Transport::Udp, |link| link.transport),
+        };
         let address = resolve(uri).await?;
-        let usual = preferred.map_or(Transport::Udp, |link| link.transport);
-        let transport = uri.transport.unwrap_or(usual);
         if let Some(link) = preferred
             && link.transport == transport
             && !link.closed.is_cancelled()
@@ -532,8 +589,8 @@ impl Wire {
                 let link = locked(&self.links)
                     .values()
                     .filter(|link| link.transport == Transport::Udp)
-                    .filter(|link| link.reach.is_ipv4() == address.is_ipv4())
-                    .min_by_key(|link| link.id)
+                    .filter(|link| link.sends_to(address))
+                    .min_by_key(|link| (link.reach.is_ipv4() != address.is_ipv4(), link.id))
                     .cloned();
                 let detail = "no UDP listener of that address family".to_owned();
                 link.map(|link| (link, address)).ok_or(SipError::NoPath {
@@ -559,50 +616,4 @@ impl Wire {
             }
         }
     }
-}
-
-async fn resolve(uri: &SipUri) -> Result<SocketAddr, SipError> {
-    let port = uri.port.unwrap_or(5060);
-    if let Ok(ip) = uri.host.parse::<IpAddr>() {
-        return Ok(SocketAddr::new(ip, port));
-    }
-    let failed = |detail: String| SipError::Unresolved { host: uri.host.clone(), detail };
-    let found = tokio::net::lookup_host((uri.host.as_str(), port)).await;
-    let mut found = found.map_err(|error| failed(error.to_string()))?;
-    found.next().ok_or_else(|| failed("the name has no address".to_owned()))
-}
-
-/// Writes what the stack and the stateless replies queue, until the connection closes.
-async fn write_stream(
-    mut writer: OwnedWriteHalf,
-    mut from_stack: mpsc::Receiver<TransportEvent>,
-    mut raw: mpsc::Receiver<Raw>,
-    closed: CancellationToken,
-) {
-    let mut raw_open = true;
-    loop {
-        let (bytes, last) = tokio::select! {
-            biased;
-            event = from_stack.recv() => match event {
-                Some(TransportEvent::Incoming(message, _, _)) => (message.to_bytes(), false),
-                Some(_) => continue,
-                None => break,
-            },
-            item = raw.recv(), if raw_open => match item {
-                Some(Raw::Then(bytes)) => (bytes, false),
-                Some(Raw::Last(bytes)) => (bytes, true),
-                None => {
-                    raw_open = false;
-                    continue;
-                }
-            },
-            () = closed.cancelled() => break,
-        };
-        let written = timeout(WRITE_LIMIT, writer.write_all(&bytes)).await;
-        if last || !matches!(written, Ok(Ok(()))) {
-            break;
-        }
-    }
-    _ = timeout(WRITE_LIMIT, writer.shutdown()).await;
-    closed.cancel();
 }

@@ -7,7 +7,7 @@
 //! ```text
 //!  socket -> frame (TCP only) -> wire (scan) -> gate (judge) -> transactions -> dispatch -> leg
 //!                                   |               |             (rsipstack)
-//!                                   '-- counted ----'--> stateless 400/405/415/416/420/505
+//!                                   '-- counted ----'--> stateless 400/405/415/416/420/503/505
 //! ```
 //!
 //! `frame`, `wire`, `gate`, `reply` and `address` are pure. The parser and the transaction machines
@@ -26,6 +26,8 @@ mod leg;
 mod links;
 mod outgoing;
 mod reply;
+mod server_invite;
+mod sockets;
 #[cfg(test)]
 mod tests;
 mod wire;

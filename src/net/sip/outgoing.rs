@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::address::{SipUri, user_part};
 use super::counters::Counters;
 use super::dialog::{
-    Dialog, client, contact_value, cseq_of, new_branch, new_token, sdp_of, via_value,
+    Dialog, client, contact_value, cseq_of, new_branch, new_token, sdp_of, verbatim, via_value,
 };
 use super::endpoint::Registry;
 use super::leg::{
@@ -64,10 +64,13 @@ pub enum OutgoingEvent {
 }
 
 impl OutgoingEvent {
-    /// `None` for what a caller is not told: the ACK was ours.
+    /// `None` for what a caller is not told.
     pub(super) fn from_leg(event: LegEvent) -> Option<Self> {
         match event {
+            // The ACK was ours.
             LegEvent::Confirmed => None,
+            // Nobody here makes offers on demand: what we sent last is offered.
+            LegEvent::OfferWanted { .. } => None,
             LegEvent::Reoffer { offer_sdp, reply } => Some(Self::Reoffer { offer_sdp, reply }),
             LegEvent::LateAnswer { sdp } => Some(Self::LateAnswer { sdp }),
             LegEvent::Ended { by } => Some(Self::Ended { by }),
@@ -117,8 +120,9 @@ pub(super) async fn place(
     request: OutgoingRequest,
 ) -> Result<OutgoingCall, SipError> {
     let bad = || SipError::BadTarget { uri: request.target_uri.clone().into() };
-    let target = SipUri::parse(&request.target_uri).ok_or_else(bad)?;
-    let uri = Uri::try_from(request.target_uri.as_str()).map_err(|_| bad())?;
+    let target = SipUri::parse(&request.target_uri).filter(SipUri::is_within_reach);
+    let target = target.ok_or_else(bad)?;
+    let uri = verbatim(&request.target_uri).ok_or_else(bad)?;
     let (link, to) = wire.path_to(&target, None).await?;
     let invite = build_invite(wire, &link, to, uri, &request);
     let sip_call_id = call_id_of(&invite);

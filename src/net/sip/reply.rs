@@ -54,6 +54,10 @@ impl TopVia {
         })
     }
 
+    pub(super) fn port(&self) -> Option<u16> {
+        self.port
+    }
+
     /// The header line with what the receiver adds: `received` always (RFC 3261 18.2.1 asks for it
     /// only where it differs; always is simpler to read in a trace), `rport` where asked for.
     pub(super) fn stamped(&self, source: SocketAddr) -> String {
@@ -79,12 +83,13 @@ impl TopVia {
     }
 
     /// Where a datagram answer goes: back where the request came from, to the port the sender asks
-    /// for (RFC 3261 18.2.2, RFC 3581 4).
+    /// for (RFC 3261 18.2.2, RFC 3581 4). Nothing can be sent to port 0: that is taken for none.
     pub(super) fn answer_to(&self, source: SocketAddr) -> SocketAddr {
-        if self.asks_rport {
-            return source;
+        match self.port {
+            _ if self.asks_rport => source,
+            Some(0) => source,
+            port => SocketAddr::new(source.ip(), port.unwrap_or(5060)),
         }
-        SocketAddr::new(source.ip(), self.port.unwrap_or(5060))
     }
 }
 
@@ -160,6 +165,11 @@ mod tests {
                 "SIP / 2.0 / UDP pc.example ; branch=z9hG4bKa;received=9.9.9.9",
                 "SIP/2.0/UDP pc.example;branch=z9hG4bKa;received=198.51.100.7",
                 5060,
+            ),
+            (
+                "SIP/2.0/UDP pc.example:0;branch=z9hG4bKa",
+                "SIP/2.0/UDP pc.example:0;branch=z9hG4bKa;received=198.51.100.7",
+                40123,
             ),
             (
                 "SIP/2.0/TCP [::1]:5071;branch=1, SIP/2.0/UDP b;branch=2",

@@ -228,6 +228,10 @@ async fn a_full_queue_refuses_with_retry_after() {
     let refused = soon(peer.response()).await;
     assert!(refused.starts_with("SIP/2.0 503 Service Unavailable\r\n"), "{refused}");
     assert!(refused.contains("Retry-After: 5\r\n"), "{refused}");
+    // There is no transaction that keeps it, so the same is answered anew to a repetition.
+    peer.send(&invite(&peer, "q2", "")).await;
+    assert_eq!(soon(peer.response()).await, refused);
+    peer.send(&raw(&peer, "ACK", 1, "q2", &to_tag(&refused), "")).await;
     drop(soon(calls.recv()).await);
 }
 
@@ -325,20 +329,106 @@ async fn a_caller_without_an_offer_gets_ours_and_answers_in_the_ack() {
         Some(LegEvent::LateAnswer { sdp }) => assert_eq!(sdp, ANSWER),
         other => panic!("{other:?}"),
     }
-    // A re-INVITE without an offer gets the session as it is.
-    peer.send(&raw(&peer, "INVITE", 2, "late", &tag, "")).await;
-    let ok = peer.message("SIP/2.0 200").await;
-    assert!(ok.ends_with(OFFER), "{ok}");
-    peer.send(&raw(&peer, "ACK", 2, "late", &tag, ANSWER)).await;
-    assert!(matches!(soon(leg.next_event()).await, Some(LegEvent::LateAnswer { .. })));
+    // A re-INVITE without an offer gets the one that is made for it; if none is made, the session
+    // as it is.
+    for (cseq, offer) in [(2, Some(HOLD)), (3, None)] {
+        peer.send(&raw(&peer, "INVITE", cseq, "late", &tag, "")).await;
+        match (soon(leg.next_event()).await, offer) {
+            (Some(LegEvent::OfferWanted { reply }), Some(offer)) => reply.accept(offer.to_owned()),
+            (Some(LegEvent::OfferWanted { reply }), None) => drop(reply),
+            other => panic!("{other:?}"),
+        }
+        let ok = peer.message("SIP/2.0 200").await;
+        assert!(ok.ends_with(HOLD), "{ok}");
+        peer.send(&raw(&peer, "ACK", cseq, "late", &tag, ANSWER)).await;
+        assert!(matches!(soon(leg.next_event()).await, Some(LegEvent::LateAnswer { .. })));
+    }
     // Out of order, then in order.
-    peer.send(&raw(&peer, "OPTIONS", 2, "late", &tag, "")).await;
+    peer.send(&raw(&peer, "OPTIONS", 3, "late", &tag, "")).await;
     assert!(peer.message("SIP/2.0 5").await.starts_with("SIP/2.0 500"));
-    peer.send(&raw(&peer, "BYE", 3, "late", &tag, "")).await;
+    peer.send(&raw(&peer, "BYE", 4, "late", &tag, "")).await;
     peer.message("SIP/2.0 200").await;
     assert_leg_ends(&mut leg, EndedBy::Remote).await;
-    peer.send(&raw(&peer, "BYE", 4, "late", &tag, "")).await;
+    peer.send(&raw(&peer, "BYE", 5, "late", &tag, "")).await;
     peer.message("SIP/2.0 481").await;
+}
+
+#[tokio::test]
+async fn a_reinvite_that_overtakes_the_ack_waits_for_it() {
+    let (callee, mut calls) = endpoint().await;
+    let peer = RawPeer::new(&callee).await;
+    peer.send(&invite(&peer, "fast", OFFER)).await;
+    let mut leg = soon(calls.recv()).await.unwrap().answer(ANSWER.to_owned()).await.unwrap();
+    let tag = to_tag(&peer.message("SIP/2.0 200").await);
+    peer.send(&raw(&peer, "INVITE", 2, "fast", &tag, HOLD)).await;
+    peer.message("SIP/2.0 100").await;
+    // One waits; another is told to come back.
+    peer.send(&raw(&peer, "INVITE", 3, "fast", &tag, OFFER)).await;
+    peer.message("SIP/2.0 500").await;
+    peer.send(&raw(&peer, "ACK", 1, "fast", &tag, "")).await;
+    assert!(matches!(soon(leg.next_event()).await, Some(LegEvent::Confirmed)));
+    match soon(leg.next_event()).await {
+        Some(LegEvent::Reoffer { offer_sdp, reply }) => {
+            assert_eq!(offer_sdp, HOLD);
+            reply.accept(ANSWER.to_owned());
+        }
+        other => panic!("{other:?}"),
+    }
+    while !peer.message("SIP/2.0 200").await.contains("CSeq: 2 INVITE\r\n") {}
+}
+
+#[tokio::test]
+async fn a_phone_behind_address_translation_is_reached_where_it_was_seen() {
+    let (callee, mut calls) = endpoint().await;
+    let peer = RawPeer::new(&callee).await;
+    let contact = format!("Contact: <sip:ann@{}>", peer.local);
+    let inside = "Contact: <sip:%2B1555@10.1.2.3:5066;transport=tls>";
+    peer.send(&invite(&peer, "nat", OFFER).replace(&contact, inside)).await;
+    let leg = soon(calls.recv()).await.unwrap().answer(ANSWER.to_owned()).await.unwrap();
+    let tag = to_tag(&peer.message("SIP/2.0 200").await);
+    peer.send(&raw(&peer, "ACK", 1, "nat", &tag, "")).await;
+    leg.hang_up("bye").await;
+    let bye = peer.message("BYE ").await;
+    let line = "BYE sip:%2B1555@10.1.2.3:5066;transport=tls SIP/2.0\r\n";
+    assert!(bye.starts_with(line), "{bye}");
+}
+
+#[tokio::test]
+async fn a_listener_on_both_families_names_plain_addresses() {
+    let any: SocketAddr = "[::]:0".parse().unwrap();
+    let config = SipConfig { udp: vec![any], tcp: vec![any], ..config() };
+    // Some machines have no IPv6.
+    let Ok((callee, mut calls)) = SipEndpoint::bind(config).await else { return };
+    let port = address(&callee, Transport::Udp).port();
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket.connect(("127.0.0.1", port)).await.unwrap();
+    let peer = RawPeer { local: socket.local_addr().unwrap(), socket };
+    peer.send(&invite(&peer, "both", OFFER)).await;
+    let call = soon(calls.recv()).await.unwrap();
+    assert_eq!((call.source, call.local_ip.to_string()), (peer.local, "127.0.0.1".to_owned()));
+    let leg = call.answer(ANSWER.to_owned()).await.unwrap();
+    let ok = peer.message("SIP/2.0 200").await;
+    assert!(ok.contains(&format!("Contact: <sip:frontdoor@127.0.0.1:{port}>\r\n")), "{ok}");
+    peer.send(&raw(&peer, "ACK", 1, "both", &to_tag(&ok), "")).await;
+    leg.hang_up("bye").await;
+    peer.message("BYE ").await;
+    // What is answered without a transaction comes back, too.
+    peer.send(&raw(&peer, "REGISTER", 1, "reg", "", "")).await;
+    peer.message("SIP/2.0 405").await;
+}
+
+#[tokio::test]
+async fn one_source_has_only_so_many_connections() {
+    let (callee, _calls) = endpoint().await;
+    let at = address(&callee, Transport::Tcp);
+    let mut held = Vec::new();
+    for _ in 0..super::links::CONNECTIONS_PER_SOURCE_MAX {
+        held.push(TcpStream::connect(at).await.unwrap());
+    }
+    let mut beyond = TcpStream::connect(at).await.unwrap();
+    assert_eq!(soon(beyond.read(&mut [0; 16])).await.unwrap_or(0), 0, "it is closed");
+    held[0].write_all(b"\r\n\r\n").await.unwrap();
+    assert_eq!(soon(held[0].read(&mut [0; 16])).await.unwrap(), 2, "the others are served");
 }
 
 #[tokio::test]
@@ -395,6 +485,9 @@ async fn what_is_not_for_us_is_answered_by_the_book() {
     let ask = |method: &str, id: &str| raw(&peer, method, 1, id, "", "");
     let text_body = invite(&peer, "i", "hello").replace("application/sdp", "text/plain");
     let required = ask("OPTIONS", "q").replace("Max-", "Require: 100rel\r\nMax-");
+    // Addresses that the library cannot read, or not send to.
+    let strange_to = invite(&peer, "t", OFFER).replace("bank@127.0.0.1>", "bank@h;transport=bird>");
+    let no_port = ask("OPTIONS", "z").replace(&format!("UDP {}", peer.local), "UDP 127.0.0.1:0");
     let cases = [
         (ask("OPTIONS", "o"), "200 OK", "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS\r\n"),
         (ask("OPTIONS", "p"), "200 OK", "Accept: application/sdp\r\n"),
@@ -408,6 +501,8 @@ async fn what_is_not_for_us_is_answered_by_the_book() {
         (ask("OPTIONS", "n").replace("Length: 0", "Length: -1"), "400 Bad Content-Length", ""),
         (ask("OPTIONS", "v").replace(" SIP/2.0\r\nVia", " SIP/3.0\r\nVia"), "505 ", ""),
         (ask("OPTIONS", "s").replace("OPTIONS sip:bank", "OPTIONS gopher:bank"), "416 ", ""),
+        (strange_to, "400 Unreadable Message", ""),
+        (no_port, "400 Bad Via Header", ""),
     ];
     for (request, status, header) in cases {
         peer.send(&request).await;
@@ -419,7 +514,9 @@ async fn what_is_not_for_us_is_answered_by_the_book() {
     let counters = callee.counters();
     assert_eq!(counters.malformed.get(&MalformedKind::ContentLength), Some(&1));
     assert_eq!(counters.malformed.get(&MalformedKind::Version), Some(&1));
-    assert_eq!(counters.malformed_total(), 2);
+    assert_eq!(counters.malformed.get(&MalformedKind::Parser), Some(&1));
+    assert_eq!(counters.malformed.get(&MalformedKind::Via), Some(&1));
+    assert_eq!(counters.malformed_total(), 4);
 }
 
 #[tokio::test]
@@ -513,7 +610,8 @@ async fn peers_are_told_a_reachable_address() {
         let peer = RawPeer { local: socket.local_addr().unwrap(), socket };
         peer.send(&invite(&peer, "told", OFFER)).await;
         let call = soon(calls.recv()).await.unwrap();
-        assert_eq!(call.local_ip.to_string(), told);
+        // What peers are told need not be an address of this machine; media is bound to one.
+        assert_eq!(call.local_ip.to_string(), "127.0.0.1");
         let _leg = call.answer(ANSWER.to_owned()).await.unwrap();
         let ok = peer.message("SIP/2.0 200").await;
         assert!(ok.contains(&format!("Contact: <sip:frontdoor@{told}:{port}>\r\n")), "{ok}");

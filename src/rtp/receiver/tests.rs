@@ -3,7 +3,8 @@ use crate::audio::{Law, Random, level_dbfs, tone};
 use crate::rtp::{Sender, packet::encode_packet};
 use proptest::prelude::*;
 
-const TYPES: PayloadTypes = PayloadTypes { law: Law::Mu, audio: 0, telephone_event: Some(101) };
+const TYPES: PayloadTypes =
+    PayloadTypes { law: Law::Mu, audio: 0, also: None, telephone_event: Some(101) };
 
 /// What a call through a receiver gave.
 struct Heard {
@@ -301,6 +302,56 @@ fn what_is_no_packet_is_counted_by_kind() {
     assert_eq!(stats.malformed, malformed);
     assert_eq!(receiver.handle_packet(now, &packet(13, &[60])), Ok(None));
     assert_eq!(receiver.stats().comfort_noise, 1);
+}
+
+#[test]
+fn each_of_two_agreed_types_is_heard_by_its_own_law() {
+    let mut receiver = Receiver::new(PayloadTypes { also: Some((8, Law::A)), ..TYPES });
+    let start = Instant::now();
+    let mut heard = Vec::new();
+    let (first, second) = (noise(160), Law::A.decode(&Law::A.encode(&noise(160))));
+    for (n, payload_type, payload) in
+        [(0, 0, Law::Mu.encode(&first)), (1, 8, Law::A.encode(&second))]
+    {
+        let packet = Packet {
+            marker: false,
+            payload_type,
+            sequence: n,
+            timestamp: u32::from(n) * 160,
+            ssrc: 1,
+            payload: &payload,
+        };
+        let now = start + Duration::from_millis(20) * u32::from(n);
+        assert_eq!(receiver.handle_packet(now, &encode_packet(&packet)), Ok(None));
+        heard.extend(receiver.pull(now).into_frame().samples);
+    }
+    for _ in 0..3 {
+        heard.extend(receiver.pull(start).into_frame().samples);
+    }
+    assert!(find(&heard, &first).is_some() && find(&heard, &second).is_some());
+}
+
+#[test]
+fn comfort_noise_never_changes_the_source() {
+    let mut receiver = Receiver::new(TYPES);
+    let start = Instant::now();
+    let later = start + SOURCE_QUIET * 2;
+    let packet = |payload_type, ssrc, sequence| {
+        let (marker, timestamp) = (false, 160);
+        let payload: &[u8] = &[60];
+        encode_packet(&Packet { marker, payload_type, sequence, timestamp, ssrc, payload })
+    };
+    assert_eq!(receiver.handle_packet(start, &packet(13, 7, 1)), Ok(None));
+    assert_eq!(receiver.ssrc(), None);
+    assert_eq!(receiver.handle_packet(start, &packet(0, 1, 1)), Ok(None));
+    // Neither a pause nor a row of them lets another source in.
+    for sequence in 2..6 {
+        let heard = receiver.handle_packet(later, &packet(13, 7, sequence));
+        assert_eq!(heard, Err(RtpError::ForeignSource(7)));
+    }
+    assert_eq!(receiver.handle_packet(later, &packet(13, 1, 2)), Ok(None));
+    assert_eq!((receiver.ssrc(), receiver.stats().comfort_noise), (Some(1), 2));
+    assert_eq!((receiver.stats().foreign, receiver.stats().lost), (4, 0));
 }
 
 #[test]
