@@ -1,5 +1,6 @@
 //! One harness for all integration tests, so that the models link once.
 
 mod architecture;
+mod phone;
 mod prompts;
 mod rehearsals;

@@ -50,11 +50,6 @@ impl Running {
         (running, lines)
     }
 
-    /// Its process id.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Asks it to end and waits until it has.
     pub fn stop(&mut self) {
         if matches!(self.child.try_wait(), Ok(Some(_))) {
@@ -125,41 +120,44 @@ impl FrontDoor {
         run(&mut command)
     }
 
-    /// The records of all calls that have ended, the latest first.
-    pub fn records(&self) -> Vec<Value> {
-        let list = self.command(&["calls", "list", "--json", "--reveal"]);
-        let list: Vec<Value> = serde_json::from_str(&list).expect("JSON");
-        list.iter()
-            .filter(|call| !call["ended_at"].is_null())
-            .map(|call| {
-                let id = call["id"].as_str().expect("an id");
-                let shown = self.command(&["calls", "show", id, "--json", "--reveal"]);
-                serde_json::from_str(&shown).expect("JSON")
-            })
-            .collect()
-    }
-
-    /// Waits until the server has written the end of so many calls, and gives their records. The
-    /// peer hangs up before the server has closed its record, by some milliseconds.
-    pub fn records_of(&self, count: usize) -> Vec<Value> {
-        let mut records = Vec::new();
-        for _ in 0..200 {
-            records = self.records();
-            if records.len() >= count {
-                return records;
+    /// Waits until the server has written the end of so many calls, and gives their ids, the
+    /// latest first. A peer hangs up before the server has closed its record, by some
+    /// milliseconds.
+    pub fn ended_calls(&self, count: usize) -> Vec<String> {
+        const TRIES: u32 = 200;
+        let mut ended = Vec::new();
+        for _ in 0..TRIES {
+            let list = self.command(&["calls", "list", "--json", "--limit", "1000"]);
+            let list: Vec<Value> = serde_json::from_str(&list).expect("JSON");
+            let over = list.iter().filter(|call| !call["ended_at"].is_null());
+            ended = over.filter_map(|call| call["id"].as_str().map(str::to_owned)).collect();
+            if ended.len() >= count {
+                return ended;
             }
         }
-        panic!("{} of {count} calls have ended:\n{}", records.len(), self.log());
+        panic!(
+            "{} of {count} calls have ended; the log ends with\n{}",
+            ended.len(),
+            self.log_end()
+        );
+    }
+
+    /// The whole record of the only call there was.
+    pub fn record(&self) -> Value {
+        let ended = self.ended_calls(1);
+        let shown = self.command(&["calls", "show", &ended[0], "--json", "--reveal"]);
+        serde_json::from_str(&shown).expect("JSON")
+    }
+
+    fn log_end(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
     }
 
     /// What it has logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).expect("readable")
-    }
-
-    /// Process id.
-    pub fn id(&self) -> u32 {
-        self.server.id()
     }
 
     /// Ends it in good order and gives its whole log.

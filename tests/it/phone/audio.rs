@@ -1,0 +1,94 @@
+//! Recordings in and out of the telephones.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use frontdoor::audio::{Law, SampleRate, read_wav, resample_whole, write_wav};
+use frontdoor::base::{CallId, UtteranceId};
+use frontdoor::engine::hearing::{Hearing, HearingConfig, HearingRequest};
+use frontdoor::engine::models::{ModelStore, resolve_whisper};
+
+use super::front_door::root;
+
+/// A human recording from the fixtures.
+pub(super) fn recording(name: &str) -> PathBuf {
+    root().join("tests/fixtures/audio/calls").join(name)
+}
+
+/// A recording at 8 kHz.
+pub(super) fn samples(path: &Path) -> Vec<i16> {
+    let file = File::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let (rate, samples) = read_wav(BufReader::new(file)).expect("a recording");
+    resample_whole(&samples, rate, SampleRate::HZ_8000)
+}
+
+/// Recordings one after the other, each behind so much silence, with 60 s of silence at the end:
+/// for telephones that play one file from the answer on.
+pub(super) fn timeline(parts: &[(Duration, &str)]) -> Vec<i16> {
+    let mut line = Vec::new();
+    for (silence, name) in parts {
+        line.resize(line.len() + SampleRate::HZ_8000.samples_in(*silence), 0);
+        line.extend(samples(&recording(name)));
+    }
+    line.resize(line.len() + SampleRate::HZ_8000.samples_in(Duration::from_secs(60)), 0);
+    line
+}
+
+/// Writes 16-bit mono at 8 kHz.
+pub(super) fn write(path: &Path, samples: &[i16]) {
+    let file = BufWriter::new(File::create(path).expect("writable"));
+    write_wav(file, SampleRate::HZ_8000, samples).expect("written");
+}
+
+/// Writes bare mu-law, as packets carry it.
+pub(super) fn write_ulaw(path: &Path, samples: &[i16]) {
+    std::fs::write(path, Law::Mu.encode(samples)).expect("written");
+}
+
+/// What is said in a recording, by a recogniser of the test's own, in lower case. Long recordings
+/// are heard in the pieces that their pauses make.
+pub(super) fn words_in(samples: &[i16]) -> String {
+    const PIECE: usize = 8_000 * 12;
+    let store = ModelStore::open(None).expect("a model cache");
+    let hearing = Hearing::start(HearingConfig {
+        model: resolve_whisper(&store, "tiny.en").expect("the model is there"),
+        workers: 1,
+        threads_per_decode: 1,
+        queue_len_max: 2,
+        language: "en".to_owned(),
+    })
+    .expect("the recogniser starts");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let mut words = Vec::new();
+    for (piece, part) in pieces(samples, PIECE).into_iter().enumerate() {
+        let request = HearingRequest {
+            call: CallId::from_u128(1),
+            utterance: UtteranceId(piece as u32),
+            samples_16k: resample_whole(part, SampleRate::HZ_8000, SampleRate::HZ_16000),
+            hints: None,
+        };
+        let heard = runtime.block_on(hearing.transcribe(request)).expect("heard");
+        words.push(heard.text.into_inner());
+    }
+    words.join(" ").to_lowercase()
+}
+
+/// Cuts at the quietest place near every `length` samples.
+fn pieces(samples: &[i16], length: usize) -> Vec<&[i16]> {
+    const FRAME: usize = 800;
+    let mut rest = samples;
+    let mut cut = Vec::new();
+    while rest.len() > length {
+        let loudness = |at: &usize| {
+            rest[*at..at + FRAME].iter().map(|s| u64::from(s.unsigned_abs())).sum::<u64>()
+        };
+        let quietest = (length / 2..length - FRAME).step_by(FRAME).min_by_key(loudness);
+        let (piece, after) = rest.split_at(quietest.unwrap_or(length));
+        cut.push(piece);
+        rest = after;
+    }
+    cut.push(rest);
+    cut
+}

@@ -1,0 +1,17 @@
+//! Real calls: the program as it is shipped, real models, other people's SIP telephones, human
+//! recordings. They take as long as calls do, so they run one at a time, and they need the models
+//! (`frontdoor models fetch`) and, each, its telephone (`scripts/test` installs them all).
+
+mod audio;
+mod calls;
+mod faults;
+mod front_door;
+mod peers;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Two cores answer one call at a time as a caller would wish; tests must not judge more at once.
+fn alone() -> MutexGuard<'static, ()> {
+    static LINE: Mutex<()> = Mutex::new(());
+    LINE.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,151 @@
+//! Other people's telephones.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use super::front_door::{FrontDoor, root, run};
+
+/// What `frontdoor call` saw.
+pub(super) struct OwnCall {
+    /// Everything that it printed.
+    pub printed: String,
+    /// What the front door said, a line a turn, as the caller's recogniser heard it.
+    pub heard: Vec<String>,
+    /// Response latencies in ms, on the wire.
+    pub latencies_ms: Vec<u64>,
+}
+
+/// Arguments of `frontdoor call` for a caller of this front door.
+pub(super) fn own_call(door: &FrontDoor, uri: &str, steps: &[&str]) -> Command {
+    let mut command = super::front_door::frontdoor();
+    command
+        .args(["call", "--to", uri, "--from", "5550199", "--voice", "flite", "--out"])
+        .arg(door.folder.path().join("call.wav"))
+        .arg("--json")
+        .arg(door.folder.path().join("call.json"))
+        .args(steps);
+    command
+}
+
+/// Places a call with our own client and waits for its end.
+pub(super) fn call(door: &FrontDoor, steps: &[&str]) -> OwnCall {
+    let printed = run(&mut own_call(door, &door.uri, steps));
+    heard_of(door, printed)
+}
+
+/// Reads what a finished `frontdoor call` has left.
+pub(super) fn heard_of(door: &FrontDoor, printed: String) -> OwnCall {
+    let json = fs::read_to_string(door.folder.path().join("call.json")).expect("written");
+    let turns: Vec<Value> = serde_json::from_str(&json).expect("JSON");
+    let theirs = turns.iter().filter(|turn| turn["speaker"] == "frontdoor");
+    OwnCall {
+        printed,
+        heard: theirs.filter_map(|turn| turn["text"].as_str().map(str::to_lowercase)).collect(),
+        latencies_ms: turns.iter().filter_map(|turn| turn["latency_ms"].as_u64()).collect(),
+    }
+}
+
+/// Places a call with PJSIP; gives what it heard after each step, as recordings.
+pub(super) fn pjsip(uri: &str, folder: &Path, options: &[&str], steps: &[String]) -> Vec<PathBuf> {
+    let mut command = Command::new("python3");
+    if let Some(path) = std::env::var_os("FRONTDOOR_TEST_PYTHONPATH") {
+        command.env("PYTHONPATH", path);
+    }
+    command
+        .arg(root().join("tests/peers/pjsip_call.py"))
+        .arg(uri)
+        .arg(folder)
+        .args(options)
+        .args(steps);
+    let printed = run(&mut command);
+    let events: Vec<Value> =
+        printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    assert!(events.iter().any(|event| event["event"] == "answered"), "{printed}");
+    events
+        .iter()
+        .filter(|event| event["event"] == "heard" && event["spoke"] == true)
+        .filter_map(|event| event["file"].as_str().map(PathBuf::from))
+        .collect()
+}
+
+/// Places calls with SIPp; its scenario must succeed for all of them.
+pub(super) fn sipp(target: &str, folder: &Path, arguments: &[&OsStr]) -> String {
+    let mut command = Command::new("sipp");
+    command
+        .current_dir(folder)
+        .arg(target)
+        .args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-s", "bank", "-nostdin", "-timeout", "120s"])
+        .args(["-timeout_error", "-trace_err"])
+        .args(arguments)
+        .stdin(Stdio::null());
+    run(&mut command)
+}
+
+/// A baresip that has been told to call, and speaks a recording from the answer on.
+pub(super) struct Baresip {
+    child: Child,
+    folder: PathBuf,
+}
+
+impl Baresip {
+    /// Calls `uri`; ends by itself after so many seconds.
+    pub fn call(uri: &str, folder: &Path, spoken: &Path, seconds: u32) -> Self {
+        let settings = folder.join("baresip");
+        fs::create_dir_all(&settings).expect("a folder");
+        let config = format!(
+            "sip_listen 127.0.0.1:0\n\
+             audio_source aufile,{spoken}\n\
+             audio_player aubridge,none\n\
+             audio_alert aubridge,none\n\
+             module_path /usr/lib/baresip/modules\n\
+             module stdio.so\n\
+             module g711.so\n\
+             module aufile.so\n\
+             module aubridge.so\n\
+             module sndfile.so\n\
+             module_app account.so\n\
+             module_app menu.so\n\
+             snd_path {folder}\n",
+            spoken = spoken.display(),
+            folder = settings.display(),
+        );
+        fs::write(settings.join("config"), config).expect("writable");
+        let account = "<sip:5550123@127.0.0.1>;regint=0;audio_codecs=PCMU/8000,PCMA/8000\n";
+        fs::write(settings.join("accounts"), account).expect("writable");
+        fs::write(settings.join("contacts"), "").expect("writable");
+        let child = Command::new("baresip")
+            .arg("-f")
+            .arg(&settings)
+            .args(["-e", &format!("/dial {uri}"), "-t", &seconds.to_string()])
+            .stdin(Stdio::null())
+            .stdout(fs::File::create(settings.join("out")).expect("writable"))
+            .stderr(fs::File::create(settings.join("err")).expect("writable"))
+            .spawn()
+            .expect("baresip is installed");
+        Self { child, folder: settings }
+    }
+
+    /// Waits for its end; gives what it heard.
+    pub fn heard(mut self) -> PathBuf {
+        self.child.wait().expect("it ends");
+        let said = || fs::read_to_string(self.folder.join("out")).unwrap_or_default();
+        let mut decoded: Vec<PathBuf> = fs::read_dir(&self.folder)
+            .expect("readable")
+            .map(|entry| entry.expect("an entry").path())
+            .filter(|path| path.to_string_lossy().ends_with("-dec.wav"))
+            .collect();
+        decoded.sort();
+        decoded.pop().unwrap_or_else(|| panic!("baresip heard nothing:\n{}", said()))
+    }
+}
+
+impl Drop for Baresip {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
