@@ -8,6 +8,9 @@ cache="${XDG_CACHE_HOME:-$HOME/.cache}/frontdoor"
 # The target folder lives outside the checkout, so that a fresh clone finds the dependencies built.
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$cache/target}"
 
+# Checks licences and sources of the dependencies.
+cargo_deny=0.18.9
+
 say() { printf '\n== %s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 

@@ -394,7 +394,9 @@ mod tests {
     #[test]
     fn every_accepted_encoding_reads_as_16_bits() {
         let half = 0.5f32.to_le_bytes();
-        let cases: [(u16, u16, u16, &[u8], &[i16]); 9] = [
+        /// Format tag, channels, bits, bytes, and the samples they make.
+        type Case<'a> = (u16, u16, u16, &'a [u8], &'a [i16]);
+        let cases: [Case<'_>; 9] = [
             (1, 1, 8, &[0, 128, 255], &[-32_768, 0, 32_512]),
             (1, 1, 16, &[1, 0, 0xff, 0xff], &[1, -1]),
             (1, 2, 16, &[100, 0, 200, 0], &[150]),

@@ -8,7 +8,7 @@
 //!   └─ "agent", too many tries, out of scope twice ──▶ HandingOff ◀── OfferPerson
 //! ```
 //!
-//! The claim gate: words that say something was done are rendered only from an [`ActionSuccess`],
+//! The claim gate: words that say something was done are rendered only from an `ActionSuccess`,
 //! and only the arrival of an action's good result makes one.
 
 mod acts;

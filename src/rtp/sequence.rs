@@ -57,7 +57,7 @@ impl SequenceTracker {
             return Order::New;
         };
         let step = i32::from(sequence.wrapping_sub(followed.highest as u16) as i16);
-        if step > DROPOUT_MAX || step < -MISORDER_MAX {
+        if !(-MISORDER_MAX..=DROPOUT_MAX).contains(&step) {
             if followed.suspicious_next == Some(sequence) {
                 self.restart();
                 self.state = Some(Followed::starting_at(sequence));

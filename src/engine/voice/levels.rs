@@ -90,8 +90,8 @@ fn limit(samples: &mut [f32], reach: usize) {
     let lowest = window_min(&wanted, reach);
     let span = 2 * reach + 1;
     let mut sum: f64 = (0..span).map(|i| f64::from(at_or_edge(&lowest, i, reach))).sum();
-    for i in 0..samples.len() {
-        samples[i] *= (sum / span as f64) as f32;
+    for (i, sample) in samples.iter_mut().enumerate() {
+        *sample *= (sum / span as f64) as f32;
         sum += f64::from(at_or_edge(&lowest, i + span, reach))
             - f64::from(at_or_edge(&lowest, i, reach));
     }

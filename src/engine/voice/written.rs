@@ -261,12 +261,11 @@ fn digit_groups(tokens: &[Token<'_>], at: usize) -> Option<Said> {
         return None;
     }
     let all = |fits: fn(usize) -> bool| groups.iter().all(|g| fits(g.len()));
-    let is_number = (first.core.starts_with('+') && total >= 7)
-        || (first.opened && total >= 7)
-        || (is_hyphenated && total >= 7)
+    let is_marked = first.core.starts_with('+') || first.opened || is_hyphenated;
+    let is_international = groups[0] == "1" && groups[1..].iter().all(|g| g.len() >= 3);
+    let is_number = (is_marked && total >= 7)
         || all(|len| len >= 3)
-        || (groups.len() >= 3 && all(|len| len == 2))
-        || (groups.len() >= 3 && groups[0] == "1" && groups[1..].iter().all(|g| g.len() >= 3));
+        || (groups.len() >= 3 && (all(|len| len == 2) || is_international));
     if !is_number {
         return None;
     }

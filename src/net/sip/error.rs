@@ -12,22 +12,49 @@ pub enum SipError {
     #[error(
         "{address}/{transport} is in use: stop the other program or choose another port for SIP"
     )]
-    AddressInUse { address: SocketAddr, transport: Transport },
+    AddressInUse {
+        /// Which address.
+        address: SocketAddr,
+        /// Over which transport.
+        transport: Transport,
+    },
     /// The address cannot be listened on for another reason.
     #[error("cannot listen for SIP on {address}/{transport}: {source}")]
-    Bind { address: SocketAddr, transport: Transport, source: std::io::Error },
+    Bind {
+        /// Which address.
+        address: SocketAddr,
+        /// Over which transport.
+        transport: Transport,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The configuration names no listener at all.
     #[error("no SIP listener: name at least one UDP or TCP address")]
     NoListener,
     /// The SIP address of a call that we were to place is not one.
     #[error("not a SIP address we can call (expected like sip:name@host:5060;transport=tcp)")]
-    BadTarget { uri: Pii<String> },
+    BadTarget {
+        /// What was given.
+        uri: Pii<String>,
+    },
     /// The host of a SIP address has no usable network address.
     #[error("cannot find a network address for {host}: {detail}")]
-    Unresolved { host: String, detail: String },
+    Unresolved {
+        /// Which host.
+        host: String,
+        /// Why not.
+        detail: String,
+    },
     /// No listener or connection fits the transport that the peer asks for.
     #[error("no {transport} path to {address}: {detail}")]
-    NoPath { address: SocketAddr, transport: Transport, detail: String },
+    NoPath {
+        /// Which address.
+        address: SocketAddr,
+        /// Over which transport.
+        transport: Transport,
+        /// Why not.
+        detail: String,
+    },
     /// The caller gave up, or the call ended, before this could be done.
     #[error("the call is over")]
     CallOver,
@@ -36,10 +63,18 @@ pub enum SipError {
     OfferPending,
     /// The peer refused the change of the session.
     #[error("the other side refused: {status} {reason}")]
-    Refused { status: u16, reason: String },
+    Refused {
+        /// SIP status.
+        status: u16,
+        /// The reason given with it.
+        reason: String,
+    },
     /// A refusal must carry a final status of 300 to 699.
     #[error("{status} is not a status that refuses a call (300 to 699)")]
-    NotARefusal { status: u16 },
+    NotARefusal {
+        /// The status given.
+        status: u16,
+    },
     /// The SIP library rejected something we built.
     #[error("SIP stack: {0}")]
     Stack(String),

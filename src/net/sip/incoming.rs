@@ -47,6 +47,7 @@ pub struct IncomingCall {
     pub sip_call_id: String,
     /// Where the INVITE came from.
     pub source: SocketAddr,
+    /// How it came.
     pub transport: Transport,
     /// The caller's SDP; `None` if the caller wants ours first (late offer).
     pub offer_sdp: Option<String>,

@@ -55,14 +55,28 @@ pub enum LegEvent {
     /// The caller acknowledged our answer.
     Confirmed,
     /// The other side wants to change the session (hold, resume, other codecs).
-    Reoffer { offer_sdp: String, reply: ReofferReply },
+    Reoffer {
+        /// What it offers.
+        offer_sdp: String,
+        /// Takes our answer.
+        reply: ReofferReply,
+    },
     /// The other side wants to change the session and leaves the offer to us (RFC 3261 14.2): all
     /// that we can do should be in it. The answer comes as [`LegEvent::LateAnswer`].
-    OfferWanted { reply: ReofferReply },
+    OfferWanted {
+        /// Takes our offer.
+        reply: ReofferReply,
+    },
     /// The answer to an offer that we made because the INVITE had none.
-    LateAnswer { sdp: String },
+    LateAnswer {
+        /// The answer.
+        sdp: String,
+    },
     /// The call is over; nothing follows.
-    Ended { by: EndedBy },
+    Ended {
+        /// Who or what ended it.
+        by: EndedBy,
+    },
 }
 
 #[derive(Debug)]
@@ -164,7 +178,8 @@ struct OwnOffer {
     answer: oneshot::Receiver<Option<Response>>,
 }
 
-/// An INVITE of theirs within the call.
+/// An INVITE of theirs within the call. There is one of these per call, so its size is no matter.
+#[expect(clippy::large_enum_variant)]
 enum RemoteOffer {
     None,
     Deciding {

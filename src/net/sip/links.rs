@@ -55,7 +55,9 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How SIP messages travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {
+    /// A message a datagram.
     Udp,
+    /// A stream, framed by Content-Length (RFC 3261 section 18.3).
     Tcp,
 }
 

@@ -52,15 +52,34 @@ pub enum OutgoingEvent {
     /// It rings over there.
     Ringing,
     /// Answered with this SDP; the ACK is sent.
-    Answered { sdp: String },
+    Answered {
+        /// Their SDP.
+        sdp: String,
+    },
     /// Not answered; nothing follows.
-    Refused { status: u16, reason: String },
+    Refused {
+        /// SIP status.
+        status: u16,
+        /// The reason given with it.
+        reason: String,
+    },
     /// The other side wants to change the session.
-    Reoffer { offer_sdp: String, reply: ReofferReply },
+    Reoffer {
+        /// What it offers.
+        offer_sdp: String,
+        /// Takes our answer.
+        reply: ReofferReply,
+    },
     /// The answer to an offer that we made because their re-INVITE had none.
-    LateAnswer { sdp: String },
+    LateAnswer {
+        /// The answer.
+        sdp: String,
+    },
     /// The call is over; nothing follows.
-    Ended { by: EndedBy },
+    Ended {
+        /// Who or what ended it.
+        by: EndedBy,
+    },
 }
 
 impl OutgoingEvent {

@@ -11,6 +11,7 @@ use super::front_door::{FrontDoor, demo_config, fails, frontdoor, read, root};
 use super::peers::call;
 
 #[test]
+#[ignore = "places a real call: needs the models"]
 fn random_datagrams_are_counted_and_the_next_call_is_answered() {
     let _alone = alone();
     let door = FrontDoor::start();
