@@ -163,12 +163,8 @@ impl Conversation {
         self.stage = Stage::ReadBack { scope, slot: spec.name.clone() };
         // The right value may be keyed in place of an answer.
         let keys_max = if spec.keypad { keys_max(&spec.kind) } else { 1 };
-        self.listen(Expectation {
-            patient: spec.patient,
-            secret: spec.secret,
-            keys_max: Some(keys_max),
-            ..yes_no()
-        });
+        // A yes takes no patience, whatever the value took.
+        self.listen(Expectation { secret: spec.secret, keys_max: Some(keys_max), ..yes_no() });
     }
 
     pub(super) fn ask_confirmation(&mut self) {
