@@ -173,8 +173,7 @@ impl Call {
             .fold(1.0_f32, f32::min);
         let secret = pending.iter().any(|p| p.secret);
         let before_question = pending.last().is_some_and(|p| p.before_question);
-        let understanding = understanding
-            .unwrap_or_else(|| Understanding { intents: Vec::new(), out_of_scope: 0.0 });
+        let understanding = understanding.unwrap_or_else(|| Understanding::of(Vec::new(), 0.0));
         let top = understanding.top().map(|top| (top.intent.clone(), top.confidence));
         self.push_line(TranscriptLine {
             at_ms: pending.first().map_or(0, |p| p.started_ms),

@@ -122,7 +122,7 @@ impl Bench {
         let result = HeardResult::Text { text, confidence: 0.9 };
         self.input(CallInput::Transcribed { utterance, result });
         let intents = vec![IntentScore { intent: IntentName::new(intent), confidence: 0.95 }];
-        let understanding = Some(Understanding { intents, out_of_scope: -1.0 });
+        let understanding = Some(Understanding::of(intents, -1.0));
         self.input(CallInput::Understood { utterance, understanding });
     }
 }

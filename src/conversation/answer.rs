@@ -104,6 +104,7 @@ impl Conversation {
                 self.on_read_back(scope, slot, text.expose(), confidence);
             }
             Stage::Confirm => self.on_confirm(text.expose()),
+            Stage::QuestionAnswered => self.on_question_answered(text, understanding),
             Stage::OfferPerson { reason } => self.on_offer_answer(reason, text, understanding),
             Stage::KeypadMenu => self.on_no_match(),
             Stage::Over | Stage::HandingOff | Stage::Acting { .. } => {}
@@ -172,6 +173,7 @@ impl Conversation {
     }
 
     fn on_stop(&mut self) {
+        self.next_requests.clear();
         let had_task = self.tasks.pop().is_some();
         if had_task || !matches!(self.stage, Stage::Open { .. }) {
             self.tasks.clear();
@@ -199,7 +201,7 @@ impl Conversation {
         self.on_request(text, understanding);
     }
 
-    fn is_clear_request(&self, understanding: &Understanding) -> bool {
+    pub(super) fn is_clear_request(&self, understanding: &Understanding) -> bool {
         matches!(self.rules.policy.decide(understanding), Decision::Act(_))
     }
 
@@ -300,7 +302,10 @@ impl Conversation {
                 }
             }
             Stage::Confirm => return self.ask_confirmation(),
-            Stage::ConfirmIntent { .. } | Stage::Clarify { .. } | Stage::OfferPerson { .. } => {
+            Stage::ConfirmIntent { .. }
+            | Stage::Clarify { .. }
+            | Stage::QuestionAnswered
+            | Stage::OfferPerson { .. } => {
                 for phrase in self.speaker.last.clone() {
                     self.say(phrase);
                 }

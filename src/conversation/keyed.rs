@@ -45,13 +45,14 @@ impl Conversation {
             Stage::ReadBack { .. }
             | Stage::Confirm
             | Stage::ConfirmIntent { .. }
+            | Stage::QuestionAnswered
             | Stage::OfferPerson { .. } => {
                 let words = match keys.expose().chars().next().and_then(KeyedYesNo::from_key) {
                     Some(KeyedYesNo::Yes) => "yes",
                     Some(KeyedYesNo::No) => "no",
                     None => return self.on_no_match(),
                 };
-                let none = Understanding { intents: Vec::new(), out_of_scope: 0.0 };
+                let none = Understanding::of(Vec::new(), 0.0);
                 self.on_heard(Pii::new(words.to_owned()), 1.0, none, before_question);
             }
             _ => self.on_no_match(),

@@ -17,6 +17,7 @@ mod answer;
 mod flow;
 mod keyed;
 mod outcome;
+mod questions;
 mod request;
 mod slots;
 mod speaker;
@@ -26,7 +27,7 @@ mod task;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 pub use acts::{
@@ -39,7 +40,7 @@ use task::{Stage, Task, VerificationState};
 
 use crate::acd::handoff::HandoffReason;
 use crate::base::{ActionRunId, Pii};
-use crate::nlu::{IntentName, SlotName, SlotValue};
+use crate::nlu::{IntentName, Part, SlotName, SlotValue};
 use crate::prompts::{Generation, Pattern, PersonRule, QueueName, VerificationName};
 
 /// The conversation of one call. One owner, no clock: silence arrives as an input.
@@ -50,6 +51,8 @@ pub struct Conversation {
     stage: Stage,
     /// The task in hand is the last; those before it wait to be resumed.
     tasks: Vec<Task>,
+    /// What else was asked for in the same breath, in order.
+    next_requests: VecDeque<Part>,
     /// The caller's record from the CRM.
     caller: BTreeMap<String, Pii<String>>,
     /// Values that hold for the whole call (the account number that was verified).
@@ -94,6 +97,7 @@ impl Conversation {
             speaker: Speaker::new(seed),
             stage: Stage::Open { anything_else: false },
             tasks: Vec::new(),
+            next_requests: VecDeque::new(),
             caller: BTreeMap::new(),
             facts: BTreeMap::new(),
             verifications: BTreeMap::new(),

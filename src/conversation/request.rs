@@ -1,10 +1,11 @@
 //! From words to a task: what the caller wants.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::acd::handoff::HandoffReason;
 use crate::base::Pii;
-use crate::nlu::{Decision, IntentName, Understanding};
+use crate::nlu::{Decision, IntentName, Part, Understanding};
 use crate::prompts::{Intent, Pattern, PersonRule};
 
 use super::task::{Stage, Task};
@@ -18,10 +19,19 @@ impl Conversation {
 
     /// Decides what a request is and sets about it.
     pub(super) fn on_request(&mut self, words: Pii<String>, understanding: &Understanding) {
+        if let Some((first, rest)) = self.several(understanding) {
+            self.next_requests = rest;
+            let Part { words, score } = first;
+            return self.start_task(score.intent, score.confidence, words);
+        }
         let confidence = understanding.top().map_or(0.0, |top| top.confidence);
         match self.rules.policy.decide(understanding) {
             Decision::Act(intent) => self.start_task(intent, confidence, words),
             Decision::Confirm(_) | Decision::Clarify(..) if self.count_unsure() => {}
+            // "Is it about do you have an app?": a question is answered or asked for again.
+            Decision::Confirm(intent) if self.generation.faq_entry(&intent).is_some() => {
+                self.on_no_match();
+            }
             Decision::Confirm(intent) => {
                 let title = self.title_of(&intent);
                 self.say_pattern(Pattern::ConfirmIntent, &[("intent", title)]);
@@ -39,7 +49,22 @@ impl Conversation {
         }
     }
 
+    /// Several requests in one breath, each of them clear.
+    fn several(&self, understanding: &Understanding) -> Option<(Part, VecDeque<Part>)> {
+        let clear = |part: &Part| part.score.confidence >= self.rules.policy.accept;
+        let mut parts: VecDeque<Part> = understanding
+            .parts
+            .iter()
+            .all(clear)
+            .then(|| understanding.parts.iter().cloned())?
+            .collect();
+        Some((parts.pop_front()?, parts))
+    }
+
     fn title_of(&self, intent: &IntentName) -> String {
+        if let Some(entry) = self.generation.faq_entry(intent) {
+            return entry.question.trim_end_matches('?').to_lowercase();
+        }
         self.generation
             .intent(intent)
             .map_or_else(|| intent.as_str().replace('_', " "), |found| found.title.clone())
@@ -60,6 +85,9 @@ impl Conversation {
 
     /// Puts a new task on top and works on it.
     pub(super) fn start_task(&mut self, name: IntentName, confidence: f32, words: Pii<String>) {
+        if self.answer_question(&name, confidence, &words) {
+            return;
+        }
         let Some(intent) = self.generation.intent(&name).cloned() else {
             self.out_of_place += 1;
             return self.on_no_match();
@@ -101,6 +129,9 @@ impl Conversation {
     pub(super) fn after_task(&mut self, question_asked: bool) {
         if !self.tasks.is_empty() {
             return self.advance();
+        }
+        if let Some(Part { words, score }) = self.next_requests.pop_front() {
+            return self.start_task(score.intent, score.confidence, words);
         }
         if !question_asked {
             self.say_pattern(Pattern::AnythingElse, &[]);

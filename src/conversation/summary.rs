@@ -109,7 +109,15 @@ impl Conversation {
         let who = self.caller.get("customer_name").map(|name| name.expose().as_str());
         let wanted =
             self.last_intent.as_ref().and_then(|(name, _, _)| self.generation.intent(name));
+        let question = self
+            .last_intent
+            .as_ref()
+            .and_then(|(name, _, _)| self.generation.faq_entry(name))
+            .map(|entry| format!("Asked: {}", entry.question));
         sentences.push(match (who, wanted) {
+            (who, None) if question.is_some() => {
+                format!("{} called.", who.unwrap_or("The caller"))
+            }
             (Some(who), Some(intent)) => format!("{who} called about {}.", intent.title),
             (Some(who), None) => format!("{who} called."),
             (None, Some(intent)) => format!("The caller asked about {}.", intent.title),
@@ -120,6 +128,7 @@ impl Conversation {
         {
             sentences.push(line);
         }
+        sentences.extend(question);
         if let Some(check) = check {
             let result = check.result.replace('_', " ");
             sentences.push(format!("Identity check {}: {result}.", check.method));

@@ -69,6 +69,8 @@ pub(super) enum Stage {
         run: ActionRunId,
         purpose: Purpose,
     },
+    /// "Does that answer your question?"
+    QuestionAnswered,
     /// "Shall I put you through?"
     OfferPerson {
         reason: HandoffReason,

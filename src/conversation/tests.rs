@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::*;
-use crate::nlu::{ConfidencePolicy, IntentScore, Understanding};
+use crate::nlu::{ConfidencePolicy, IntentScore, Part, Understanding};
 use crate::prompts::{
     ActionName, ActionSignature, Declared, SourceFile, VerificationSignature, parse,
 };
@@ -124,7 +124,7 @@ impl Talk {
         self.input(ConversationInput::Heard {
             text: Pii::new(text.to_owned()),
             confidence: 0.9,
-            understanding: Understanding { intents, out_of_scope },
+            understanding: Understanding::of(intents, out_of_scope),
             before_question: false,
         });
     }
@@ -438,7 +438,7 @@ fn a_yes_before_the_question_confirms_nothing() {
         talk.input(ConversationInput::Heard {
             text: Pii::new(text.to_owned()),
             confidence: 0.9,
-            understanding: Understanding { intents: Vec::new(), out_of_scope: -1.0 },
+            understanding: Understanding::of(Vec::new(), -1.0),
             before_question: true,
         });
     };
@@ -622,4 +622,55 @@ fn unsure_requests_again_and_again_go_to_a_person() {
         turns += 1;
         assert!(turns < 8, "it would go on for ever");
     }
+}
+
+#[test]
+fn a_question_is_answered_as_written_and_a_person_offered_if_that_was_not_it() {
+    let question = generation().faq[0].name();
+    let mut talk = Talk::new(&[]);
+    talk.ask("where do I find the routing number", question.as_str());
+    assert!(talk.last_words().contains("first nine digits"), "{}", talk.last_words());
+    assert_eq!(talk.expects().expected, Expected::YesNo);
+    talk.say("no that's not what I meant");
+    talk.say("yes please");
+    let handoff = talk.handoff();
+    assert_eq!(handoff.reason, HandoffReason::OutOfScope);
+    assert!(handoff.summary.contains("routing number"), "{}", handoff.summary);
+}
+
+#[test]
+fn a_question_in_mid_task_is_answered_and_the_task_goes_on() {
+    let question = generation().faq[0].name();
+    let mut talk = Talk::new(&[]);
+    talk.ask("what's my balance", "balance");
+    talk.ask("by the way where do I find the routing number", question.as_str());
+    let words = talk.last_words().to_lowercase();
+    assert!(words.contains("nine digits") && words.contains("account number"), "{words}");
+}
+
+#[test]
+fn two_requests_in_one_breath_are_done_one_after_the_other() {
+    let part = |words: &str, intent: &str| Part {
+        words: Pii::new(words.to_owned()),
+        score: IntentScore { intent: IntentName::new(intent), confidence: 0.95 },
+    };
+    let mut talk = Talk::new(&[]);
+    let mut understanding = Understanding::of(
+        vec![IntentScore { intent: IntentName::new("balance"), confidence: 0.5 }],
+        -1.0,
+    );
+    understanding.parts = vec![
+        part("when are you open", "branch_hours"),
+        part("move fifty dollars to savings", "transfer"),
+    ];
+    talk.input(ConversationInput::Heard {
+        text: Pii::new("when are you open and then move fifty dollars to savings".to_owned()),
+        confidence: 0.9,
+        understanding,
+        before_question: false,
+    });
+    let words = talk.last_words().to_lowercase();
+    assert!(words.contains("weekdays") && words.contains("account number"), "{words}");
+    talk.verify();
+    assert!(talk.last_words().to_lowercase().contains("from"), "{}", talk.last_words());
 }

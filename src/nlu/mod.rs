@@ -8,4 +8,4 @@ pub mod wer;
 
 pub use policy::{ConfidencePolicy, Decision};
 pub use slot::{Choice, Provenance, SlotKind, SlotName, SlotValue};
-pub use understanding::{IntentName, IntentScore, Understanding};
+pub use understanding::{IntentName, IntentScore, Part, Understanding};

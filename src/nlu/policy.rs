@@ -83,7 +83,7 @@ mod tests {
                 confidence: *confidence,
             })
             .collect();
-        Understanding { intents, out_of_scope }
+        Understanding::of(intents, out_of_scope)
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::base::Pii;
+
 /// The name of an intent as its prompt file writes it (`lost_card`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntentName(String);
@@ -42,9 +44,25 @@ pub struct Understanding {
     /// Higher is more likely out of scope. 0 is the threshold at which 5 % of in-scope examples
     /// would be refused, so `> 0` means out of scope.
     pub out_of_scope: f32,
+    /// Its pieces, if each of them is a request of its own; else empty.
+    pub parts: Vec<Part>,
+}
+
+/// A piece of an utterance that is a request by itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// The words.
+    pub words: Pii<String>,
+    /// What they ask for, and how sure the classifier is.
+    pub score: IntentScore,
 }
 
 impl Understanding {
+    /// An utterance that is one request at most.
+    pub const fn of(intents: Vec<IntentScore>, out_of_scope: f32) -> Self {
+        Self { intents, out_of_scope, parts: Vec::new() }
+    }
+
     /// The most confident intent, if there is any.
     pub fn top(&self) -> Option<&IntentScore> {
         self.intents.first()

@@ -129,6 +129,21 @@ impl Generation {
         self.intents.iter().flat_map(of).collect()
     }
 
+    /// The question and answer that the classifier knows by this name.
+    pub fn faq_entry(&self, name: &IntentName) -> Option<&FaqEntry> {
+        self.faq.iter().find(|entry| entry.name() == *name)
+    }
+
+    /// Every way to ask a question of `faq.md`, with the name it has for the classifier.
+    pub fn faq_training(&self) -> Vec<(IntentName, String)> {
+        let of = |entry: &FaqEntry| {
+            let name = entry.name();
+            let asked = std::iter::once(&entry.question).chain(&entry.also);
+            asked.map(|text| (name.clone(), text.clone())).collect::<Vec<_>>()
+        };
+        self.faq.iter().flat_map(of).collect()
+    }
+
     /// Every line of `## Not this`.
     pub fn negatives(&self) -> Vec<Negative> {
         let of = |intent: &Intent| {
@@ -303,6 +318,10 @@ pub enum Pattern {
     WhatToChange,
     /// "What can you do?": uses `{topics}`.
     Help,
+    /// After an answer from `faq.md`: "Does that answer your question?"
+    FaqCheck,
+    /// It did not: offers a person.
+    FaqNoHelp,
     /// A person is needed: the hand-off is recorded and somebody will call back.
     HandOffCallback,
     /// The hand-off itself could not be recorded.
@@ -317,7 +336,7 @@ pub enum Pattern {
 
 impl Pattern {
     /// Every pattern, in the order of a call.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::NoInput,
         Self::NoMatch,
         Self::Clarify,
@@ -340,6 +359,8 @@ impl Pattern {
         Self::GoOn,
         Self::WhatToChange,
         Self::Help,
+        Self::FaqCheck,
+        Self::FaqNoHelp,
         Self::HandOffCallback,
         Self::HandOffFailed,
         Self::KeypadMenu,
@@ -372,6 +393,8 @@ impl Pattern {
             Self::GoOn => "Go on",
             Self::WhatToChange => "What to change",
             Self::Help => "Help",
+            Self::FaqCheck => "Question answered",
+            Self::FaqNoHelp => "Question not answered",
             Self::HandOffCallback => "Hand off callback",
             Self::HandOffFailed => "Hand off failed",
             Self::KeypadMenu => "Keypad menu",
@@ -446,6 +469,13 @@ pub struct FaqEntry {
     pub also: Vec<String>,
     /// What is said.
     pub answer: Template,
+}
+
+impl FaqEntry {
+    /// Its name for the classifier and in records. No intent can have it: theirs hold no spaces.
+    pub fn name(&self) -> IntentName {
+        IntentName::new(format!("faq: {}", self.question))
+    }
 }
 
 /// One thing a caller can want: `intents/*.md`.

@@ -68,6 +68,7 @@ impl Engines {
             let store = Arc::clone(&store);
             let encoder = config.understanding.encoder.clone();
             let mut training = generation.training();
+            training.extend(generation.faq_training());
             // "That is not a balance but a transfer" teaches the transfer.
             training.extend(
                 generation.negatives().into_iter().filter_map(|n| Some((n.really?, n.text))),

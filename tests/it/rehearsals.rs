@@ -60,7 +60,7 @@ impl World for Bank {
             intent: IntentName::new(intent),
             confidence,
         });
-        Some(Understanding { intents: intents.collect(), out_of_scope: -1.0 })
+        Some(Understanding::of(intents.collect(), -1.0))
     }
 
     fn hear(&mut self, said: &str) -> HeardResult {

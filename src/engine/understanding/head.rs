@@ -230,7 +230,7 @@ impl Head {
                 out_of_scope = out_of_scope.max((counter - neighbour) / CONTRAST_UNIT);
             }
         }
-        Understanding { intents, out_of_scope }
+        Understanding::of(intents, out_of_scope)
     }
 
     /// The intents that it knows, in order of their names.

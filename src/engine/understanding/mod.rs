@@ -21,7 +21,9 @@ pub use pool::UnderstandingPool;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::nlu::{IntentName, IntentScore, Understanding};
+use crate::base::Pii;
+use crate::nlu::spoken::clauses;
+use crate::nlu::{IntentName, IntentScore, Part, Understanding};
 
 /// Which examples are examined together while training; any number will do.
 const TRAINING_SEED: u64 = 1;
@@ -60,24 +62,45 @@ impl Understander {
         Ok(Self { encoder, head })
     }
 
-    /// What a caller's sentence means. About 15 ms of one core. A sentence without a letter or
-    /// digit is out of scope, all intents equally likely.
+    /// What a caller's sentence means. About 15 ms of one core, and as much again for each piece of
+    /// a sentence that may hold several requests. A sentence without a letter or digit is out of
+    /// scope, all intents equally likely.
     ///
     /// # Errors
     /// The encoder failed.
     pub fn understand(&self, text: &str) -> Result<Understanding, UnderstandingError> {
         if text.contains(char::is_alphanumeric) {
-            return Ok(self.head.classify(&self.encoder.encode(text)?));
+            let mut whole = self.head.classify(&self.encoder.encode(text)?);
+            whole.parts = self.parts(text)?;
+            return Ok(whole);
         }
         let intents = self.head.intents();
         let confidence = 1.0 / intents.len() as f32;
-        Ok(Understanding {
-            intents: intents
-                .iter()
-                .map(|intent| IntentScore { intent: intent.clone(), confidence })
-                .collect(),
-            out_of_scope: NOTHING_SAID,
-        })
+        let intents = intents
+            .iter()
+            .map(|intent| IntentScore { intent: intent.clone(), confidence })
+            .collect();
+        Ok(Understanding::of(intents, NOTHING_SAID))
+    }
+
+    /// The requests in a sentence, if it can be cut into several that are all in scope and differ.
+    fn parts(&self, text: &str) -> Result<Vec<Part>, UnderstandingError> {
+        let pieces = clauses(text);
+        let mut parts: Vec<Part> = Vec::new();
+        if pieces.len() < 2 {
+            return Ok(parts);
+        }
+        for piece in pieces {
+            let understood = self.head.classify(&self.encoder.encode(piece)?);
+            let Some(top) = understood.top().filter(|_| !understood.is_out_of_scope()) else {
+                return Ok(Vec::new());
+            };
+            if parts.iter().any(|part| part.score.intent == top.intent) {
+                return Ok(Vec::new());
+            }
+            parts.push(Part { words: Pii::new(piece.to_owned()), score: top.clone() });
+        }
+        Ok(parts)
     }
 
     /// The classifier.

@@ -7,6 +7,7 @@
 mod backchannel;
 mod calendar;
 pub mod choice;
+mod clauses;
 pub mod commands;
 pub mod date;
 pub mod digits;
@@ -22,6 +23,7 @@ pub mod yes_no;
 pub use backchannel::is_backchannel;
 pub use calendar::CivilDate;
 pub use choice::{ChoiceResult, Directed};
+pub use clauses::clauses;
 pub use commands::{GlobalCommand, GlobalPhrases};
 pub use digits::{DigitsMatch, DigitsResult};
 pub use fill::{Expectation, FillContext, Filled, fill, iso_date};

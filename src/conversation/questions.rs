@@ -1,0 +1,64 @@
+//! Questions of `faq.md`: answered in the words that stand there, or not at all.
+
+use crate::acd::handoff::HandoffReason;
+use crate::base::Pii;
+use crate::nlu::spoken::YesNo;
+use crate::nlu::spoken::yes_no::parse as parse_yes_no;
+use crate::nlu::{IntentName, Understanding};
+use crate::prompts::Pattern;
+
+use super::Conversation;
+use super::request::yes_no;
+use super::task::Stage;
+
+impl Conversation {
+    /// Answers a question, and goes back to the task that it interrupted. Says whether it is one.
+    pub(super) fn answer_question(
+        &mut self,
+        name: &IntentName,
+        confidence: f32,
+        words: &Pii<String>,
+    ) -> bool {
+        let generation = self.generation_arc();
+        let Some(entry) = generation.faq_entry(name) else { return false };
+        self.progress();
+        self.unsure = 0;
+        self.say_template(&entry.answer, &Default::default());
+        if !self.tasks.is_empty() || !self.next_requests.is_empty() {
+            self.after_task(false);
+            return true;
+        }
+        self.last_intent = Some((name.clone(), confidence, words.clone()));
+        self.say_pattern(Pattern::FaqCheck, &[]);
+        self.stage = Stage::QuestionAnswered;
+        self.listen(yes_no());
+        true
+    }
+
+    pub(super) fn on_question_answered(
+        &mut self,
+        text: Pii<String>,
+        understanding: &Understanding,
+    ) {
+        let clear = self.is_clear_request(understanding);
+        match parse_yes_no(text.expose()) {
+            YesNo::Yes => self.ask_anything_else(),
+            YesNo::YesBut(_) if !clear => self.ask_anything_else(),
+            YesNo::No => self.offer_after_question(),
+            YesNo::NoWith(_) if !clear => self.offer_after_question(),
+            _ => self.on_request(text, understanding),
+        }
+    }
+
+    fn ask_anything_else(&mut self) {
+        self.progress();
+        self.say_pattern(Pattern::AnythingElse, &[]);
+        self.listen_open(true);
+    }
+
+    fn offer_after_question(&mut self) {
+        self.signals.failed_turns += 1;
+        self.say_pattern(Pattern::FaqNoHelp, &[]);
+        self.offer_person(HandoffReason::OutOfScope);
+    }
+}
