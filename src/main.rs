@@ -25,6 +25,10 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Answer calls
+    ///
+    /// Edited prompt files are in force from the next call on, without a restart; calls in progress
+    /// keep the ones they began with. Files with a mistake are refused whole, and the log says where
+    /// it is and how to mend it. SIGHUP has the files looked at right away.
     Serve(cli::serve::ServeArgs),
     /// Place a call to a running server, speaking recordings in turn
     Call(cli::call::CallArgs),
