@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::engine::models::ModelStore;
-use crate::engine::understanding::{SentenceEncoder, Understander, UnderstandingError};
+use crate::engine::understanding::{
+    Embedding, EmbeddingCache, SentenceEncoder, Understander, UnderstandingError,
+};
 use crate::nlu::IntentName;
 use crate::prompts::Generation;
 
@@ -68,6 +70,16 @@ impl Trainer {
             counter_examples,
             Some(&self.cache),
         )
+    }
+
+    /// The embeddings of the examples, in their order.
+    ///
+    /// # Errors
+    /// The encoder failed.
+    pub fn embed(&self, lessons: &Lessons) -> Result<Vec<Embedding>, UnderstandingError> {
+        let texts: Vec<&str> = lessons.examples.iter().map(|(_, text)| text.as_str()).collect();
+        let mut cache = EmbeddingCache::open(Arc::clone(&self.encoder), Some(&self.cache));
+        cache.encode(&texts, &mut |_, _| {})
     }
 
     /// The encoder.
