@@ -25,6 +25,10 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Answer calls
+    ///
+    /// Edited prompt files are in force from the next call on, without a restart; calls in progress
+    /// keep the ones they began with. Files with a mistake are refused whole, and the log says where
+    /// it is and how to mend it. SIGHUP has the files looked at right away.
     Serve(cli::serve::ServeArgs),
     /// Place a call to a running server, speaking recordings in turn
     Call(cli::call::CallArgs),
@@ -34,6 +38,38 @@ enum Command {
         config: ConfigArg,
         #[command(flatten)]
         args: cli::calls::CallsArgs,
+    },
+    /// Show what callers wanted and what came of it, by intent
+    ///
+    /// A call is contained if it ended without a person and something was understood in it. An
+    /// intent is served when its action was done; one that only speaks never is. A failed turn is
+    /// one of which nothing could be made: the caller was asked again or went to a person.
+    Stats {
+        #[command(flatten)]
+        config: ConfigArg,
+        #[command(flatten)]
+        args: cli::stats::StatsArgs,
+    },
+    /// Show what edited prompt files would make of what callers said before
+    ///
+    /// Takes the requests in the records, leaves out all in which something is masked, and shows
+    /// call by call which of them would be understood otherwise. Changes nothing.
+    Replay {
+        #[command(flatten)]
+        config: ConfigArg,
+        #[command(flatten)]
+        args: cli::replay::ReplayArgs,
+    },
+    /// Show what was not understood, put together by meaning, and where it might belong
+    ///
+    /// Takes the requests that failed, were out of scope or had to be asked about, and that the
+    /// prompt files as they are now would still not act on. For each group it names the nearest
+    /// intent and, with --reveal, the line to add to its file.
+    Suggest {
+        #[command(flatten)]
+        config: ConfigArg,
+        #[command(flatten)]
+        args: cli::suggest::SuggestArgs,
     },
     /// Check the configuration, the prompt files and the models without serving
     Check(cli::check::CheckArgs),
@@ -84,6 +120,18 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Calls { config, args } => {
             let config = Config::load(&config.config)?;
             Ok(cli::calls::run(args, &config, &mut std::io::stdout()).await?)
+        }
+        Command::Stats { config, args } => {
+            let config = Config::load(&config.config)?;
+            cli::stats::run(args, &config, &mut std::io::stdout()).await
+        }
+        Command::Replay { config, args } => {
+            let config = Config::load(&config.config)?;
+            cli::replay::run(args, &config, &mut std::io::stdout()).await
+        }
+        Command::Suggest { config, args } => {
+            let config = Config::load(&config.config)?;
+            cli::suggest::run(args, &config, &mut std::io::stdout()).await
         }
         Command::Check(args) => cli::check::run(args),
         Command::Crm { config, args } => {

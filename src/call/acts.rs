@@ -4,9 +4,27 @@ use std::time::Instant;
 
 use crate::conversation::{ConversationInput, DialogAct};
 
-use super::{Call, CallOutput, Timer};
+use super::{Call, CallOutput, Taken, Timer};
 
 impl Call {
+    /// How what is heard now is taken; whether it fails is not known yet.
+    pub(super) fn taken(&self, out_of_scope: Option<f32>) -> Taken {
+        Taken { expected: self.expectation.expected.as_str(), out_of_scope, failed: false }
+    }
+
+    /// Hands over what the caller said or keyed, whose line waits at this place of the outputs:
+    /// only the conversation can tell whether anything could be made of it.
+    pub(super) fn converse_about(&mut self, now: Instant, line: usize, input: ConversationInput) {
+        let failed_before = self.conversation.signals().failed_turns;
+        self.converse(now, input);
+        let failed = self.conversation.signals().failed_turns > failed_before;
+        if let Some(CallOutput::Line(line)) = self.outputs.get_mut(line)
+            && let Some(taken) = &mut line.taken
+        {
+            taken.failed = failed;
+        }
+    }
+
     /// Hands an input to the conversation and does what it says.
     pub(super) fn converse(&mut self, now: Instant, input: ConversationInput) {
         let acts = self.conversation.handle(input);

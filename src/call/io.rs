@@ -214,6 +214,19 @@ pub struct TranscriptLine {
     pub confidence: Option<f32>,
     /// What it was understood as.
     pub intent: Option<(IntentName, f32)>,
+    /// How it was taken, for the caller's lines.
+    pub taken: Option<Taken>,
+}
+
+/// How something that the caller said or keyed was taken.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Taken {
+    /// What was listened for, as [`Expected::as_str`] has it.
+    pub expected: &'static str,
+    /// Above 0 is out of scope; `None` if it was not classified.
+    pub out_of_scope: Option<f32>,
+    /// Nothing could be made of it.
+    pub failed: bool,
 }
 
 /// 20 ms for the caller.

@@ -55,6 +55,7 @@ impl Call {
         }
         let known = self.conversation.secrets().iter().any(|secret| *secret.expose() == keys);
         let secret = self.expectation.secret || known;
+        let line = self.outputs.len();
         let shown = if secret { "•".repeat(keys.len()) } else { keys.clone() };
         self.push_line(TranscriptLine {
             at_ms: self.elapsed_ms(now),
@@ -62,8 +63,10 @@ impl Call {
             text: Pii::new(format!("[keys {shown}]")),
             confidence: Some(1.0),
             intent: None,
+            taken: Some(self.taken(None)),
         });
         let before_question = self.keys_before_question;
-        self.converse(now, ConversationInput::Keyed { keys: Pii::new(keys), before_question });
+        let input = ConversationInput::Keyed { keys: Pii::new(keys), before_question };
+        self.converse_about(now, line, input);
     }
 }

@@ -173,27 +173,24 @@ impl Call {
             .fold(1.0_f32, f32::min);
         let secret = pending.iter().any(|p| p.secret);
         let before_question = pending.last().is_some_and(|p| p.before_question);
+        let out_of_scope = understanding.as_ref().map(|one| one.out_of_scope);
         let understanding = understanding.unwrap_or_else(|| Understanding::of(Vec::new(), 0.0));
         let top = understanding.top().map(|top| (top.intent.clone(), top.confidence));
+        let line = self.outputs.len();
         self.push_line(TranscriptLine {
             at_ms: pending.first().map_or(0, |p| p.started_ms),
             speaker: LineSpeaker::Caller,
             text: Pii::new(if secret { "[hidden]".to_owned() } else { text.clone() }),
             confidence: Some(confidence),
             intent: if secret { None } else { top },
+            taken: Some(self.taken(out_of_scope)),
         });
         if !self.playout.is_empty() {
             self.stop_agent(now);
         }
-        self.converse(
-            now,
-            ConversationInput::Heard {
-                text: Pii::new(text),
-                confidence,
-                understanding,
-                before_question,
-            },
-        );
+        let text = Pii::new(text);
+        let input = ConversationInput::Heard { text, confidence, understanding, before_question };
+        self.converse_about(now, line, input);
     }
 
     /// How much silence ends the present utterance.

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use io::{
-    CallFacts, CallInput, CallOutput, CallSettings, HeardResult, LineSpeaker, PlayoutFrame,
+    CallFacts, CallInput, CallOutput, CallSettings, HeardResult, LineSpeaker, PlayoutFrame, Taken,
     TranscriptLine,
 };
 use listening::PendingUtterance;

@@ -220,6 +220,7 @@ impl Call {
             text: Pii::new(heard),
             confidence: None,
             intent: None,
+            taken: None,
         });
     }
 

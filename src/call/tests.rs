@@ -298,3 +298,20 @@ fn an_okay_over_the_last_words_does_not_cut_them_off() {
     bench.silence(3_000);
     assert!(hung_up(&bench));
 }
+
+#[test]
+fn a_line_tells_how_it_was_taken() {
+    for (intent, failed) in [("no_such_intent", true), ("branch_hours", false)] {
+        let mut bench = Bench::answered();
+        bench.speech(1_000);
+        bench.silence(700);
+        let utterance = bench.transcribes().expect("an utterance");
+        bench.understood(utterance, "when are you open", intent);
+        let taken = bench.outputs.iter().find_map(|output| match output {
+            CallOutput::Line(line) => line.taken,
+            _ => None,
+        });
+        let expected = Taken { expected: "request", out_of_scope: Some(-1.0), failed };
+        assert_eq!(taken, Some(expected), "{intent}");
+    }
+}

@@ -284,6 +284,9 @@ mod tests {
             confidence: None,
             intent: Some("balance".into()),
             intent_confidence: Some(0.91),
+            expected: Some("request".into()),
+            out_of_scope: Some(-0.5),
+            failed: Some(false),
         };
         store.append(id, &[Entry::Line(line)]).await.expect("appends");
         let end = CallEnd {

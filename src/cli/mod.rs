@@ -6,7 +6,11 @@ pub mod check;
 pub mod crm;
 pub mod eval;
 pub mod models;
+mod past;
+pub mod replay;
 pub mod serve;
+pub mod stats;
+pub mod suggest;
 mod table;
 
 /// Resolves at Ctrl-C or SIGTERM.

@@ -21,7 +21,8 @@ pub struct ServeArgs {
     pub profile: Option<PathBuf>,
 }
 
-/// Serves until Ctrl-C or SIGTERM.
+/// Serves until Ctrl-C or SIGTERM. Edited prompt files are in force from the next call on; SIGHUP
+/// has them looked at right away.
 pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let mut config = Config::load(&args.config)?;
     if let Some(profile) = args.profile {

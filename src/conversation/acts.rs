@@ -152,6 +152,18 @@ pub enum Expected {
     Keys,
 }
 
+impl Expected {
+    /// The word used in records.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::YesNo => "yes_no",
+            Self::Slot(_) => "slot",
+            Self::Keys => "keys",
+        }
+    }
+}
+
 impl Expectation {
     /// Expects this, with usual patience.
     pub fn of(expected: Expected) -> Self {

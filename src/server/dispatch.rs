@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -17,6 +18,7 @@ use crate::base::{ActionRunId, CallId, Pii, SpeechId, UtteranceId};
 use crate::call::{CallInput, HeardResult};
 use crate::conversation::{ActionResult, FailureWords};
 use crate::engine::hearing::HearingRequest;
+use crate::engine::understanding::Understander;
 use crate::engine::voice::{Cacheable, SpeakRequest};
 use crate::store::{Store, put_handoff_or_file};
 
@@ -35,14 +37,21 @@ pub(super) struct Services {
 /// One call's way to the services.
 pub(super) struct Dispatch {
     services: Services,
+    /// Of the generation that the call began with.
+    understander: Arc<Understander>,
     call: CallId,
     inputs: mpsc::Sender<CallInput>,
     speeches: HashMap<SpeechId, AbortHandle>,
 }
 
 impl Dispatch {
-    pub fn new(services: Services, call: CallId, inputs: mpsc::Sender<CallInput>) -> Self {
-        Self { services, call, inputs, speeches: HashMap::new() }
+    pub fn new(
+        services: Services,
+        understander: Arc<Understander>,
+        call: CallId,
+        inputs: mpsc::Sender<CallInput>,
+    ) -> Self {
+        Self { services, understander, call, inputs, speeches: HashMap::new() }
     }
 
     pub fn transcribe(&self, utterance: UtteranceId, samples: Vec<i16>) {
@@ -77,10 +86,11 @@ impl Dispatch {
 
     pub fn understand(&self, utterance: UtteranceId, text: Pii<String>) {
         let pool = self.services.engines.understanding.clone();
+        let understander = Arc::clone(&self.understander);
         let inputs = self.inputs.clone();
         let span = tracing::info_span!("nlu", utterance = utterance.0);
         let work = async move {
-            let understanding = match pool.understand(text).await {
+            let understanding = match pool.understand_by(understander, text).await {
                 Ok(understanding) => {
                     if let Some(top) = understanding.top() {
                         tracing::info!(

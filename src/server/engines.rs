@@ -8,12 +8,13 @@ use crate::audio::SampleRate;
 use crate::config::Config;
 use crate::engine::hearing::{Hearing, HearingConfig};
 use crate::engine::models::{ModelStore, ReadyModel, resolve_whisper};
-use crate::engine::understanding::{SentenceEncoder, Understander, UnderstandingPool};
+use crate::engine::understanding::UnderstandingPool;
 use crate::engine::vad::SileroVad;
 use crate::engine::voice::{Voice, VoiceConfig};
 use crate::prompts::Generation;
 
 use super::ServerError;
+use super::training::{Lessons, Trainer};
 
 /// Utterances that may wait for the classifier (14 ms each); one more is answered without it.
 const UNDERSTANDING_QUEUE_LEN_MAX: usize = 64;
@@ -30,6 +31,8 @@ pub struct Engines {
     pub vad: Arc<SileroVad>,
     /// Text to intent.
     pub understanding: UnderstandingPool,
+    /// Trains a new classifier when the prompt files change.
+    pub trainer: Trainer,
     /// Text to speech.
     pub voice: Voice,
 }
@@ -44,7 +47,7 @@ pub struct EnginesReport {
 }
 
 /// Folder beside the models for what is made from them (embeddings, rendered sentences).
-fn derived_dir(store: &ModelStore, name: &str) -> PathBuf {
+pub(super) fn derived_dir(store: &ModelStore, name: &str) -> PathBuf {
     store.cache_dir().join("derived").join(name)
 }
 
@@ -67,20 +70,9 @@ impl Engines {
         let understanding = {
             let store = Arc::clone(&store);
             let encoder = config.understanding.encoder.clone();
-            let mut training = generation.training();
-            training.extend(generation.faq_training());
-            // "That is not a balance but a transfer" teaches the transfer.
-            training.extend(
-                generation.negatives().into_iter().filter_map(|n| Some((n.really?, n.text))),
-            );
-            let negatives: Vec<String> = generation
-                .negatives()
-                .into_iter()
-                .filter(|negative| negative.really.is_none())
-                .map(|negative| negative.text)
-                .collect();
+            let lessons = Lessons::of(generation);
             tokio::task::spawn_blocking(move || {
-                timed(|| start_understanding(&store, &encoder, &training, &negatives))
+                timed(|| start_understanding(&store, &encoder, &lessons))
             })
         };
         let voice = {
@@ -94,7 +86,7 @@ impl Engines {
         };
         let (vad, vad_took) = vad.await??;
         let (voice, voice_took) = voice.await??;
-        let ((understanding, examples), understanding_took) = understanding.await??;
+        let ((understanding, trainer, examples), understanding_took) = understanding.await??;
         let (hearing, hearing_took) = hearing.await??;
         voice.prerender(generation.fixed_sentences());
         let report = EnginesReport {
@@ -106,7 +98,7 @@ impl Engines {
             ],
             examples,
         };
-        Ok((Self { hearing, vad: Arc::new(vad), understanding, voice }, report))
+        Ok((Self { hearing, vad: Arc::new(vad), understanding, trainer, voice }, report))
     }
 }
 
@@ -127,15 +119,12 @@ fn start_hearing(
 fn start_understanding(
     store: &ModelStore,
     encoder: &str,
-    training: &[(crate::nlu::IntentName, String)],
-    negatives: &[String],
-) -> Result<(UnderstandingPool, usize), ServerError> {
-    let ready = store.checked(encoder)?;
-    let encoder = Arc::new(SentenceEncoder::load(ready.dir())?);
-    let cache = derived_dir(store, "embeddings");
-    let understander = Understander::train(encoder, training, negatives, Some(&cache))?;
+    lessons: &Lessons,
+) -> Result<(UnderstandingPool, Trainer, usize), ServerError> {
+    let trainer = Trainer::open(store, encoder)?;
+    let understander = trainer.train(lessons)?;
     let pool = UnderstandingPool::start(understander, UNDERSTANDING_QUEUE_LEN_MAX)?;
-    Ok((pool, training.len()))
+    Ok((pool, trainer, lessons.examples.len()))
 }
 
 fn start_voice(

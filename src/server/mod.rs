@@ -10,9 +10,14 @@ mod lookup;
 mod profile;
 mod recorder;
 mod records;
+mod reload;
 mod serve;
+mod training;
+mod watching;
 
 pub use engines::{Engines, EnginesReport};
 pub use error::ServerError;
-pub use profile::{declared, load_profile, read_profile};
+pub use profile::{declared, load_profile, parse_profile, read_profile};
+pub use reload::{Changes, Reloaded, Reloader, Running};
 pub use serve::{Server, Started, call_settings, rules};
+pub use training::{Lessons, Trainer};

@@ -57,17 +57,31 @@ pub fn read_profile(folder: &Path) -> Result<Vec<SourceFile>, ServerError> {
     Ok(files)
 }
 
-/// Reads and parses a profile; refuses it whole if it has an error.
-pub fn load_profile(config: &Config) -> Result<(Generation, Vec<Finding>), ServerError> {
+/// Parses the files of the configured profile.
+///
+/// # Errors
+/// Everything that was found wrong, warnings included, by file and line: the tree is refused whole.
+pub fn parse_profile(
+    config: &Config,
+    files: &[SourceFile],
+) -> Result<(Generation, Vec<Finding>), Vec<Finding>> {
     let folder = &config.server.profile;
     let name = folder.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-    let files = read_profile(folder)?;
-    match parse(&name, &files, &declared(config)) {
-        Ok(Parsed { generation, warnings }) => Ok((generation, warnings)),
-        Err(findings) => Err(ServerError::ProfileRefused {
-            folder: folder.clone(),
-            count: findings.len(),
-            findings: findings.iter().map(|f| format!("  {f}")).collect::<Vec<_>>().join("\n"),
-        }),
+    let Parsed { generation, warnings } = parse(&name, files, &declared(config))?;
+    Ok((generation, warnings))
+}
+
+/// The error of a profile with these findings.
+pub(super) fn refused(config: &Config, findings: &[Finding]) -> ServerError {
+    ServerError::ProfileRefused {
+        folder: config.server.profile.clone(),
+        count: findings.len(),
+        findings: findings.iter().map(|f| format!("  {f}")).collect::<Vec<_>>().join("\n"),
     }
+}
+
+/// Reads and parses a profile; refuses it whole if it has an error.
+pub fn load_profile(config: &Config) -> Result<(Generation, Vec<Finding>), ServerError> {
+    let files = read_profile(&config.server.profile)?;
+    parse_profile(config, &files).map_err(|findings| refused(config, &findings))
 }

@@ -84,6 +84,7 @@ impl CallRecorder {
             Some((intent, confidence)) => (Some(intent.as_str().to_owned()), Some(confidence)),
             None => (None, None),
         };
+        let taken = line.taken;
         self.push(Entry::Line(LineRecord {
             at_ms: line.at_ms,
             speaker: line.speaker.as_str().to_owned(),
@@ -91,6 +92,9 @@ impl CallRecorder {
             confidence: line.confidence,
             intent,
             intent_confidence,
+            expected: taken.map(|taken| taken.expected.to_owned()),
+            out_of_scope: taken.and_then(|taken| taken.out_of_scope),
+            failed: taken.map(|taken| taken.failed),
         }));
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -20,7 +20,7 @@ use crate::net::media_session::MediaSession;
 use crate::net::sdp::{Direction, LocalMedia, SdpError, answer, offer};
 use crate::net::sip::{IncomingCall, SipConfig, SipEndpoint, Transport as SipTransport};
 use crate::nlu::ConfidencePolicy;
-use crate::prompts::{ActionName, Finding, Generation, VerificationName};
+use crate::prompts::{ActionName, Finding, VerificationName};
 use crate::speech::EndpointerConfig;
 use crate::store::webhook::{self, WebhookTarget};
 use crate::store::{CallStart, Store, StoreError, import_unsaved};
@@ -28,9 +28,11 @@ use crate::store::{CallStart, Store, StoreError, import_unsaved};
 use super::admission::{Admission, Refusal};
 use super::call_task::CallTask;
 use super::dispatch::{Dispatch, Services};
+use super::profile::{parse_profile, read_profile, refused};
 use super::recorder::Recorder;
 use super::records::CallRecorder;
-use super::{Engines, EnginesReport, ServerError, load_profile};
+use super::reload::{Reloader, Running};
+use super::{Engines, EnginesReport, ServerError};
 
 /// When a refused caller may try again.
 const RETRY_AFTER_S: u32 = 10;
@@ -76,7 +78,8 @@ pub struct Server {
 /// What every call needs.
 struct Shared {
     config: Config,
-    generation: Arc<Generation>,
+    /// What a call that begins now is held by.
+    running: watch::Receiver<Arc<Running>>,
     rules: Rules,
     services: Services,
     admission: Admission,
@@ -92,7 +95,9 @@ impl Server {
             std::fs::create_dir_all(folder)
                 .map_err(|source| ServerError::Folder { folder: folder.clone(), source })?;
         }
-        let (generation, warnings) = load_profile(&config)?;
+        let files = read_profile(&config.server.profile)?;
+        let (generation, warnings) =
+            parse_profile(&config, &files).map_err(|findings| refused(&config, &findings))?;
         let generation = Arc::new(generation);
         let mut store = Store::open(&config.store_path()).await?;
         if config.handoff.webhook.is_some() {
@@ -102,6 +107,15 @@ impl Server {
         let actions = Actions::open(&config).await?;
         let (engines, report) = Engines::start(&config, &generation).await?;
         let (sip, incoming) = SipEndpoint::bind(sip_config(&config)).await?;
+        let reloader = Reloader::new(
+            config.clone(),
+            files,
+            Arc::clone(&generation),
+            engines.trainer.clone(),
+            engines.understanding.clone(),
+        )
+        .with_voice(engines.voice.clone());
+        let running = reloader.running();
         let services = Services {
             engines,
             actions,
@@ -120,6 +134,7 @@ impl Server {
             config.server.data_dir.clone(),
             stop_background.clone(),
         ));
+        background.spawn(reloader.run(stop_background.clone()));
         let started = Started {
             addresses: sip.local_addrs(),
             profile: generation.profile.clone(),
@@ -135,7 +150,7 @@ impl Server {
             calls: TaskTracker::new(),
             stop_calls: CancellationToken::new(),
             config,
-            generation,
+            running,
             services,
         });
         Ok((Self { shared, sip, incoming, stop_background, background }, started))
@@ -356,6 +371,8 @@ async fn answer_call(
         () = incoming.cancelled() => return Err("the caller gave up while it rang".to_owned()),
     };
     let started = SystemTime::now();
+    // From here to its end the call keeps these, whatever is edited meanwhile.
+    let Running { generation, understander } = Running::clone(&shared.running.borrow());
     let leg = incoming.answer(sdp.clone()).await.map_err(|error| error.to_string())?;
     let recorder = open_recorder(config, call_id);
     let unix_ms = started.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
@@ -367,8 +384,8 @@ async fn answer_call(
             caller: caller.clone(),
             called: called.expose().clone(),
             channel: "sip".to_owned(),
-            profile: shared.generation.profile.clone(),
-            generation: shared.generation.hash.as_str().to_owned(),
+            profile: generation.profile.clone(),
+            generation: generation.hash.as_str().to_owned(),
         },
         recorder.as_ref().map(|(_, path)| path.clone()),
     )
@@ -380,14 +397,13 @@ async fn answer_call(
     rules.today = today();
     let seed = call_id_low(call_id);
     let vad = Box::new(shared.services.engines.vad.session());
-    let generation = Arc::clone(&shared.generation);
     let task = CallTask {
         call: Call::new(facts, call_settings(config), generation, rules, vad, seed),
         leg,
         media: MediaSession::new(port, agreed.as_ref(), sdp, seed, Instant::now()),
         local,
         sdp_version: 1,
-        dispatch: Dispatch::new(shared.services.clone(), call_id, inputs_sender),
+        dispatch: Dispatch::new(shared.services.clone(), understander, call_id, inputs_sender),
         inputs,
         records,
         recorder: recorder.map(|(recorder, _)| recorder),

@@ -269,8 +269,9 @@ async fn insert(
     match entry {
         Entry::Line(line) => sqlx::query(
             "INSERT INTO lines
-                     (call, at_ms, speaker, text, confidence, intent, intent_confidence)
-                 VALUES (?, ?, ?, ?, ?, ?, ?)",
+                     (call, at_ms, speaker, text, confidence, intent, intent_confidence,
+                      expected, out_of_scope, failed)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(call)
         .bind(whole(line.at_ms))
@@ -278,7 +279,10 @@ async fn insert(
         .bind(line.text.expose())
         .bind(line.confidence)
         .bind(&line.intent)
-        .bind(line.intent_confidence),
+        .bind(line.intent_confidence)
+        .bind(&line.expected)
+        .bind(line.out_of_scope)
+        .bind(line.failed),
         // A turn that is measured again (speech resumed after a false end) counts as last measured.
         Entry::Turn(turn) => sqlx::query(
             "INSERT OR REPLACE INTO turns (call, turn, endpoint_ms, transcribe_ms, understand_ms,
@@ -318,6 +322,9 @@ fn line(row: &SqliteRow) -> Result<LineRecord, sqlx::Error> {
         confidence: row.try_get("confidence")?,
         intent: row.try_get("intent")?,
         intent_confidence: row.try_get("intent_confidence")?,
+        expected: row.try_get("expected")?,
+        out_of_scope: row.try_get("out_of_scope")?,
+        failed: row.try_get("failed")?,
     })
 }
 

@@ -57,6 +57,12 @@ pub struct LineRecord {
     pub intent: Option<String>,
     /// 0 to 1.
     pub intent_confidence: Option<f32>,
+    /// What was listened for: `request`, `yes_no`, `slot` or `keys`; the caller's lines only.
+    pub expected: Option<String>,
+    /// Above 0 is out of scope.
+    pub out_of_scope: Option<f32>,
+    /// Whether nothing could be made of it.
+    pub failed: Option<bool>,
 }
 
 /// Where the time of one turn went; the parts sum to the total.
@@ -299,6 +305,9 @@ fn line_json(line: &LineRecord, reveal: Reveal) -> Value {
         "confidence": line.confidence,
         "intent": line.intent,
         "intent_confidence": line.intent_confidence,
+        "expected": line.expected,
+        "out_of_scope": line.out_of_scope,
+        "failed": line.failed,
     })
 }
 

@@ -94,6 +94,9 @@ async fn a_call_is_kept_whole() {
         confidence: Some(0.75),
         intent: Some("balance".into()),
         intent_confidence: Some(0.5),
+        expected: Some("request".into()),
+        out_of_scope: Some(-0.5),
+        failed: Some(false),
     };
     let turn = TurnRecord {
         turn: TurnId(1),

@@ -6,6 +6,7 @@
 mod calibration;
 mod embedding_cache;
 mod encoder;
+mod groups;
 mod head;
 mod pool;
 mod regression;
@@ -15,6 +16,7 @@ mod with_model;
 pub use calibration::calibration_error;
 pub use embedding_cache::EmbeddingCache;
 pub use encoder::{Embedding, SentenceEncoder, UnderstandingError};
+pub use groups::{group_alike, likeness};
 pub use head::{Head, TrainingReport};
 pub use pool::UnderstandingPool;
 

@@ -36,8 +36,12 @@ fn random_datagrams_are_counted_and_the_next_call_is_answered() {
     assert_eq!(call.latencies_ms.len(), 1, "{}", call.printed);
 }
 
-/// A profile with one file changed, in a folder of its own.
-fn broken_profile(folder: &std::path::Path, file: &str, change: impl Fn(String) -> String) {
+/// The demo profile with one file changed, in a folder of its own.
+pub(super) fn profile_with(
+    folder: &std::path::Path,
+    file: &str,
+    change: impl Fn(String) -> String,
+) {
     let source = root().join("prompts/bank");
     for sub in ["", "intents"] {
         fs::create_dir_all(folder.join(sub)).expect("a folder");
@@ -57,7 +61,7 @@ fn broken_profile(folder: &std::path::Path, file: &str, change: impl Fn(String) 
 fn a_broken_prompt_file_names_file_line_and_fix() {
     let folder = tempfile::tempdir().expect("a folder");
     let profile = folder.path().join("bank");
-    broken_profile(&profile, "intents/lost_card.md", |text| {
+    profile_with(&profile, "intents/lost_card.md", |text| {
         text.replace("action: crm.block_card", "action: crm.blok_card")
     });
     let said = fails(frontdoor().arg("check").arg(&profile).current_dir(root()));

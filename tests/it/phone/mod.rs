@@ -4,6 +4,7 @@
 
 mod audio;
 mod calls;
+mod edits;
 mod faults;
 mod front_door;
 mod peers;

@@ -1,0 +1,90 @@
+//! Trains the classifier of a generation of prompt files: when the server starts, when the files
+//! are edited, and for commands that classify without serving.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::engine::models::ModelStore;
+use crate::engine::understanding::{
+    Embedding, EmbeddingCache, SentenceEncoder, Understander, UnderstandingError,
+};
+use crate::nlu::IntentName;
+use crate::prompts::Generation;
+
+use super::ServerError;
+use super::engines::derived_dir;
+
+/// What a generation's files teach.
+#[derive(Debug, Clone)]
+pub struct Lessons {
+    /// Sentences with the intent they mean.
+    pub examples: Vec<(IntentName, String)>,
+    /// Sentences that mean none of the intents.
+    pub counter_examples: Vec<String>,
+}
+
+impl Lessons {
+    /// The lessons of a generation.
+    pub fn of(generation: &Generation) -> Self {
+        let mut examples = generation.training();
+        examples.extend(generation.faq_training());
+        let mut counter_examples = Vec::new();
+        for negative in generation.negatives() {
+            match negative.really {
+                // "That is not a balance but a transfer" teaches the transfer.
+                Some(intent) => examples.push((intent, negative.text)),
+                None => counter_examples.push(negative.text),
+            }
+        }
+        Self { examples, counter_examples }
+    }
+}
+
+/// The sentence encoder with the place where embeddings of examples are kept. Clones share it.
+#[derive(Clone)]
+pub struct Trainer {
+    encoder: Arc<SentenceEncoder>,
+    cache: PathBuf,
+}
+
+impl Trainer {
+    /// Loads an encoder by its name in the model store.
+    ///
+    /// # Errors
+    /// It is missing or damaged; the message says how to fetch it.
+    pub fn open(store: &ModelStore, encoder: &str) -> Result<Self, ServerError> {
+        let ready = store.checked(encoder)?;
+        let encoder = Arc::new(SentenceEncoder::load(ready.dir())?);
+        Ok(Self { encoder, cache: derived_dir(store, "embeddings") })
+    }
+
+    /// Trains a classifier. About a third of a second of one core, and 14 ms for each sentence
+    /// that was never seen before.
+    ///
+    /// # Errors
+    /// There are no examples, or the encoder failed.
+    pub fn train(&self, lessons: &Lessons) -> Result<Understander, UnderstandingError> {
+        let Lessons { examples, counter_examples } = lessons;
+        Understander::train(
+            Arc::clone(&self.encoder),
+            examples,
+            counter_examples,
+            Some(&self.cache),
+        )
+    }
+
+    /// The embeddings of the examples, in their order.
+    ///
+    /// # Errors
+    /// The encoder failed.
+    pub fn embed(&self, lessons: &Lessons) -> Result<Vec<Embedding>, UnderstandingError> {
+        let texts: Vec<&str> = lessons.examples.iter().map(|(_, text)| text.as_str()).collect();
+        let mut cache = EmbeddingCache::open(Arc::clone(&self.encoder), Some(&self.cache));
+        cache.encode(&texts, &mut |_, _| {})
+    }
+
+    /// The encoder.
+    pub const fn encoder(&self) -> &Arc<SentenceEncoder> {
+        &self.encoder
+    }
+}
