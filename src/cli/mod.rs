@@ -6,8 +6,11 @@ pub mod check;
 pub mod crm;
 pub mod eval;
 pub mod models;
+mod sandbox;
 pub mod serve;
 mod table;
+mod telling;
+pub mod try_out;
 
 /// Resolves at Ctrl-C or SIGTERM.
 async fn stopped() {

@@ -22,6 +22,7 @@ mod slots;
 mod speaker;
 mod summary;
 mod task;
+mod view;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -36,6 +37,7 @@ pub use acts::{
 use outcome::ActionSuccess;
 use speaker::Speaker;
 use task::{Stage, Task, VerificationState};
+pub use view::{Step, volunteered_slots};
 
 use crate::acd::handoff::HandoffReason;
 use crate::base::{ActionRunId, Pii};

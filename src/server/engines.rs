@@ -11,6 +11,7 @@ use crate::engine::models::{ModelStore, ReadyModel, resolve_whisper};
 use crate::engine::understanding::{SentenceEncoder, Understander, UnderstandingPool};
 use crate::engine::vad::SileroVad;
 use crate::engine::voice::{Voice, VoiceConfig};
+use crate::nlu::IntentName;
 use crate::prompts::Generation;
 
 use super::ServerError;
@@ -67,17 +68,7 @@ impl Engines {
         let understanding = {
             let store = Arc::clone(&store);
             let encoder = config.understanding.encoder.clone();
-            let mut training = generation.training();
-            // "That is not a balance but a transfer" teaches the transfer.
-            training.extend(
-                generation.negatives().into_iter().filter_map(|n| Some((n.really?, n.text))),
-            );
-            let negatives: Vec<String> = generation
-                .negatives()
-                .into_iter()
-                .filter(|negative| negative.really.is_none())
-                .map(|negative| negative.text)
-                .collect();
+            let (training, negatives) = lessons(generation);
             tokio::task::spawn_blocking(move || {
                 timed(|| start_understanding(&store, &encoder, &training, &negatives))
             })
@@ -123,16 +114,58 @@ fn start_hearing(
     })?)
 }
 
+/// Where the embeddings of example sentences are kept.
+pub fn embeddings_dir(store: &ModelStore) -> PathBuf {
+    derived_dir(store, "embeddings")
+}
+
+/// The classifier of a generation, trained on its examples. Their embeddings are kept beside the
+/// models, so that only sentences it has not seen before take time.
+///
+/// # Errors
+/// The encoder is missing or damaged, or there are no examples.
+pub fn train_understander(
+    store: &ModelStore,
+    encoder: &str,
+    generation: &Generation,
+) -> Result<Understander, ServerError> {
+    let (training, negatives) = lessons(generation);
+    understander(store, encoder, &training, &negatives)
+}
+
+/// Sentences with their intents, and sentences that are none of the intents.
+fn lessons(generation: &Generation) -> (Vec<(IntentName, String)>, Vec<String>) {
+    let mut training = generation.training();
+    let mut none = Vec::new();
+    for negative in generation.negatives() {
+        match negative.really {
+            // "That is not a balance but a transfer" teaches the transfer.
+            Some(intent) => training.push((intent, negative.text)),
+            None => none.push(negative.text),
+        }
+    }
+    (training, none)
+}
+
+fn understander(
+    store: &ModelStore,
+    encoder: &str,
+    training: &[(IntentName, String)],
+    negatives: &[String],
+) -> Result<Understander, ServerError> {
+    let ready = store.checked(encoder)?;
+    let encoder = Arc::new(SentenceEncoder::load(ready.dir())?);
+    let cache = embeddings_dir(store);
+    Ok(Understander::train(encoder, training, negatives, Some(&cache))?)
+}
+
 fn start_understanding(
     store: &ModelStore,
     encoder: &str,
-    training: &[(crate::nlu::IntentName, String)],
+    training: &[(IntentName, String)],
     negatives: &[String],
 ) -> Result<(UnderstandingPool, usize), ServerError> {
-    let ready = store.checked(encoder)?;
-    let encoder = Arc::new(SentenceEncoder::load(ready.dir())?);
-    let cache = derived_dir(store, "embeddings");
-    let understander = Understander::train(encoder, training, negatives, Some(&cache))?;
+    let understander = understander(store, encoder, training, negatives)?;
     let pool = UnderstandingPool::start(understander, UNDERSTANDING_QUEUE_LEN_MAX)?;
     Ok((pool, training.len()))
 }

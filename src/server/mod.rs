@@ -11,8 +11,10 @@ mod profile;
 mod recorder;
 mod records;
 mod serve;
+mod text_call;
 
-pub use engines::{Engines, EnginesReport};
+pub use engines::{Engines, EnginesReport, embeddings_dir, train_understander};
 pub use error::ServerError;
 pub use profile::{declared, load_profile, read_profile};
 pub use serve::{Server, Started, call_settings, rules};
+pub use text_call::{CustomerSystem, HandoffStorage, TextCall, TextCallParts, TextEvent, TextTurn};

@@ -29,6 +29,11 @@ const TRAINING_SEED: u64 = 1;
 /// The score of an utterance without words: far outside.
 const NOTHING_SAID: f32 = 10.0;
 
+/// How alike two sentences are: 1 for the same, about 0 for nothing in common.
+pub fn likeness(one: &Embedding, other: &Embedding) -> f32 {
+    regression::dot(one, other)
+}
+
 /// The encoder with the classifier of one generation. Immutable; share it.
 #[derive(Clone)]
 pub struct Understander {
