@@ -78,7 +78,7 @@ mod tests {
         assert_eq!(slot(&SlotName::new("amount"), &value), "amount=50.00 (said)");
         let outputs = [("balance".to_owned(), Pii::new("1.00".to_owned()))];
         assert_eq!(result(&Ok(outputs.into())), "done (balance=1.00)");
-        assert_eq!(result(&Ok([].into())), "done");
+        assert_eq!(result(&Ok(std::collections::BTreeMap::new())), "done");
         assert_eq!(result(&Err(FailureWords::NotFound)), "not found");
     }
 }
