@@ -48,7 +48,7 @@ enum Command {
     },
     /// List, fetch or verify the models
     Models(cli::models::ModelsArgs),
-    /// Measure recognition and understanding on your own data
+    /// Measure recognition, understanding and whole calls on your own data
     Eval(cli::eval::EvalArgs),
 }
 

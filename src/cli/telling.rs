@@ -36,7 +36,7 @@ pub(super) fn result(result: &ActionResult) -> String {
 }
 
 /// Why a person is needed, in the words of the hand-off.
-pub(super) const REASONS: [(&str, HandoffReason); 6] = [
+pub(super) static REASONS: [(&str, HandoffReason); 6] = [
     ("asked", HandoffReason::Asked),
     ("policy", HandoffReason::Policy),
     ("low confidence", HandoffReason::LowConfidence),
