@@ -125,3 +125,15 @@ fn check_understanding(
 fn file_of(generation: &Generation, intent: &Intent) -> String {
     format!("prompts/{}/intents/{}.md", generation.profile, intent.name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs the models"]
+    fn the_demo_profile_passes_its_own_tests() {
+        let config = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("frontdoor.toml");
+        run(CheckArgs { config, profile: None }).expect("nothing is to be mended");
+    }
+}

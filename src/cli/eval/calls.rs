@@ -401,4 +401,18 @@ mod tests {
         let error = read_place(&profile, &config, None).expect_err("broken").to_string();
         assert!(error.contains("a.md:2: there is no step `silnce`"), "{error}");
     }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs the models"]
+    async fn the_demo_banks_calls_go_as_they_should() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let args = CallsArgs {
+            places: vec![root.join("prompts/bank")],
+            config: root.join("frontdoor.toml"),
+            repeat: 2,
+            only: None,
+            json: None,
+        };
+        run(args).await.expect("every call goes as its scenario says");
+    }
 }

@@ -520,6 +520,22 @@ Calls about cards: notes like this one are for the reader.
     }
 
     #[test]
+    fn the_demo_banks_calls_are_well_formed() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts/bank/calls");
+        let mut count = 0;
+        for entry in std::fs::read_dir(folder).expect("the demo profile has calls") {
+            let path = entry.expect("an entry").path();
+            let text = std::fs::read_to_string(&path).expect("readable");
+            let name = path.display().to_string();
+            match parse(&name, &text) {
+                Ok(calls) => count += calls.len(),
+                Err(errors) => panic!("{}", errors[0]),
+            }
+        }
+        assert!(count >= 40, "there are {count} calls");
+    }
+
+    #[test]
     fn mistakes_of_a_whole_file_are_named() {
         let complaint = |text: &str| {
             let errors = parse("c.md", text).expect_err(text);
