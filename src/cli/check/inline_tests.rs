@@ -50,7 +50,7 @@ pub(super) fn run(
     let tests: Vec<(String, &InlineTest)> = generation
         .intents
         .iter()
-        .flat_map(|intent| intent.tests.iter().map(|test| (file_of(generation, intent), test)))
+        .flat_map(|intent| intent.tests.iter().map(move |test| (file_of(generation, intent), test)))
         .collect();
     let texts: Vec<&str> = tests.iter().map(|(_, test)| test.caller.as_str()).collect();
     let mut cache = EmbeddingCache::open(Arc::clone(understander.encoder()), Some(cache));
