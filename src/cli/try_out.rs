@@ -1,4 +1,4 @@
-//! `frontdoor try`: a conversation on text in the terminal, as a caller would have it, with what was
+//! `frontdoor try`: a conversation on text in the terminal, as a caller would have it, with what is
 //! understood and done shown beside it. No audio, no server.
 
 use std::io::{self, BufRead, IsTerminal, Write};
