@@ -73,6 +73,8 @@ enum Command {
     },
     /// Check the configuration, the prompt files and the models without serving
     Check(cli::check::CheckArgs),
+    /// Have a conversation on text, as a caller would, and see what is understood and done
+    Try(cli::try_out::TryArgs),
     /// Show or reset the demo customer database
     Crm {
         #[command(flatten)]
@@ -82,7 +84,7 @@ enum Command {
     },
     /// List, fetch or verify the models
     Models(cli::models::ModelsArgs),
-    /// Measure recognition and understanding on your own data
+    /// Measure recognition, understanding and whole calls on your own data
     Eval(cli::eval::EvalArgs),
 }
 
@@ -134,6 +136,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             cli::suggest::run(args, &config, &mut std::io::stdout()).await
         }
         Command::Check(args) => cli::check::run(args),
+        Command::Try(args) => cli::try_out::run(args).await,
         Command::Crm { config, args } => {
             let config = Config::load(&config.config)?;
             Ok(cli::crm::run(args, &config, &mut std::io::stdout()).await?)

@@ -8,10 +8,13 @@ pub mod eval;
 pub mod models;
 mod past;
 pub mod replay;
+mod sandbox;
 pub mod serve;
 pub mod stats;
 pub mod suggest;
 mod table;
+mod telling;
+pub mod try_out;
 
 /// Resolves at Ctrl-C or SIGTERM.
 async fn stopped() {

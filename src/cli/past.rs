@@ -153,7 +153,7 @@ mod tests {
             let verdict = Verdict::of_score("return", confidence, out_of_scope, &policy);
             assert_eq!(verdict.as_str(), expected, "{confidence} {out_of_scope:?}");
         }
-        let nothing = Understanding { intents: Vec::new(), out_of_scope: -1.0 };
+        let nothing = Understanding::of(Vec::new(), -1.0);
         assert_eq!(Verdict::of(&nothing, &policy), Verdict::NotUnderstood);
     }
 

@@ -236,22 +236,29 @@ impl Conversation {
         words: &str,
         wanted: &dyn Fn(&SlotSpec) -> bool,
     ) {
-        let context = FillContext { expectation: Asking::Volunteered, today: self.rules.today };
-        for spec in intent.slots.iter().filter(|spec| wanted(spec)) {
-            let directed = directed_value(intent, spec, words);
-            let value = match directed {
-                Some(value) => value,
-                None => best(fill(&spec.kind, words, &context)).map(|filled| said(filled, 1.0)),
-            };
-            if let Some(value) = value {
-                task.slots.insert(spec.name.clone(), value);
-                let needs_read_back = spec.read_back != ReadBack::No;
-                if !needs_read_back {
-                    task.agreed.push(spec.name.clone());
-                }
+        for (spec, value) in volunteered(intent, words, self.rules.today, wanted) {
+            task.slots.insert(spec.name.clone(), value);
+            if spec.read_back == ReadBack::No {
+                task.agreed.push(spec.name.clone());
             }
         }
     }
+}
+
+/// Every value that words give away for an intent's slots without being asked for it.
+pub(super) fn volunteered<'i>(
+    intent: &'i Intent,
+    words: &str,
+    today: (i32, u8, u8),
+    wanted: &dyn Fn(&SlotSpec) -> bool,
+) -> Vec<(&'i SlotSpec, SlotValue)> {
+    let context = FillContext { expectation: Asking::Volunteered, today };
+    let value_of = |spec: &SlotSpec| match directed_value(intent, spec, words) {
+        Some(value) => value,
+        None => best(fill(&spec.kind, words, &context)).map(|filled| said(filled, 1.0)),
+    };
+    let specs = intent.slots.iter().filter(|spec| wanted(spec));
+    specs.filter_map(|spec| Some((spec, value_of(spec)?))).collect()
 }
 
 /// For two slots with the same choices ("from savings to checking"), which one a word fills is

@@ -23,6 +23,7 @@ mod slots;
 mod speaker;
 mod summary;
 mod task;
+mod view;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -37,6 +38,7 @@ pub use acts::{
 use outcome::ActionSuccess;
 use speaker::Speaker;
 use task::{Stage, Task, VerificationState};
+pub use view::{Step, volunteered_slots};
 
 use crate::acd::handoff::HandoffReason;
 use crate::base::{ActionRunId, Pii};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::acd::handoff::{
     FactProvenance, HandoffAction, HandoffIntent, HandoffReason, HandoffSlot, HandoffVerification,
 };
+use crate::nlu::Provenance;
 use crate::nlu::spoken::mask_secrets;
-use crate::nlu::{Provenance, SlotName, SlotValue};
 use crate::prompts::QueueName;
 
 use super::task::VerificationOutcome;
@@ -44,21 +44,8 @@ impl Conversation {
     }
 
     fn handoff_slots(&self) -> Vec<HandoffSlot> {
-        let mut slots: BTreeMap<&SlotName, &SlotValue> = self.facts.iter().collect();
-        let secret = |slot: &SlotName| {
-            let of_intents = self.generation.intents.iter().flat_map(|intent| &intent.slots);
-            let of_checks = self.generation.patterns.verifications.values().flatten();
-            of_intents.chain(of_checks).any(|spec| spec.name == *slot && spec.secret)
-        };
-        for state in self.verifications.values() {
-            slots.extend(state.slots.iter());
-        }
-        for task in &self.tasks {
-            slots.extend(task.slots.iter());
-        }
-        slots
+        self.known_slots()
             .into_iter()
-            .filter(|(slot, _)| !secret(slot))
             .map(|(slot, value)| HandoffSlot {
                 name: slot.as_str().to_owned(),
                 value: value.value.expose().clone(),

@@ -202,7 +202,7 @@ impl Dispatch {
 }
 
 /// A failure as prompt files name it. A request we built wrongly was not sent: nothing was done.
-fn failure_words(kind: FailureKind) -> FailureWords {
+pub(super) fn failure_words(kind: FailureKind) -> FailureWords {
     match kind {
         FailureKind::NotFound => FailureWords::NotFound,
         FailureKind::Refused(word) => FailureWords::Refused(word),

@@ -12,6 +12,7 @@ mod recorder;
 mod records;
 mod reload;
 mod serve;
+mod text_call;
 mod training;
 mod watching;
 
@@ -20,4 +21,5 @@ pub use error::ServerError;
 pub use profile::{declared, load_profile, parse_profile, read_profile};
 pub use reload::{Changes, Reloaded, Reloader, Running};
 pub use serve::{Server, Started, call_settings, rules};
-pub use training::{Lessons, Trainer};
+pub use text_call::{CustomerSystem, HandoffStorage, TextCall, TextCallParts, TextEvent, TextTurn};
+pub use training::{Lessons, Trainer, embeddings_dir, train_understander};

@@ -31,7 +31,8 @@ pub fn declared(config: &Config) -> Declared {
     }
 }
 
-/// All Markdown files of a profile: those in its folder and in `intents/`.
+/// All prompt files of a profile: the Markdown files in its folder and in `intents/`. Other folders,
+/// such as `calls/` with tests of whole calls, are none of a call's business.
 pub fn read_profile(folder: &Path) -> Result<Vec<SourceFile>, ServerError> {
     let unreadable = |source| ServerError::ProfileUnreadable { folder: folder.to_owned(), source };
     let mut files = Vec::new();

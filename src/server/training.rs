@@ -40,6 +40,24 @@ impl Lessons {
     }
 }
 
+/// Where the embeddings of example sentences are kept.
+pub fn embeddings_dir(store: &ModelStore) -> PathBuf {
+    derived_dir(store, "embeddings")
+}
+
+/// The classifier of a generation. Embeddings of its examples are kept beside the models, so that
+/// only sentences not seen before take time.
+///
+/// # Errors
+/// The encoder is missing or damaged, or there are no examples.
+pub fn train_understander(
+    store: &ModelStore,
+    encoder: &str,
+    generation: &Generation,
+) -> Result<Understander, ServerError> {
+    Ok(Trainer::open(store, encoder)?.train(&Lessons::of(generation))?)
+}
+
 /// The sentence encoder with the place where embeddings of examples are kept. Clones share it.
 #[derive(Clone)]
 pub struct Trainer {
@@ -55,7 +73,7 @@ impl Trainer {
     pub fn open(store: &ModelStore, encoder: &str) -> Result<Self, ServerError> {
         let ready = store.checked(encoder)?;
         let encoder = Arc::new(SentenceEncoder::load(ready.dir())?);
-        Ok(Self { encoder, cache: derived_dir(store, "embeddings") })
+        Ok(Self { encoder, cache: embeddings_dir(store) })
     }
 
     /// Trains a classifier. About a third of a second of one core, and 14 ms for each sentence

@@ -1,8 +1,13 @@
-//! `frontdoor eval`: measures recognition and understanding on your own data.
+//! `frontdoor eval`: measures recognition, understanding and whole calls on your own data.
 
+mod calls;
+mod database;
 mod nlu;
+mod running;
+mod scenario;
 mod stt;
 
+pub use calls::CallsArgs;
 pub use nlu::NluArgs;
 pub use stt::SttArgs;
 
@@ -26,12 +31,16 @@ enum What {
     Stt(SttArgs),
     /// Accuracy, calibration and out-of-scope detection of understanding, on labelled sentences
     Nlu(NluArgs),
+    /// Whole calls on text, written as tests in a profile's folder `calls`: task success,
+    /// containment, and what the calls changed that they should not have
+    Calls(CallsArgs),
 }
 
 /// Runs the evaluation and prints its table.
 pub async fn run(args: EvalArgs) -> anyhow::Result<()> {
     match args.what {
         What::Stt(args) => stt::run(args).await,
+        What::Calls(args) => calls::run(args).await,
         What::Nlu(args) => tokio::task::spawn_blocking(move || nlu::run(&args)).await?,
     }
 }

@@ -1,0 +1,139 @@
+//! `frontdoor check`: validates the configuration, the prompt files and the models, runs the tests
+//! that stand in the prompt files, and serves nothing.
+
+mod collisions;
+mod inline_tests;
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::Args;
+
+use crate::config::Config;
+use crate::engine::models::{ModelState, ModelStore, resolve_whisper};
+use crate::prompts::{Generation, Intent};
+use crate::server::{embeddings_dir, load_profile, rules, train_understander};
+
+/// Arguments of `frontdoor check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The configuration.
+    #[arg(long, short, default_value = "frontdoor.toml")]
+    pub config: PathBuf,
+    /// Check these prompt files instead of the configured profile.
+    pub profile: Option<PathBuf>,
+}
+
+/// Prints what is right and what is not; fails if anything is not.
+///
+/// # Errors
+/// Something is to be mended, or the configuration cannot be read.
+pub fn run(args: CheckArgs) -> anyhow::Result<()> {
+    let mut config = Config::load(&args.config)?;
+    println!("ok    configuration {}", args.config.display());
+    if let Some(profile) = args.profile {
+        config.server.profile = std::path::absolute(profile)?;
+    }
+    let generation = check_prompts(&config);
+    let store = ModelStore::open(config.models.cache_dir.clone())?;
+    let mut failed = usize::from(generation.is_none());
+    failed += check_models(&config, &store);
+    if let Some(generation) = &generation {
+        failed += check_understanding(&config, &store, generation)?;
+    }
+    if failed > 0 {
+        bail!("{failed} thing(s) to mend");
+    }
+    Ok(())
+}
+
+/// The prompt files, if they are sound.
+fn check_prompts(config: &Config) -> Option<Generation> {
+    match load_profile(config) {
+        Ok((generation, warnings)) => {
+            for warning in &warnings {
+                println!("      {warning}");
+            }
+            println!(
+                "ok    prompt files {} ({} intents, {} examples, {} warnings)",
+                config.server.profile.display(),
+                generation.intents.len(),
+                generation.training().len(),
+                warnings.len()
+            );
+            Some(generation)
+        }
+        Err(error) => {
+            println!("WRONG {error}");
+            None
+        }
+    }
+}
+
+/// Says how many models cannot be used.
+fn check_models(config: &Config, store: &ModelStore) -> usize {
+    let checks = [
+        resolve_whisper(store, &config.hearing.model).map(|_| ()),
+        store.checked(&config.understanding.encoder).map(|_| ()),
+        store.checked(&config.voice.model).map(|_| ()),
+        store.checked("silero").map(|_| ()),
+    ];
+    let mut failed = 0;
+    for error in checks.into_iter().filter_map(Result::err) {
+        failed += 1;
+        println!("WRONG {error}");
+    }
+    if failed == 0 {
+        println!("ok    models in {}", store.cache_dir().display());
+    }
+    failed
+}
+
+/// Runs the tests of the intent files and looks for sentences that sound like another intent's.
+/// Says how many tests failed.
+fn check_understanding(
+    config: &Config,
+    store: &ModelStore,
+    generation: &Generation,
+) -> anyhow::Result<usize> {
+    let encoder = &config.understanding.encoder;
+    if store.state(encoder) != ModelState::Ready {
+        println!("      the tests in the prompt files were not run: they need the model {encoder}");
+        return Ok(0);
+    }
+    let understander = train_understander(store, encoder, generation)?;
+    let cache = embeddings_dir(store);
+    let outcome = inline_tests::run(generation, &understander, &rules(config), &cache)?;
+    for failure in &outcome.failures {
+        println!("WRONG {failure}");
+    }
+    let failed = outcome.failures.len();
+    let verdict = if failed == 0 { "ok   " } else { "WRONG" };
+    println!("{verdict} tests in the prompt files ({} of {})", outcome.run - failed, outcome.run);
+    let collisions = collisions::find(generation, understander.encoder(), &cache)?;
+    for collision in &collisions {
+        println!("      {collision}");
+    }
+    match collisions.len() {
+        0 => println!("ok    no example sounds like another intent's"),
+        count => println!("      {count} example(s) sound like another intent's"),
+    }
+    Ok(failed)
+}
+
+/// An intent's file, as the linter names it.
+fn file_of(generation: &Generation, intent: &Intent) -> String {
+    format!("prompts/{}/intents/{}.md", generation.profile, intent.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs the models"]
+    fn the_demo_profile_passes_its_own_tests() {
+        let config = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("frontdoor.toml");
+        run(CheckArgs { config, profile: None }).expect("nothing is to be mended");
+    }
+}

@@ -1,0 +1,86 @@
+//! A copy of the demo customer system that nobody else uses, and what the actions talk to.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context;
+use tempfile::TempDir;
+
+use crate::config::{Config, ConnectorConfig, HttpActionConfig};
+
+/// A configuration whose data, the demo customer system among them, is in a folder of its own.
+/// The folder goes when this is dropped.
+pub(super) struct Sandbox {
+    config: Config,
+    _folder: TempDir,
+}
+
+impl Sandbox {
+    /// The same configuration on an empty data folder.
+    ///
+    /// # Errors
+    /// There is no place for temporary files.
+    pub(super) fn new(config: &Config) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("frontdoor-")
+            .tempdir()
+            .context("cannot make a temporary folder")?;
+        let mut config = config.clone();
+        config.server.data_dir = folder.path().to_owned();
+        Ok(Self { config, _folder: folder })
+    }
+
+    /// The configuration to use.
+    pub(super) const fn config(&self) -> &Config {
+        &self.config
+    }
+}
+
+/// The systems other than the demo customer system that actions talk to, each once.
+pub(super) fn outside_systems(config: &Config) -> BTreeSet<String> {
+    let actions = config.actions.values();
+    actions
+        .filter_map(|action| match &action.connector {
+            ConnectorConfig::DemoCrm { .. } => None,
+            ConnectorConfig::Http(http) => Some(host_of(http)),
+        })
+        .collect()
+}
+
+/// Scheme and host. No blank stands before the path, so any value will do.
+fn host_of(http: &HttpActionConfig) -> String {
+    let url = http.url.fill(|_| Some("0".to_owned())).unwrap_or_default();
+    let host_at = url.find("://").map_or(0, |at| at + 3);
+    let end = url[host_at..].find('/').map_or(url.len(), |at| host_at + at);
+    url[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(actions: &str) -> Config {
+        let text = format!("[server]\nprofile = \"p\"\ndata_dir = \"d\"\n{actions}");
+        Config::parse(std::path::Path::new("/f.toml"), &text, |_| None).expect("valid")
+    }
+
+    #[test]
+    fn outside_systems_are_named_by_their_host() {
+        assert!(outside_systems(&config("")).is_empty());
+        let actions = "[actions.\"crm.balance\"]\nkind = \"http\"\nmethod = \"GET\"\n\
+                       url = \"https://crm.example:8443/accounts/{account_number}\"\n\
+                       inputs = [\"account_number\"]\noutputs = { balance = \"/balance\" }\n\
+                       timeout_ms = 3000\n";
+        let found: Vec<String> = outside_systems(&config(actions)).into_iter().collect();
+        assert_eq!(found, ["https://crm.example:8443"]);
+    }
+
+    #[test]
+    fn a_sandbox_has_a_folder_of_its_own_and_takes_it_along() {
+        let config = config("");
+        let sandbox = Sandbox::new(&config).expect("a folder");
+        let folder = sandbox.config().server.data_dir.clone();
+        assert!(folder.is_dir() && folder != config.server.data_dir);
+        drop(sandbox);
+        assert!(!folder.exists());
+    }
+}

@@ -1,0 +1,127 @@
+//! What can be seen of a conversation from outside, for conversations on text and for tests of
+//! prompt files. Nothing here changes anything.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::nlu::spoken::{Expectation as Asking, FillContext, fill};
+use crate::nlu::{IntentName, SlotName, SlotValue};
+use crate::prompts::{Generation, Intent};
+
+use super::Conversation;
+use super::flow::volunteered;
+use super::slots::{best, said};
+use super::task::Stage;
+
+/// What the next thing the caller says is taken for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// A request: anything can be asked for.
+    Request,
+    /// Yes or no to "did you want this?"
+    IntentCheck(IntentName),
+    /// One of two intents.
+    IntentChoice(IntentName, IntentName),
+    /// The value of a slot.
+    Slot(SlotName),
+    /// Yes or no to the value of a slot that was read back.
+    ReadBack(SlotName),
+    /// Yes or no before something is changed.
+    Confirmation,
+    /// Nothing but a wish for a person: an action is running.
+    ActionResult,
+    /// Yes or no to "does that answer your question?"
+    AnswerCheck,
+    /// Yes or no to "shall I get you a person?"
+    PersonOffer,
+    /// Keys only: speech is not recognised at present.
+    Keys,
+    /// Nothing: a hand-off is being stored.
+    HandoffStored,
+    /// Nothing: the conversation is over.
+    End,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request => f.write_str("a request"),
+            Self::IntentCheck(intent) => write!(f, "yes or no: is it {intent}?"),
+            Self::IntentChoice(first, second) => write!(f, "a choice: {first} or {second}"),
+            Self::Slot(slot) => write!(f, "a value for {slot}"),
+            Self::ReadBack(slot) => write!(f, "yes or no: is {slot} right?"),
+            Self::Confirmation => f.write_str("yes or no: shall it be done?"),
+            Self::ActionResult => f.write_str("the result of an action"),
+            Self::AnswerCheck => f.write_str("yes or no: is the question answered?"),
+            Self::PersonOffer => f.write_str("yes or no: shall a person take over?"),
+            Self::Keys => f.write_str("keys"),
+            Self::HandoffStored => f.write_str("the hand-off to be stored"),
+            Self::End => f.write_str("nothing: the conversation is over"),
+        }
+    }
+}
+
+impl Conversation {
+    /// What the next thing the caller says is taken for.
+    pub fn step(&self) -> Step {
+        match &self.stage {
+            Stage::Open { .. } => Step::Request,
+            Stage::ConfirmIntent { intent, .. } => Step::IntentCheck(intent.clone()),
+            Stage::Clarify { first, second, .. } => {
+                Step::IntentChoice(first.clone(), second.clone())
+            }
+            Stage::Ask { slot, .. } => Step::Slot(slot.clone()),
+            Stage::ReadBack { slot, .. } => Step::ReadBack(slot.clone()),
+            Stage::Confirm => Step::Confirmation,
+            Stage::Acting { .. } => Step::ActionResult,
+            Stage::QuestionAnswered => Step::AnswerCheck,
+            Stage::OfferPerson { .. } => Step::PersonOffer,
+            Stage::KeypadMenu => Step::Keys,
+            Stage::HandingOff => Step::HandoffStored,
+            Stage::Over => Step::End,
+        }
+    }
+
+    /// The intent of the task in hand, if there is one.
+    pub fn task_intent(&self) -> Option<&IntentName> {
+        self.tasks.last().map(|task| &task.intent)
+    }
+
+    /// Every slot that is filled, of the call, its identity checks and its tasks, with where the
+    /// value came from. Secrets are left out.
+    pub fn known_slots(&self) -> BTreeMap<&SlotName, &SlotValue> {
+        let mut slots: BTreeMap<&SlotName, &SlotValue> = self.facts.iter().collect();
+        for state in self.verifications.values() {
+            slots.extend(state.slots.iter());
+        }
+        for task in &self.tasks {
+            slots.extend(task.slots.iter());
+        }
+        slots.retain(|slot, _| !self.is_secret(slot));
+        slots
+    }
+
+    fn is_secret(&self, slot: &SlotName) -> bool {
+        let of_intents = self.generation.intents.iter().flat_map(|intent| &intent.slots);
+        let of_checks = self.generation.patterns.verifications.values().flatten();
+        of_intents.chain(of_checks).any(|spec| spec.name == *slot && spec.secret)
+    }
+}
+
+/// The values that a request gives away: for the intent's own slots and for its identity check, as
+/// a call takes them. Never a secret.
+pub fn volunteered_slots(
+    generation: &Generation,
+    intent: &Intent,
+    words: &str,
+    today: (i32, u8, u8),
+) -> BTreeMap<SlotName, SlotValue> {
+    let verified = intent.verify.as_ref().and_then(|v| generation.patterns.verifications.get(v));
+    let context = FillContext { expectation: Asking::Volunteered, today };
+    let of_check = verified.into_iter().flatten().filter(|spec| !spec.secret).filter_map(|spec| {
+        let filled = best(fill(&spec.kind, words, &context))?;
+        Some((spec.name.clone(), said(filled, 1.0)))
+    });
+    let own = volunteered(intent, words, today, &|spec| !spec.secret);
+    of_check.chain(own.into_iter().map(|(spec, value)| (spec.name.clone(), value))).collect()
+}

@@ -1,0 +1,344 @@
+//! One call on text: the real conversation, classifier and actions, without audio and without time.
+//! For people who try out prompt files, and for tests that are written as whole calls.
+//!
+//! Non-job: it stores no record and no hand-off; a hand-off is kept by whoever reads the turns.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::actions::{ActionRequest, Actions};
+use crate::base::{ActionRunId, CallId, Pii};
+use crate::config::Config;
+use crate::conversation::{
+    ActionResult, Conversation, ConversationInput, DialogAct, Expectation, Expected, FailureWords,
+    HandoffRequest, Phrase, Step,
+};
+use crate::engine::understanding::{Understander, UnderstandingError};
+use crate::nlu::{SlotKind, SlotName, SlotValue, Understanding};
+use crate::prompts::{ActionName, Generation};
+
+use super::dispatch::failure_words;
+use super::lookup::caller_record;
+use super::serve::rules;
+
+/// Time after which a caller on the telephone is asked for a moment.
+const PATIENCE: Duration = Duration::from_millis(1_200);
+
+/// What all calls on text to one profile share. Cheap to clone.
+#[derive(Clone)]
+pub struct TextCallParts {
+    /// The configuration: what is declared, and the rules.
+    pub config: Arc<Config>,
+    /// The prompt files.
+    pub generation: Arc<Generation>,
+    /// The classifier, trained on them.
+    pub understander: Arc<Understander>,
+    /// The customer system.
+    pub actions: Actions,
+}
+
+/// How the customer system is, as far as this call is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CustomerSystem {
+    /// It answers as it does.
+    #[default]
+    Up,
+    /// Every action fails at once, and nothing is done.
+    Down,
+    /// No action is ever answered.
+    Silent,
+}
+
+/// Whether hand-offs can be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HandoffStorage {
+    /// They can.
+    #[default]
+    Works,
+    /// They cannot.
+    Fails,
+}
+
+/// Something that happened in a turn.
+#[derive(Debug, Clone)]
+pub enum TextEvent {
+    /// A sentence was said.
+    Said(Phrase),
+    /// An action was run.
+    Acted {
+        /// Which.
+        action: ActionName,
+        /// What came of it.
+        result: ActionResult,
+    },
+    /// The call was handed over.
+    HandedOff {
+        /// What the person gets.
+        request: Box<HandoffRequest>,
+        /// Whether it could be stored.
+        stored: bool,
+    },
+    /// We hung up.
+    HungUp {
+        /// Why, for the record.
+        reason: String,
+    },
+}
+
+/// What came of one thing that the caller did.
+#[derive(Debug, Clone)]
+pub struct TextTurn {
+    /// The classifier's view of the caller's words; `None` where there were none.
+    pub understanding: Option<Understanding>,
+    /// What happened, in order.
+    pub events: Vec<TextEvent>,
+    /// Slots that were filled or changed.
+    pub slots: Vec<(SlotName, SlotValue)>,
+    /// What the caller's words were taken for.
+    pub taken_for: Step,
+    /// What the next words will be taken for.
+    pub next: Step,
+}
+
+impl TextTurn {
+    fn begin(step: Step) -> Self {
+        Self {
+            understanding: None,
+            events: Vec::new(),
+            slots: Vec::new(),
+            taken_for: step.clone(),
+            next: step,
+        }
+    }
+
+    /// The sentences that were said, in order.
+    pub fn said(&self) -> impl Iterator<Item = &str> {
+        self.events.iter().filter_map(|event| match event {
+            TextEvent::Said(phrase) => Some(phrase.text.expose().as_str()),
+            _ => None,
+        })
+    }
+}
+
+/// A call on text. Start it, then say, key or keep silent until it is over.
+pub struct TextCall {
+    parts: TextCallParts,
+    conversation: Conversation,
+    call: CallId,
+    expectation: Expectation,
+    /// The latest value of every slot that was filled in this call.
+    slots: BTreeMap<SlotName, SlotValue>,
+    customer_system: CustomerSystem,
+    handoff_storage: HandoffStorage,
+    over: bool,
+}
+
+impl TextCall {
+    /// A call that has not begun. `seed` varies the wording.
+    pub fn new(parts: TextCallParts, seed: u64) -> Self {
+        let generation = Arc::clone(&parts.generation);
+        Self {
+            conversation: Conversation::new(generation, rules(&parts.config), seed),
+            call: CallId::from_u128(uuid::Uuid::now_v7().as_u128()),
+            expectation: Expectation::of(Expected::Request),
+            slots: BTreeMap::new(),
+            customer_system: CustomerSystem::default(),
+            handoff_storage: HandoffStorage::default(),
+            over: false,
+            parts,
+        }
+    }
+
+    /// From here on the customer system is like this.
+    pub fn set_customer_system(&mut self, customer_system: CustomerSystem) {
+        self.customer_system = customer_system;
+    }
+
+    /// From here on hand-offs can be stored, or cannot.
+    pub fn set_handoff_storage(&mut self, handoff_storage: HandoffStorage) {
+        self.handoff_storage = handoff_storage;
+    }
+
+    /// The call is answered. A number that the customer system knows brings the caller's record.
+    pub async fn start(&mut self, caller_number: Option<&str>) -> TextTurn {
+        let caller = match (caller_number, self.customer_system) {
+            (Some(number), CustomerSystem::Up) => {
+                let parts = &self.parts;
+                caller_record(&parts.config, &parts.actions, self.call, number).await
+            }
+            _ => BTreeMap::new(),
+        };
+        let mut turn = TextTurn::begin(self.conversation.step());
+        self.converse(ConversationInput::Started { caller }, &mut turn).await;
+        turn
+    }
+
+    /// The caller says something.
+    ///
+    /// # Errors
+    /// The classifier failed.
+    pub async fn say(&mut self, words: &str) -> Result<TextTurn, UnderstandingError> {
+        let mut turn = TextTurn::begin(self.conversation.step());
+        if self.over {
+            return Ok(turn);
+        }
+        let understander = Arc::clone(&self.parts.understander);
+        let text = Pii::new(words.to_owned());
+        let understanding = {
+            let text = text.clone();
+            tokio::task::spawn_blocking(move || understander.understand(text.expose()))
+                .await
+                .map_err(|_| UnderstandingError::Stopped)??
+        };
+        turn.understanding = Some(understanding.clone());
+        let confidence = 1.0;
+        let before_question = false;
+        let input = ConversationInput::Heard { text, confidence, understanding, before_question };
+        self.converse(input, &mut turn).await;
+        Ok(turn)
+    }
+
+    /// The caller presses keys and then waits.
+    pub async fn key(&mut self, keys: &str) -> TextTurn {
+        let mut turn = TextTurn::begin(self.conversation.step());
+        let mut pressed = String::new();
+        for key in keys.chars().filter(|key| !key.is_whitespace()) {
+            if let Some(whole) = self.press(&mut pressed, key) {
+                self.deliver(whole, &mut turn).await;
+            }
+        }
+        if !pressed.is_empty() {
+            self.deliver(pressed, &mut turn).await;
+        }
+        turn
+    }
+
+    /// The caller says nothing where something is expected.
+    pub async fn keep_silent(&mut self) -> TextTurn {
+        let mut turn = TextTurn::begin(self.conversation.step());
+        if !self.over {
+            self.converse(ConversationInput::Silence, &mut turn).await;
+        }
+        turn
+    }
+
+    /// The conversation as it stands.
+    pub const fn conversation(&self) -> &Conversation {
+        &self.conversation
+    }
+
+    /// The latest value of every slot that was filled in this call, finished tasks included.
+    pub const fn slots(&self) -> &BTreeMap<SlotName, SlotValue> {
+        &self.slots
+    }
+
+    /// Whether we have hung up.
+    pub const fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Collects keys until they make an answer, as on the telephone.
+    fn press(&self, pressed: &mut String, key: char) -> Option<String> {
+        let Some(keys_max) = self.expectation.keys_max else {
+            return (key == '0').then(|| key.to_string());
+        };
+        match key {
+            '#' => return (!pressed.is_empty()).then(|| std::mem::take(pressed)),
+            // For money it is the decimal point.
+            '*' if self.expectation.expected != Expected::Slot(SlotKind::Money) => pressed.clear(),
+            key => pressed.push(key),
+        }
+        let complete = !pressed.is_empty() && pressed.len() >= keys_max;
+        complete.then(|| std::mem::take(pressed))
+    }
+
+    async fn deliver(&mut self, keys: String, turn: &mut TextTurn) {
+        if self.over {
+            return;
+        }
+        let input = ConversationInput::Keyed { keys: Pii::new(keys), before_question: false };
+        self.converse(input, turn).await;
+    }
+
+    /// Hands an input to the conversation, does what it says, and hands in what comes of that.
+    async fn converse(&mut self, input: ConversationInput, turn: &mut TextTurn) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let acts = self.conversation.handle(input);
+            self.note_slots(turn);
+            for act in acts {
+                inputs.extend(self.carry_out(act, turn).await);
+            }
+        }
+        turn.next = self.conversation.step();
+    }
+
+    async fn carry_out(&mut self, act: DialogAct, turn: &mut TextTurn) -> Vec<ConversationInput> {
+        match act {
+            DialogAct::Say(phrase) => turn.events.push(TextEvent::Said(phrase)),
+            DialogAct::Listen(expectation) => self.expectation = expectation,
+            DialogAct::RunAction { run, action, inputs } => {
+                let (pace, result) = self.run_action(run, &action, inputs).await;
+                turn.events.push(TextEvent::Acted { action, result: result.clone() });
+                let finished = ConversationInput::ActionFinished { run, result };
+                return match pace {
+                    Pace::Quick => vec![finished],
+                    Pace::Slow => vec![ConversationInput::ActionSlow, finished],
+                };
+            }
+            DialogAct::HandOff(request) => {
+                let stored = self.handoff_storage == HandoffStorage::Works;
+                turn.events.push(TextEvent::HandedOff { request, stored });
+                return vec![ConversationInput::HandoffStored { stored }];
+            }
+            DialogAct::HangUp { reason } => {
+                self.over = true;
+                turn.events.push(TextEvent::HungUp { reason });
+            }
+        }
+        Vec::new()
+    }
+
+    async fn run_action(
+        &self,
+        run: ActionRunId,
+        action: &ActionName,
+        inputs: BTreeMap<String, Pii<String>>,
+    ) -> (Pace, ActionResult) {
+        match self.customer_system {
+            CustomerSystem::Up => {}
+            CustomerSystem::Down => return (Pace::Quick, Err(FailureWords::Unavailable)),
+            CustomerSystem::Silent => return (Pace::Slow, Err(FailureWords::Timeout)),
+        }
+        let work = self.parts.actions.run(ActionRequest {
+            action: action.as_str().to_owned(),
+            inputs,
+            idempotency_key: format!("{}-{run}", self.call),
+        });
+        tokio::pin!(work);
+        let (pace, outcome) = match tokio::time::timeout(PATIENCE, &mut work).await {
+            Ok(outcome) => (Pace::Quick, outcome),
+            Err(_) => (Pace::Slow, work.await),
+        };
+        (pace, outcome.map_err(|failure| failure_words(failure.kind)))
+    }
+
+    fn note_slots(&mut self, turn: &mut TextTurn) {
+        for (name, value) in self.conversation.known_slots() {
+            if self.slots.get(name) == Some(value) {
+                continue;
+            }
+            turn.slots.retain(|(slot, _)| slot != name);
+            turn.slots.push((name.clone(), value.clone()));
+            self.slots.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+/// Whether an action kept the caller waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    Quick,
+    Slow,
+}
