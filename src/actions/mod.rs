@@ -7,9 +7,12 @@
 mod demo_crm;
 mod failure;
 mod http;
+mod sql;
+mod sqlite;
 
 pub use demo_crm::{DemoCrm, DemoCrmError, Table};
 pub use failure::{ActionFailure, ActionOutcome, FailureKind};
+pub use sql::{SeedError, reset_databases};
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,6 +24,7 @@ use crate::config::{ActionConfig, Config, ConnectorConfig};
 
 use self::demo_crm::Operation;
 use self::http::HttpConnector;
+use self::sql::{SqlConnector, SqlGate};
 
 /// One run of a declared action.
 #[derive(Debug, Clone)]
@@ -63,11 +67,15 @@ pub enum ActionsError {
     /// The demo CRM's file cannot be made.
     #[error(transparent)]
     DemoCrm(#[from] DemoCrmError),
+    /// A database cannot be made from its seed.
+    #[error(transparent)]
+    Seed(#[from] SeedError),
 }
 
 enum Connector {
     DemoCrm(Operation),
     Http(Box<HttpConnector>),
+    Sql(Box<SqlConnector>),
 }
 
 struct Action {
@@ -78,6 +86,7 @@ struct Action {
 struct Inner {
     actions: BTreeMap<String, Action>,
     demo_crm: DemoCrm,
+    sql_gate: SqlGate,
 }
 
 /// All declared actions, ready to run. Cheap to clone.
@@ -95,12 +104,13 @@ impl fmt::Debug for Actions {
 impl Actions {
     /// Makes every declared action ready. If one uses the demo CRM and its file does not exist, the
     /// file is made with the seed; a file that exists but cannot be used is left alone, and its
-    /// actions answer `unavailable` until it can.
+    /// actions answer `unavailable` until it can. The same goes for a database with a seed.
     ///
     /// # Errors
     /// [`ActionsError`] when a declaration cannot work.
     pub async fn open(config: &Config) -> Result<Self, ActionsError> {
         let client = http::client().map_err(ActionsError::Client)?;
+        let sql_gate = SqlGate::new();
         let mut actions = BTreeMap::new();
         for (name, declared) in &config.actions {
             let connector = match &declared.connector {
@@ -112,6 +122,10 @@ impl Actions {
                     let http = HttpConnector::new(client.clone(), http, token);
                     Connector::Http(Box::new(http))
                 }
+                ConnectorConfig::Sql(sql) => {
+                    let sql = SqlConnector::new(declared, sql, sql_gate.clone());
+                    Connector::Sql(Box::new(sql))
+                }
             };
             actions.insert(name.clone(), Action { declared: declared.clone(), connector });
         }
@@ -119,7 +133,15 @@ impl Actions {
         if config.uses_demo_crm() {
             demo_crm.create_if_missing().await?;
         }
-        Ok(Self { inner: Arc::new(Inner { actions, demo_crm }) })
+        for (database, seed) in config.seeded_databases() {
+            sql::create_if_missing(database, seed).await?;
+        }
+        for action in actions.values() {
+            if let Connector::Sql(sql) = &action.connector {
+                sql.check().await?;
+            }
+        }
+        Ok(Self { inner: Arc::new(Inner { actions, demo_crm, sql_gate }) })
     }
 
     /// Runs one action within its declared time.
@@ -144,6 +166,7 @@ impl Actions {
                     self.inner.demo_crm.run(*operation, &request, limit).await
                 }
                 Connector::Http(http) => http.run(&request, declared.changes_state, limit).await,
+                Connector::Sql(sql) => sql.run(&request, limit).await,
             }
         };
         let mut outputs = match tokio::time::timeout(limit, work).await {
@@ -161,6 +184,7 @@ impl Actions {
     /// Waits until nothing is being written any more. Runs that are still going finish or time out.
     pub async fn close(&self) {
         self.inner.demo_crm.settle().await;
+        self.inner.sql_gate.settle().await;
     }
 }
 

@@ -1,11 +1,11 @@
-//! `frontdoor crm`: the demo CRM, shown and put back to its seed.
+//! `frontdoor crm`: the demo CRM, shown and put back to its seed, and databases that have one.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
 use clap::{Args, Subcommand};
 
-use crate::actions::{DemoCrm, DemoCrmError};
+use crate::actions::{DemoCrm, DemoCrmError, SeedError, reset_databases};
 use crate::config::Config;
 
 use super::table::write_table;
@@ -19,7 +19,7 @@ pub struct CrmArgs {
 
 #[derive(Debug, Subcommand)]
 enum CrmCommand {
-    /// Put every customer back to the seed; undoes all transfers, blocked cards and addresses
+    /// Put every customer back to the seed, and every database that has one; undoes all changes
     Reset,
     /// Offer the demo CRM over HTTP, for an action of kind "http" to talk to
     Serve {
@@ -41,6 +41,9 @@ pub enum CrmCommandError {
     /// The demo CRM.
     #[error(transparent)]
     DemoCrm(#[from] DemoCrmError),
+    /// A database with a seed.
+    #[error(transparent)]
+    Seed(#[from] SeedError),
     /// The address.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -67,6 +70,13 @@ pub async fn run(
     let crm = DemoCrm::new(path.clone());
     match args.command {
         CrmCommand::Reset => {
+            let databases = reset_databases(config).await?;
+            for database in &databases {
+                writeln!(out, "{}: as in the seed", database.display())?;
+            }
+            if !databases.is_empty() && !config.uses_demo_crm() {
+                return Ok(());
+            }
             crm.reset().await?;
             let customers = crm.tables(None).await?.first().map_or(0, |table| table.rows.len());
             writeln!(out, "{}: {customers} customers as in the seed", path.display())?;

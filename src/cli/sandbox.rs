@@ -1,6 +1,8 @@
-//! A copy of the demo customer system that nobody else uses, and what the actions talk to.
+//! A copy of the customer system that nobody else uses, and what the actions talk to.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::PathBuf;
 
 use anyhow::Context;
 use tempfile::TempDir;
@@ -26,6 +28,15 @@ impl Sandbox {
             .context("cannot make a temporary folder")?;
         let mut config = config.clone();
         config.server.data_dir = folder.path().to_owned();
+        for action in config.actions.values_mut() {
+            // A database that has a seed is made anew from it.
+            if let ConnectorConfig::Sql(sql) = &mut action.connector
+                && sql.seed.is_some()
+            {
+                let name = sql.database.file_name().unwrap_or(OsStr::new("database.sqlite"));
+                sql.database = folder.path().join(name);
+            }
+        }
         Ok(Self { config, _folder: folder })
     }
 
@@ -35,12 +46,28 @@ impl Sandbox {
     }
 }
 
-/// The systems other than the demo customer system that actions talk to, each once.
+/// The customer system's databases that frontdoor itself can make: the demo's, and those that have
+/// a seed.
+pub(super) fn own_databases(config: &Config) -> BTreeSet<PathBuf> {
+    let actions = config.actions.values();
+    actions
+        .filter_map(|action| match &action.connector {
+            ConnectorConfig::DemoCrm { .. } => Some(config.demo_crm_path()),
+            ConnectorConfig::Sql(sql) => sql.seed.is_some().then(|| sql.database.clone()),
+            ConnectorConfig::Http(_) => None,
+        })
+        .collect()
+}
+
+/// The systems that actions talk to and that frontdoor cannot make a copy of, each once.
 pub(super) fn outside_systems(config: &Config) -> BTreeSet<String> {
     let actions = config.actions.values();
     actions
         .filter_map(|action| match &action.connector {
             ConnectorConfig::DemoCrm { .. } => None,
+            ConnectorConfig::Sql(sql) => {
+                sql.seed.is_none().then(|| sql.database.display().to_string())
+            }
             ConnectorConfig::Http(http) => Some(host_of(http)),
         })
         .collect()

@@ -62,9 +62,9 @@ mod tests {
         let scores = [("balance", 0.91), ("transfer", 0.05), ("greeting", 0.04)];
         let intents = scores
             .map(|(name, confidence)| IntentScore { intent: IntentName::new(name), confidence });
-        let inside = Understanding { intents: intents.to_vec(), out_of_scope: -1.2 };
+        let inside = Understanding::of(intents.to_vec(), -1.2);
         assert_eq!(understanding(&inside), "balance 0.91, then transfer 0.05; in scope (-1.20)");
-        let outside = Understanding { intents: Vec::new(), out_of_scope: 0.5 };
+        let outside = Understanding::of(Vec::new(), 0.5);
         assert_eq!(understanding(&outside), "nothing; out of scope (+0.50)");
     }
 

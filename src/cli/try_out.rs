@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::sandbox::{Sandbox, outside_systems};
+use super::sandbox::{Sandbox, outside_systems, own_databases};
 use super::telling;
 use crate::actions::Actions;
 use crate::config::Config;
@@ -97,19 +97,12 @@ fn introduce(out: &mut impl Write, parts: &TextCallParts, copied: bool) -> io::R
         generation.profile,
         generation.intents.len()
     )?;
-    if parts.config.uses_demo_crm() {
-        let path = parts.config.demo_crm_path();
+    for path in own_databases(&parts.config) {
+        let name = path.display();
         if copied {
-            writeln!(
-                out,
-                "customer system: a fresh copy of the demo database, thrown away at the end"
-            )?;
+            writeln!(out, "customer system: a fresh copy of the database, thrown away at the end")?;
         } else {
-            writeln!(
-                out,
-                "customer system: the demo database {}. Changes are real!",
-                path.display()
-            )?;
+            writeln!(out, "customer system: the database {name}. Changes are real!")?;
         }
     }
     for host in outside_systems(&parts.config) {

@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use super::sql::SqlActionConfig;
 
 /// A whole `frontdoor.toml` that makes sense.
 #[derive(Debug, Clone)]
@@ -63,6 +65,15 @@ impl Config {
     /// Whether any action uses the built-in demo CRM.
     pub fn uses_demo_crm(&self) -> bool {
         self.actions.values().any(|a| matches!(a.connector, ConnectorConfig::DemoCrm { .. }))
+    }
+
+    /// Databases that can be made anew, each with the SQL it is made from.
+    pub fn seeded_databases(&self) -> BTreeMap<&Path, &Path> {
+        let sql = self.actions.values().filter_map(|action| match &action.connector {
+            ConnectorConfig::Sql(sql) => Some(sql),
+            _ => None,
+        });
+        sql.filter_map(|sql| Some((sql.database.as_path(), sql.seed.as_deref()?))).collect()
     }
 }
 
@@ -261,6 +272,7 @@ impl ActionConfig {
         match &self.connector {
             ConnectorConfig::DemoCrm { outputs } => outputs.iter().map(String::as_str).collect(),
             ConnectorConfig::Http(http) => http.outputs.keys().map(String::as_str).collect(),
+            ConnectorConfig::Sql(sql) => sql.outputs.keys().map(String::as_str).collect(),
         }
     }
 }
@@ -275,6 +287,8 @@ pub enum ConnectorConfig {
     },
     /// By a request to the organisation's own system.
     Http(Box<HttpActionConfig>),
+    /// By a transaction on the organisation's own database.
+    Sql(Box<SqlActionConfig>),
 }
 
 /// The methods an action may use.

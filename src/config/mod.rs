@@ -8,9 +8,11 @@ mod checked;
 mod error;
 mod locate;
 mod raw;
+mod sql;
 mod suggest;
 mod validate;
 mod validate_actions;
+mod validate_sql;
 
 pub use checked::{
     ActionConfig, CallerLookupConfig, Config, ConnectorConfig, ConversationConfig, HandoffConfig,
@@ -19,6 +21,7 @@ pub use checked::{
     UnderstandingConfig, VerificationConfig, VoiceConfig, WebhookConfig,
 };
 pub use error::{ConfigError, Problem};
+pub use sql::{SqlActionConfig, SqlEffect, SqlRefusal, SqlStatement, TODAY};
 pub use suggest::{did_you_mean, nearest};
 
 use std::ffi::OsString;

@@ -130,14 +130,26 @@ pub(super) struct RawAction {
     pub headers: Option<BTreeMap<String, String>>,
     pub body: Option<toml::Table>,
     pub failures: Option<BTreeMap<String, String>>,
+    pub database: Option<String>,
+    pub seed: Option<String>,
+    pub statements: Option<Vec<String>>,
+    pub refuse: Option<Vec<RawRefusal>>,
 }
 
-/// Names for the demo CRM, which knows what they are; names with JSON pointers for HTTP.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRefusal {
+    pub when: String,
+    pub word: String,
+}
+
+/// Names for the demo CRM, which knows what they are; names with JSON pointers for HTTP, with
+/// columns for SQL.
 #[derive(Debug, Deserialize)]
 #[serde(
     untagged,
     expecting = "outputs must be a list of names (kind = \"demo_crm\") or a table of names with \
-                 JSON pointers (kind = \"http\")"
+                 JSON pointers (kind = \"http\") or columns (kind = \"sql\")"
 )]
 pub(super) enum RawOutputs {
     Names(Vec<String>),

@@ -168,6 +168,107 @@ fn http_actions_get_safe_defaults() {
     assert_eq!(body.fill(&|_| None), Err("id".to_owned()));
 }
 
+fn sql(lines: &str) -> String {
+    format!("{SERVER}[actions.\"a.b\"]\nkind = \"sql\"\ninputs = [\"id\", \"day\"]\n{lines}\n")
+}
+
+const READ: &str = "database = \"sqlite:a.db\"\nstatements = [\"SELECT b FROM c WHERE d = :id\"]";
+
+#[test]
+fn sql_actions_are_checked() {
+    for (lines, expected) in [
+        ("", "has no database"),
+        ("database = \"sqlite:a.db\"", ":3: actions.\"a.b\": does nothing"),
+        ("database = \"a.db\"\nstatements = [\"SELECT 1\"]", "which kind of database"),
+        ("database = \"sqlite:\"\nstatements = [\"SELECT 1\"]", "names no file"),
+        ("database = \"sqlite::memory:\"\nstatements = [\"SELECT 1\"]", "is in memory"),
+        ("database = \"sqlite:a?mode=ro\"\nstatements = [\"SELECT 1\"]", "options behind"),
+        (
+            "database = \"sqlite:a.db\"\nstatements = [\"SELECT 1\", \"SELECT :dya\"]",
+            ":7: actions.\"a.b\".statements: statement 2 uses :dya, which is not among the inputs. \
+             Did you mean `day`?",
+        ),
+        (
+            "database = \"sqlite:a.db\"\nstatements = [\"SELECT :tody\"]",
+            "statement 1 uses :tody, which is not among the inputs. Did you mean `today`?",
+        ),
+        ("database = \"sqlite:a.db\"\nstatements = [\"DROP TABLE c\"]", "begins with DROP"),
+        (&format!("{READ}\noutputs = [\"x\"]"), "is a list"),
+        (&format!("{READ}\noutputs = {{ x = \" \" }}"), "x: names no column"),
+        (
+            "database = \"sqlite:a.db\"\nstatements = [\"DELETE FROM c\"]\noutputs = { x = \"y\" }",
+            "yields no row",
+        ),
+        (
+            "database = \"sqlite:a.db\"\nstatements = [\"DELETE FROM c\"]\nchanges_state = false",
+            ":8: actions.\"a.b\".changes_state: must be true",
+        ),
+        (&format!("{READ}\nfailures = {{ \"no row\" = \"x\" }}"), "Did you mean `no rows`?"),
+        (&format!("{READ}\nfailures = {{ constraint = \"Not OK!\" }}"), "cannot stand under"),
+        (
+            &format!("{READ}\nrefuse = [{{ when = \"SELECT :idd\", word = \"no\" }}]"),
+            "refuse: entry 1 uses :idd",
+        ),
+        (
+            &format!("{READ}\nrefuse = [{{ when = \"DELETE FROM c\", word = \"no\" }}]"),
+            "entry 1 changes something",
+        ),
+        (
+            &format!("{READ}\nrefuse = [{{ when = \"SELECT 1\", word = \"this is too long\" }}]"),
+            "entry 1: \"this is too long\" cannot stand",
+        ),
+        (&format!("{READ}\nrefuse = [{{ when = \"SELECT 1\" }}]"), "missing field `word`"),
+        (&format!("{READ}\nurl = \"http://h/\""), "url: belongs to kind = \"http\""),
+    ] {
+        let message = complaint(&sql(lines));
+        assert!(message.contains(expected), "{expected}\nnot in\n{message}");
+    }
+    let secret = complaint(&sql("database = \"postgres://u:hunter2@h/d\"\nstatements = []"));
+    assert!(secret.contains("\"postgres\" is not a database that can be used"), "{secret}");
+    assert!(!secret.contains("hunter2"), "{secret}");
+    let today = complaint(&sql(READ).replace("\"day\"", "\"today\""));
+    assert!(today.contains("cannot be an input"), "{today}");
+    let seeds = complaint(&format!(
+        "{}\nseed = \"a.sql\"\n[actions.\"a.c\"]\nkind = \"sql\"\ninputs = [\"id\"]\n{READ}\n\
+         seed = \"b.sql\"\n",
+        sql(READ)
+    ));
+    assert!(seeds.contains("the same database has another seed in actions.\"a.b\""), "{seeds}");
+    let http = complaint(&http("url = \"http://h/\"\ndatabase = \"sqlite:a\""));
+    assert!(http.contains("database: belongs to kind = \"sql\""), "{http}");
+    let demo = complaint(&format!(
+        "{SERVER}[actions.\"crm.x\"]\nkind = \"demo_crm\"\nchanges_state = false\nfailures = {{}}\n"
+    ));
+    assert!(demo.contains("belongs to kind = \"http\" or kind = \"sql\""), "{demo}");
+}
+
+#[test]
+fn sql_actions_get_safe_defaults() {
+    let read = parse(&sql(&format!("{READ}\noutputs = {{ x = \"b\" }}"))).expect("valid");
+    let action = &read.actions["a.b"];
+    let ConnectorConfig::Sql(details) = &action.connector else { panic!("sql") };
+    assert!(!action.changes_state);
+    assert_eq!(details.database, PathBuf::from("/etc/frontdoor/a.db"));
+    assert_eq!(details.statements[0].sql, "SELECT b FROM c WHERE d = ?1");
+    assert_eq!((details.no_rows.as_str(), details.constraint.as_str()), ("not found", "refused"));
+    assert_eq!(action.output_names(), ["x"]);
+    assert!(read.seeded_databases().is_empty());
+
+    let lines = "database = \"sqlite:~/b.db\"\nseed = \"b.sql\"\n\
+        statements = [\"SELECT 1\", \"UPDATE c SET d = :today WHERE e = :id\"]\n\
+        refuse = [{ when = \"SELECT 1 WHERE :day < :today\", word = \"past day\" }]\n\
+        failures = { \"no rows\" = \"none free\" }";
+    let change = parse(&sql(lines)).expect("valid");
+    let action = &change.actions["a.b"];
+    let ConnectorConfig::Sql(details) = &action.connector else { panic!("sql") };
+    assert!(action.changes_state);
+    assert_eq!(details.no_rows, "none free");
+    assert_eq!(details.refuse[0].word, "past day");
+    assert_eq!(details.refuse[0].when.parameters, ["day", "today"]);
+    let seeded: Vec<_> = change.seeded_databases().into_iter().collect();
+    assert_eq!(seeded, [(Path::new("/home/ops/b.db"), Path::new("/etc/frontdoor/b.sql"))]);
+}
+
 #[test]
 fn verifications_ask_for_exactly_what_is_checked() {
     let action = "[actions.\"crm.verify_pin\"]\nkind = \"demo_crm\"\nchanges_state = false\n\

@@ -96,13 +96,13 @@ impl Checker<'_> {
 }
 
 /// Where relative paths and defaults come from.
-struct Places<'a> {
+pub(super) struct Places<'a> {
     folder: PathBuf,
     environment: &'a dyn Fn(&str) -> Option<OsString>,
 }
 
 impl Places<'_> {
-    fn resolve(&self, written: &str) -> PathBuf {
+    pub(super) fn resolve(&self, written: &str) -> PathBuf {
         match (written.strip_prefix("~/"), (self.environment)("HOME")) {
             (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
             _ => self.folder.join(written),
@@ -138,7 +138,7 @@ pub(super) fn validate(
             .dir
             .map_or_else(|| server.data_dir.join("recordings"), |dir| places.resolve(&dir)),
     };
-    let actions = validate_actions::actions(&mut check, raw.actions);
+    let actions = validate_actions::actions(&mut check, raw.actions, &places);
     let verifications = validate_actions::verifications(&mut check, raw.verifications, &actions);
     let caller_lookup = raw.caller_lookup.map(|lookup| {
         validate_actions::caller_lookup(&mut check, &lookup.action, &actions);

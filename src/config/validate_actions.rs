@@ -8,9 +8,10 @@ use super::checked::{
 };
 use super::raw::{RawAction, RawOutputs, RawVerification};
 use super::suggest::did_you_mean;
-use super::validate::Checker;
+use super::validate::{Checker, Places};
+use super::validate_sql;
 
-const KINDS: [&str; 2] = ["demo_crm", "http"];
+const KINDS: [&str; 3] = ["demo_crm", "http", "sql"];
 const METHODS: [HttpMethod; 5] =
     [HttpMethod::Get, HttpMethod::Post, HttpMethod::Put, HttpMethod::Patch, HttpMethod::Delete];
 /// Further tries of a request that may be repeated.
@@ -21,13 +22,22 @@ const LOOKUP_INPUT: &str = "phone";
 pub(super) fn actions(
     check: &mut Checker<'_>,
     raw: BTreeMap<String, RawAction>,
+    places: &Places<'_>,
 ) -> BTreeMap<String, ActionConfig> {
-    raw.into_iter()
-        .filter_map(|(name, raw)| action(check, &name, raw).map(|action| (name, action)))
-        .collect()
+    let actions: BTreeMap<String, ActionConfig> = raw
+        .into_iter()
+        .filter_map(|(name, raw)| action(check, &name, raw, places).map(|action| (name, action)))
+        .collect();
+    validate_sql::one_seed_per_database(check, &actions);
+    actions
 }
 
-fn action(check: &mut Checker<'_>, name: &str, raw: RawAction) -> Option<ActionConfig> {
+fn action(
+    check: &mut Checker<'_>,
+    name: &str,
+    raw: RawAction,
+    places: &Places<'_>,
+) -> Option<ActionConfig> {
     let here = ["actions", name];
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '.';
     if name.is_empty() || !name.chars().all(fits) || name.split('.').any(str::is_empty) {
@@ -37,9 +47,13 @@ fn action(check: &mut Checker<'_>, name: &str, raw: RawAction) -> Option<ActionC
     let timeout_ms =
         check.number(&["actions", name, "timeout_ms"], raw.timeout_ms, 3000, 50..=60_000).into();
     let inputs = raw.inputs.clone();
+    if let Some(kind) = raw.kind.as_deref().filter(|kind| KINDS.contains(kind)) {
+        foreign_keys(check, name, kind, &raw);
+    }
     let (connector, changes_state) = match raw.kind.as_deref() {
         Some("demo_crm") => demo_crm(check, name, raw),
         Some("http") => http(check, name, raw)?,
+        Some("sql") => validate_sql::sql(check, name, raw, places)?,
         Some(kind) => {
             let hint =
                 did_you_mean(kind, KINDS).unwrap_or_else(|| format!("Kinds: {}", KINDS.join(", ")));
@@ -57,6 +71,36 @@ fn action(check: &mut Checker<'_>, name: &str, raw: RawAction) -> Option<ActionC
     Some(ActionConfig { name: name.to_owned(), inputs, changes_state, timeout_ms, connector })
 }
 
+/// Keys that another kind takes.
+fn foreign_keys(check: &mut Checker<'_>, name: &str, kind: &str, raw: &RawAction) {
+    let keys: [(&str, bool, &[&str]); 12] = [
+        ("method", raw.method.is_some(), &["http"]),
+        ("url", raw.url.is_some(), &["http"]),
+        ("idempotent", raw.idempotent.is_some(), &["http"]),
+        ("retries", raw.retries.is_some(), &["http"]),
+        ("bearer_env", raw.bearer_env.is_some(), &["http"]),
+        ("headers", raw.headers.is_some(), &["http"]),
+        ("body", raw.body.is_some(), &["http"]),
+        ("failures", raw.failures.is_some(), &["http", "sql"]),
+        ("database", raw.database.is_some(), &["sql"]),
+        ("seed", raw.seed.is_some(), &["sql"]),
+        ("statements", raw.statements.is_some(), &["sql"]),
+        ("refuse", raw.refuse.is_some(), &["sql"]),
+    ];
+    for (key, given, kinds) in keys {
+        if given && !kinds.contains(&kind) {
+            let kinds: Vec<String> = kinds.iter().map(|kind| format!("\"{kind}\"")).collect();
+            check.problem(
+                &["actions", name, key],
+                format!(
+                    "belongs to kind = {}. Remove it, or change the kind",
+                    kinds.join(" or kind = ")
+                ),
+            );
+        }
+    }
+}
+
 fn duplicates(check: &mut Checker<'_>, path: &[&str], names: &[String]) {
     for (index, name) in names.iter().enumerate() {
         if names[..index].contains(name) {
@@ -66,24 +110,6 @@ fn duplicates(check: &mut Checker<'_>, path: &[&str], names: &[String]) {
 }
 
 fn demo_crm(check: &mut Checker<'_>, name: &str, raw: RawAction) -> (ConnectorConfig, bool) {
-    let http_only = [
-        ("method", raw.method.is_some()),
-        ("url", raw.url.is_some()),
-        ("idempotent", raw.idempotent.is_some()),
-        ("retries", raw.retries.is_some()),
-        ("bearer_env", raw.bearer_env.is_some()),
-        ("headers", raw.headers.is_some()),
-        ("body", raw.body.is_some()),
-        ("failures", raw.failures.is_some()),
-    ];
-    for (key, given) in http_only {
-        if given {
-            check.problem(
-                &["actions", name, key],
-                "belongs to kind = \"http\". Remove it, or change the kind",
-            );
-        }
-    }
     let outputs = match raw.outputs {
         None => Vec::new(),
         Some(RawOutputs::Names(names)) => names,

@@ -255,11 +255,17 @@ impl Conversation {
         self.acts.push(DialogAct::HandOff(Box::new(request)));
     }
 
+    /// Where callers go who just want somebody. An emergency goes to a person at once as well, but
+    /// its queue is not for everybody: of several, the least urgent is taken.
     fn default_queue(&self) -> Option<QueueName> {
-        let mut intents = self.generation.intents.iter();
-        let to_person = intents.find(|intent| intent.person == PersonRule::AtOnce);
+        let urgency = |name: &QueueName| {
+            self.generation.queues.get(name).map_or(u8::MAX, |queue| u8::MAX - queue.priority)
+        };
+        let intents = self.generation.intents.iter();
+        let to_person = intents.filter(|intent| intent.person == PersonRule::AtOnce);
         to_person
-            .and_then(|intent| intent.handoff.clone())
+            .filter_map(|intent| intent.handoff.clone())
+            .min_by_key(urgency)
             .or_else(|| self.generation.queues.keys().next().cloned())
     }
 

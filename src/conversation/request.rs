@@ -97,8 +97,11 @@ impl Conversation {
         self.partial = None;
         self.last_intent = Some((name.clone(), confidence, words.clone()));
         if intent.person == PersonRule::AtOnce {
-            let queue = intent.handoff.clone();
-            return self.request_person(HandoffReason::Asked, queue);
+            self.say_variant(intent.name.as_str(), &intent.then_say, &Default::default());
+            // Who has chest pain did not ask for a person, but is to get one.
+            let asked = intent.handoff == self.default_queue();
+            let reason = if asked { HandoffReason::Asked } else { HandoffReason::Policy };
+            return self.request_person(reason, intent.handoff);
         }
         let mut task = Task {
             intent: name,

@@ -238,6 +238,33 @@ fn the_pin_is_secret_and_in_no_handoff() {
 }
 
 #[test]
+fn an_emergency_goes_to_its_own_queue_and_nobody_else_does() {
+    // Any intent may lead to a person at once. This one comes first in the order of the files.
+    let mut changed = (*generation()).clone();
+    let urgent = changed.intents.iter_mut().find(|intent| intent.name.as_str() == "branch_hours");
+    let urgent = urgent.expect("the demo profile has it");
+    urgent.person = PersonRule::AtOnce;
+    urgent.handoff = Some(QueueName::new("cards"));
+    let changed = Arc::new(changed);
+
+    let mut talk = Talk::new(&[]);
+    talk.conversation.generation = Arc::clone(&changed);
+    talk.ask("when are you open", "branch_hours");
+    assert!(talk.last_words().contains("weekdays"), "its words come first: {}", talk.last_words());
+    assert_eq!(talk.handoff().queue.as_str(), "cards");
+    assert_eq!(talk.handoff().priority, 2);
+    assert_eq!(talk.handoff().reason, HandoffReason::Policy);
+
+    for words in ["operator", "I want to talk to somebody"] {
+        let mut talk = Talk::new(&[]);
+        talk.conversation.generation = Arc::clone(&changed);
+        talk.ask(words, "talk_to_person");
+        assert_eq!(talk.handoff().queue.as_str(), "front_desk", "{words}");
+        assert_eq!(talk.handoff().reason, HandoffReason::Asked, "{words}");
+    }
+}
+
+#[test]
 fn a_known_caller_is_asked_for_the_pin_only() {
     let mut talk = Talk::new(&[("account_number", "12345678"), ("first_name", "Alex")]);
     talk.ask("what's my checking balance", "balance");

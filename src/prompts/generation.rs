@@ -519,7 +519,8 @@ pub enum PersonRule {
     /// Only when it cannot be done here.
     #[default]
     IfNeeded,
-    /// At once: asking for a person is what it *is* (`person: yes`).
+    /// At once, with no more than `## Then say` before: asking for a person is what it *is*, or it
+    /// cannot wait (`person: yes`).
     AtOnce,
     /// After its questions are asked and `## Then say` is said (`person: afterwards`).
     Afterwards,

@@ -1,4 +1,4 @@
-//! The demo profile is sound, and every broken tree is refused in the words it should be.
+//! The demo profiles are sound, and every broken tree is refused in the words it should be.
 //!
 //! A folder below `tests/fixtures/prompts` holds the files in which it differs from
 //! `prompts/bank`, and `expected.txt` with the findings. `BLESS=1` rewrites `expected.txt`.
@@ -7,10 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use frontdoor::config::Config;
 use frontdoor::prompts::{
     ActionName, ActionSignature, Declared, Finding, Generation, PersonRule, Severity, SourceFile,
     VerificationName, VerificationSignature, parse,
 };
+use frontdoor::server::load_profile;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -115,9 +117,40 @@ fn the_demo_profile_is_sound_without_a_doubt() {
     assert!(generation.intents.iter().any(|intent| intent.person == PersonRule::AtOnce));
 }
 
+fn clinic() -> (Generation, Vec<Finding>) {
+    let config = Config::load(&root().join("clinic.toml")).unwrap_or_else(|e| panic!("{e}"));
+    load_profile(&config).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn the_second_demo_profile_is_sound_with_its_own_configuration() {
+    let (generation, warnings) = clinic();
+    assert_eq!(lines(&warnings), "");
+    for intent in &generation.intents {
+        let name = &intent.name;
+        let from: BTreeSet<usize> = intent.examples.iter().map(|example| example.line).collect();
+        assert!(from.len() >= 15, "{name} has {} example lines", from.len());
+        assert!(intent.tests.len() >= 4, "{name} has {} tests", intent.tests.len());
+        for said in [&intent.confirm, &intent.then_say] {
+            assert!(said.len() != 1 || name.as_str() == "opening_hours", "{name} has one wording");
+        }
+    }
+    for (pattern, variants) in &generation.patterns.says {
+        assert!((2..=3).contains(&variants.len()), "{pattern:?} has {} variants", variants.len());
+    }
+    let at_once: BTreeMap<&str, u8> = generation
+        .intents
+        .iter()
+        .filter(|intent| intent.person == PersonRule::AtOnce)
+        .filter_map(|intent| Some((intent.name.as_str(), intent.handoff.as_ref()?)))
+        .map(|(name, queue)| (name, generation.queues[queue].priority))
+        .collect();
+    assert_eq!(at_once, BTreeMap::from([("talk_to_person", 5), ("urgent_symptoms", 1)]));
+}
+
 #[test]
 fn no_demo_sentence_is_too_long_for_the_ear() {
-    for sentence in bank().fixed_sentences() {
+    for sentence in bank().fixed_sentences().into_iter().chain(clinic().0.fixed_sentences()) {
         for part in sentence.split_inclusive(['.', '?', '!']) {
             let count = part.split_whitespace().count();
             assert!(count <= 20, "{count} words: {part}");

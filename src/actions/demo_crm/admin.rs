@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,16 +9,14 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::SqliteJournalMode;
 use sqlx::{Connection, Row, SqliteConnection};
 
+use crate::actions::sqlite::{DAMAGED, LOCKED, primary_code, private_file};
+
 use super::money::dollars;
 use super::{DemoCrm, seed};
 
 static TABLES: Migrator = sqlx::migrate!("src/actions/demo_crm");
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// SQLite result codes SQLITE_CORRUPT and SQLITE_NOTADB.
-const DAMAGED: [i32; 2] = [11, 26];
-/// SQLite result codes SQLITE_BUSY and SQLITE_LOCKED.
-const LOCKED: [i32; 2] = [5, 6];
 
 /// Why the demo CRM's file cannot be made or shown.
 #[derive(Debug, thiserror::Error)]
@@ -104,12 +101,6 @@ impl DemoCrmError {
             source => Self::Tables { path: path.to_owned(), source },
         }
     }
-}
-
-/// The lowest byte of SQLite's result code: <https://www.sqlite.org/rescode.html>.
-fn primary_code(error: &sqlx::Error) -> Option<i32> {
-    let code = error.as_database_error()?.code()?;
-    Some(code.parse::<i32>().ok()? & 0xff)
 }
 
 /// A table to be shown.
@@ -291,13 +282,4 @@ fn remove_if_there(path: &Path) -> Result<(), DemoCrmError> {
         }
         _ => Ok(()),
     }
-}
-
-/// Makes sure that the file is there and, if it is new, that only its owner can read it.
-fn private_file(path: &Path) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
-    fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    Ok(())
 }

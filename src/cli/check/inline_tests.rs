@@ -138,7 +138,7 @@ mod tests {
             intent: IntentName::new(*name),
             confidence: *confidence,
         });
-        Understanding { intents: intents.collect(), out_of_scope }
+        Understanding::of(intents.collect(), out_of_scope)
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::database::{Change, ExpectedChange, Snapshot, compare};
 use super::scenario::{Expect, Scenario, Step};
 use crate::acd::handoff::HandoffReason;
 use crate::actions::Actions;
-use crate::cli::sandbox::Sandbox;
+use crate::cli::sandbox::{Sandbox, own_databases};
 use crate::cli::telling;
 use crate::config::Config;
 use crate::engine::understanding::Understander;
@@ -68,12 +68,11 @@ pub(super) async fn run(scenario: &Scenario, profile: &Profile, seed: u64) -> an
     Ok(running.finish(&before.changes_to(&after, &scenario.ignored_tables)))
 }
 
-/// The demo customer system's tables; none where it is not used.
+/// The customer system's tables; none where it is not ours.
 async fn snapshot(config: &Config) -> anyhow::Result<Snapshot> {
-    if !config.uses_demo_crm() {
+    let Some(path) = own_databases(config).into_iter().next() else {
         return Ok(Snapshot::default());
-    }
-    let path = config.demo_crm_path();
+    };
     Snapshot::take(&path).await.with_context(|| format!("cannot read {}", path.display()))
 }
 
