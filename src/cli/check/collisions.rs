@@ -34,6 +34,10 @@ enum Kind {
     NotThis,
 }
 
+/// How much nearer the other intent's sentence must be. Below it the classifier, which looks at all
+/// sentences, is rarely misled.
+const LEAD_MIN: f32 = 0.1;
+
 /// An example that is nearer to another intent's sentence than to any of its own.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Collision {
@@ -146,7 +150,7 @@ fn collision_of(
     // An intent with a single line has nothing of its own to be near to.
     let (_, own) = nearest(&|other| other.intent == example.intent)?;
     let (rival, rivals) = nearest(&|other| other.intent != example.intent)?;
-    (rivals > own && rivals >= LIKENESS_MIN).then(|| Collision {
+    (rivals >= own + LEAD_MIN && rivals >= LIKENESS_MIN).then(|| Collision {
         example: example.clone(),
         own,
         rival: rival.clone(),
@@ -184,7 +188,7 @@ mod tests {
         let mut embeddings = vec![at(0.0), at(10.0), at(18.0), at(60.0)];
         let found = collide(&sentences, &embeddings);
         let texts: Vec<&str> = found.iter().map(|one| one.example.text.as_str()).collect();
-        assert_eq!(texts, ["somebody used my card", "my card got stolen"]);
+        assert_eq!(texts, ["somebody used my card"]);
         assert_eq!(
             found[0].to_string(),
             "prompts/p/intents/dispute.md:20: \"somebody used my card\" sounds more like \"my card \

@@ -82,8 +82,14 @@ impl Table {
             key.push(wanted.len());
             wanted.push("rowid".to_owned());
         }
-        let cells: Vec<String> =
-            wanted.iter().map(|column| format!("CAST({column} AS TEXT)")).collect();
+        // Bytes that are no text are compared by their digits.
+        let cell_of = |column: &String| {
+            format!(
+                "CASE typeof({column}) WHEN 'blob' THEN hex({column}) \
+                 ELSE CAST({column} AS TEXT) END"
+            )
+        };
+        let cells: Vec<String> = wanted.iter().map(cell_of).collect();
         let sql = format!("SELECT {} FROM {}", cells.join(", "), quoted(name));
         let mut rows = BTreeMap::new();
         for row in &sqlx::query(&sql).fetch_all(&mut *connection).await? {
