@@ -189,7 +189,9 @@ impl Reveal {
         if self == Self::Full {
             return whole.clone();
         }
-        let digits: Vec<char> = whole.chars().filter(char::is_ascii_digit).collect();
+        // Of an address only the number: the digits of its host say nothing about the caller.
+        let user = whole.split_once('@').map_or(whole.as_str(), |(user, _)| user);
+        let digits: Vec<char> = user.chars().filter(char::is_ascii_digit).collect();
         match digits.len() {
             // Two of few would be most of it.
             0..=5 => "...".to_owned(),
@@ -332,7 +334,8 @@ mod tests {
     fn masks_keep_only_what_tells_calls_apart() {
         for (address, masked) in [
             ("+15550123", "...23"),
-            ("sip:5550123@10.0.0.1", "...01"),
+            ("sip:5550123@10.0.0.1", "...23"),
+            ("sip:anonymous@127.0.0.1:40712", "..."),
             ("sip:alex@example.com", "..."),
             ("12345", "..."),
         ] {
