@@ -18,6 +18,12 @@ impl IntentName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name as words (`lost card`): an example of what it is about, worth one more that a
+    /// caller gave where there are few.
+    pub fn as_words(&self) -> String {
+        self.0.replace(['_', '-'], " ").to_lowercase()
+    }
 }
 
 impl fmt::Display for IntentName {

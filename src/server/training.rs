@@ -28,6 +28,11 @@ impl Lessons {
     pub fn of(generation: &Generation) -> Self {
         let mut examples = generation.training();
         examples.extend(generation.faq_training());
+        // An intent's name and title say in other words what it is about.
+        for intent in &generation.intents {
+            examples.push((intent.name.clone(), intent.name.as_words()));
+            examples.push((intent.name.clone(), intent.title.clone()));
+        }
         let mut counter_examples = Vec::new();
         for negative in generation.negatives() {
             match negative.really {

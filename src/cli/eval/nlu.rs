@@ -40,6 +40,9 @@ pub struct NluArgs {
     /// Seeds, separated by commas
     #[arg(long, value_delimiter = ',', default_value = "0,1,2")]
     pub seeds: Vec<u64>,
+    /// Do not learn from the names of the intents, which count as one more sentence of each
+    #[arg(long)]
+    pub no_names: bool,
     /// Folder of the sentence encoder
     #[arg(long, value_name = "FOLDER")]
     pub encoder: Option<PathBuf>,
@@ -100,6 +103,16 @@ fn read(path: &Path, labels: Labels) -> anyhow::Result<Vec<Sentence>> {
     parse(&text, path, labels)
 }
 
+/// The names of the intents as sentences of theirs.
+fn names(sentences: &[Sentence]) -> Vec<Sentence> {
+    let intents: std::collections::BTreeSet<&IntentName> =
+        sentences.iter().map(|sentence| &sentence.intent).collect();
+    intents
+        .into_iter()
+        .map(|intent| Sentence { text: intent.as_words(), intent: intent.clone() })
+        .collect()
+}
+
 /// At most `shots` sentences of each intent.
 fn draw(sentences: &[Sentence], shots: Option<usize>, seed: u64) -> Vec<&Sentence> {
     let Some(shots) = shots else { return sentences.iter().collect() };
@@ -153,6 +166,8 @@ fn auroc(inside: &[f32], outside: &[f32]) -> f64 {
 
 struct Data {
     train: Vec<Sentence>,
+    /// Learned from as well, whatever is drawn.
+    names: Vec<Sentence>,
     test: Vec<Sentence>,
     oos: Vec<Sentence>,
     embeddings: HashMap<String, Embedding>,
@@ -169,7 +184,7 @@ impl Data {
 
     fn examine(&self, shots: Option<usize>, seed: u64) -> anyhow::Result<Outcome> {
         let mut examples = Vec::new();
-        for sentence in draw(&self.train, shots, seed) {
+        for sentence in draw(&self.train, shots, seed).into_iter().chain(&self.names) {
             examples.push((sentence.intent.clone(), self.embedding(&sentence.text)?.clone()));
         }
         let started = Instant::now();
@@ -300,7 +315,9 @@ pub(super) fn run(args: &NluArgs) -> anyhow::Result<()> {
     // All of the training set is the same for every seed.
     let seeds = if args.shots.is_some() { &args.seeds[..] } else { &args.seeds[..1] };
     let drawn = seeds.iter().flat_map(|&seed| draw(&train, args.shots, seed));
-    let embeddings = embed(&encoder, args.cache.as_deref(), drawn.chain(&test).chain(&oos))?;
+    let names = if args.no_names { Vec::new() } else { names(&train) };
+    let all = drawn.chain(&names).chain(&test).chain(&oos);
+    let embeddings = embed(&encoder, args.cache.as_deref(), all)?;
     let timed: Vec<&Sentence> = test.iter().take(TIMED).collect();
     let started = Instant::now();
     for sentence in &timed {
@@ -308,7 +325,7 @@ pub(super) fn run(args: &NluArgs) -> anyhow::Result<()> {
     }
     let encode_ms = started.elapsed().as_secs_f64() * 1000.0 / timed.len() as f64;
 
-    let data = Data { train, test, oos, embeddings };
+    let data = Data { train, names, test, oos, embeddings };
     let bar = progress_bar(seeds.len(), "training");
     let mut outcomes = Vec::new();
     for &seed in seeds {
