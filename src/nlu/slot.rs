@@ -51,8 +51,37 @@ pub enum SlotKind {
     OneOf(Vec<Choice>),
     /// A calendar date. Normal form: `2026-03-31`.
     Date,
+    /// A time of day. Normal form, on the 24-hour clock: `14:30`.
+    Time,
+    /// A phone number. Normal form: `+14155550123`, `+` and the digits for other countries, or
+    /// the digits alone where the country is not known.
+    Phone,
+    /// A US ZIP code. Normal form: `94103` or `94103-1234`.
+    Zip,
+    /// A UK postcode. Normal form: `SW1A 1AA`.
+    Postcode,
+    /// A payment card number. Always secret. Normal form: 13 to 19 digits with their check digit.
+    Card,
+    /// A person's name, or a part of it. Normal form: `Smith`, `O'Brien`, `Mary-Ann Jones`.
+    Name,
+    /// An email address. Normal form, in lower case: `john.smith@example.com`.
+    Email,
     /// Anything the caller says, kept as heard. Normal form: the text, trimmed.
     Text,
+}
+
+impl SlotKind {
+    /// Fewest and most digits of a value, for the kinds that are nothing but digits: such a value
+    /// may be said or keyed in pieces.
+    pub const fn digit_counts(&self) -> Option<(usize, usize)> {
+        match self {
+            Self::Digits { min, max } => Some((*min, *max)),
+            Self::Phone => Some((7, 15)),
+            Self::Zip => Some((5, 9)),
+            Self::Card => Some((13, 19)),
+            _ => None,
+        }
+    }
 }
 
 /// Where a value came from. Agents see it beside every value.

@@ -7,6 +7,8 @@ use super::number::{Part, cardinal, part};
 use super::token::{Token, correction, is_filler, tokens};
 use crate::base::Pii;
 
+pub use super::patch::{patch, patch_value};
+
 /// Digits after which a reading is given up: longer than any number a caller reads out.
 const DIGITS_MAX: usize = 40;
 /// Readings kept of each length; the cheapest win.
@@ -100,7 +102,8 @@ impl Run {
         self.readings.iter().filter(|reading| fits(&reading.digits, min, max)).collect()
     }
 
-    fn plain(&self) -> &str {
+    /// The digits of the likeliest reading.
+    pub fn plain(&self) -> &str {
         self.readings.first().map_or("", |reading| &reading.digits)
     }
 }
@@ -164,7 +167,7 @@ fn by_length(digits: String, min: usize) -> DigitsResult {
 }
 
 /// The number itself, where it was said twice in one go.
-fn said_twice(digits: &str) -> Option<&str> {
+pub(super) fn said_twice(digits: &str) -> Option<&str> {
     let (first, second) = digits.split_at(digits.len() / 2);
     (first == second && !first.is_empty()).then_some(first)
 }
@@ -199,6 +202,17 @@ fn pick_joined(runs: &[&Run], min: usize, max: usize, factor: f32) -> Option<Dig
     if runs.len() < 2 {
         return None;
     }
+    let joined = join(runs);
+    let best = joined.iter().find(|reading| fits(&reading.digits, min, max))?;
+    Some(DigitsMatch {
+        digits: Pii::new(best.digits.clone()),
+        confidence: confidence(best.cost) * factor * 0.75,
+        alternatives: Vec::new(),
+    })
+}
+
+/// The readings of runs one behind the other, cheapest first.
+pub(super) fn join(runs: &[&Run]) -> Vec<Reading> {
     let mut joined = vec![Reading { digits: String::new(), cost: 0 }];
     for run in runs {
         let mut longer = Vec::new();
@@ -215,16 +229,11 @@ fn pick_joined(runs: &[&Run], min: usize, max: usize, factor: f32) -> Option<Dig
         joined = longer;
     }
     joined.sort_by_key(|reading| reading.cost);
-    let best = joined.iter().find(|reading| fits(&reading.digits, min, max))?;
-    Some(DigitsMatch {
-        digits: Pii::new(best.digits.clone()),
-        confidence: confidence(best.cost) * factor * 0.75,
-        alternatives: Vec::new(),
-    })
+    joined
 }
 
 /// What a reading of this cost is worth.
-fn confidence(cost: u32) -> f32 {
+pub(super) fn confidence(cost: u32) -> f32 {
     match cost {
         0 => 0.95,
         1 => 0.85,
@@ -315,16 +324,24 @@ fn class(tokens: &[Token<'_>], at: usize) -> Class {
         "a" if matches!(next_part, Some(Part::Hundred | Part::Scale(_))) => Class::Strict,
         "double" | "triple" | "treble" if repeated(tokens, at).is_some() => Class::Strict,
         "oh" | "o" => Class::WeakZero,
-        "to" | "too" => Class::Homophone(2),
-        "tree" | "free" => Class::Homophone(3),
-        "for" | "fore" => Class::Homophone(4),
-        "ate" => Class::Homophone(8),
-        "of" => Class::Homophone(0),
-        "won" => Class::Homophone(1),
         "and" | "dash" | "hyphen" | "space" | "then" => Class::Filler,
         word if is_filler(word) => Class::Filler,
-        _ => Class::Stop,
+        word => homophone(word).map_or(Class::Stop, Class::Homophone),
     }
+}
+
+/// The digit that a word sounds like.
+pub(super) fn homophone(word: &str) -> Option<u8> {
+    let digit = match word {
+        "to" | "too" => 2,
+        "tree" | "free" => 3,
+        "for" | "fore" => 4,
+        "ate" => 8,
+        "of" => 0,
+        "won" => 1,
+        _ => return None,
+    };
+    Some(digit)
 }
 
 /// "The one that ends...", "one moment": no digit.

@@ -7,7 +7,7 @@ use super::choice::{self, ChoiceResult};
 use super::digits::{self, DigitsResult};
 use super::money::FoundMoney;
 use super::token::{Token, tokens};
-use super::{date, money};
+use super::{card, date, email, money, name, phone, postcode, time, zip_code};
 use crate::base::Pii;
 use crate::nlu::{Choice, SlotKind};
 
@@ -40,6 +40,16 @@ pub struct Filled {
     pub span: Range<usize>,
 }
 
+/// A value as a parser finds it. Not `Debug`: it holds what a caller said.
+pub(super) struct Found {
+    /// In normal form.
+    pub value: String,
+    /// 0 to 1.
+    pub confidence: f32,
+    /// Tokens.
+    pub place: Range<usize>,
+}
+
 /// Digits that may be taken from a sentence nobody asked a number in: fewer are too common.
 const VOLUNTEERED_DIGITS_MIN: usize = 3;
 /// What each of several values for one slot is worth until the caller was asked which.
@@ -61,6 +71,17 @@ pub fn fill(kind: &SlotKind, text: &str, context: &FillContext) -> Vec<Filled> {
         (SlotKind::Date, expectation) => {
             day(text, &tokens, context.today, expectation).into_iter().collect()
         }
+        (SlotKind::Time, expectation) => {
+            spanned(&tokens, time::find(&tokens, context.today, expectation))
+        }
+        (SlotKind::Phone, expectation) => spanned(&tokens, phone::find(&tokens, expectation)),
+        (SlotKind::Zip, expectation) => spanned(&tokens, zip_code::find(&tokens, expectation)),
+        (SlotKind::Postcode, expectation) => {
+            spanned(&tokens, postcode::find(text, &tokens, expectation))
+        }
+        (SlotKind::Card, expectation) => spanned(&tokens, card::find(&tokens, expectation)),
+        (SlotKind::Name, expectation) => spanned(&tokens, name::find(text, &tokens, expectation)),
+        (SlotKind::Email, expectation) => spanned(&tokens, email::find(text, &tokens, expectation)),
         (SlotKind::Text, Expectation::Asked) => whole_text(text).into_iter().collect(),
         (SlotKind::Text, Expectation::Volunteered) => Vec::new(),
     }
@@ -69,6 +90,16 @@ pub fn fill(kind: &SlotKind, text: &str, context: &FillContext) -> Vec<Filled> {
 /// The normal form of a date slot: `2026-03-31`.
 pub fn iso_date((year, month, day): CivilDate) -> String {
     format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// Values with the bytes that they were read from.
+fn spanned(tokens: &[Token<'_>], found: Vec<Found>) -> Vec<Filled> {
+    let filled = found.into_iter().map(|found| Filled {
+        value: Pii::new(found.value),
+        confidence: found.confidence,
+        span: span(tokens, &found.place),
+    });
+    filled.collect()
 }
 
 /// The bytes that a range of tokens covers.
@@ -284,6 +315,43 @@ mod tests {
     }
 
     #[test]
+    fn fills_contact_details() {
+        check(
+            &SlotKind::Time,
+            &ASKED,
+            &[
+                (
+                    "at half past two please",
+                    &[("14:30", "half past two"), ("02:30", "half past two")],
+                ),
+                ("two thirty p.m., thanks", &[("14:30", "two thirty p.m")]),
+            ],
+        );
+        check(
+            &SlotKind::Phone,
+            &ASKED,
+            &[("It's 415-555-0123, extension 4.", &[("+14155550123", "415-555-0123")])],
+        );
+        check(&SlotKind::Zip, &ASKED, &[("zip code 94103.", &[("94103", "94103")])]);
+        check(&SlotKind::Postcode, &ASKED, &[("it's SW1A 1AA.", &[("SW1A 1AA", "SW1A 1AA")])]);
+        check(
+            &SlotKind::Card,
+            &ASKED,
+            &[("my card is 4111 1111 1111 1111", &[("4111111111111111", "4111 1111 1111 1111")])],
+        );
+        check(
+            &SlotKind::Name,
+            &ASKED,
+            &[("it's Smyth, S M I T H.", &[("Smith", "Smyth, S M I T H")])],
+        );
+        check(
+            &SlotKind::Email,
+            &ASKED,
+            &[("it's j.smith at gmail.com.", &[("j.smith@gmail.com", "j.smith at gmail.com")])],
+        );
+    }
+
+    #[test]
     fn volunteered_values_must_be_unmistakable() {
         check(
             &SlotKind::Digits { min: 8, max: 8 },
@@ -362,6 +430,13 @@ mod tests {
             SlotKind::Money,
             accounts(),
             SlotKind::Date,
+            SlotKind::Time,
+            SlotKind::Phone,
+            SlotKind::Zip,
+            SlotKind::Postcode,
+            SlotKind::Card,
+            SlotKind::Name,
+            SlotKind::Email,
             SlotKind::Text,
         ]
     }
@@ -382,6 +457,7 @@ mod tests {
         let _ = commands::parse(text, &GlobalPhrases::default());
         let _ = digits::append("12", text, 4, 8);
         let _ = digits::append(text, text, 4, 8);
+        let _ = digits::patch("12345678", text);
     }
 
     proptest! {
@@ -399,6 +475,10 @@ mod tests {
                 "march", "f e b", "third", "3rd", "the", "of", "in", "weeks", "ago", "from",
                 "friday", "next", "checking", "savings", "first", "latter", "yes", "but", "stop",
                 "hold on", "agent", "couple", "99999999999999999999", "day after tomorrow", "İ",
+                "S", "M", "SW1A", "as in", "boy", "alpha", "apostrophe", "at", "gmail.com", "@",
+                "past", "quarter", "o'clock", "p m", "noon", "2:30", "area code", "plus",
+                "extension", "4111 1111 1111 1111", "zip", "postcode", "name is", "John", "é",
+                "ends in", "the last two", "digit", "instead of", "_", "+",
             ]),
             0..40,
         ), spaces in prop::collection::vec(prop::sample::select(vec![" ", "", ", ", "-"]), 40)) {

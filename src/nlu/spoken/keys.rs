@@ -1,10 +1,11 @@
 //! Values that are keyed on the telephone's keypad.
 //!
 //! `#` ends a value and `*` clears what was keyed, except for money, where `*` is the decimal
-//! point. Choices are keyed by their number, dates as month, day and year (MMDDYYYY), and a
-//! yes-or-no question takes 1 for yes and 2 for no.
+//! point. Choices are keyed by their number, dates as month, day and year (MMDDYYYY), times on the
+//! 24-hour clock (HHMM), and a yes-or-no question takes 1 for yes and 2 for no.
 
 use super::calendar::valid;
+use super::{card, phone, time, zip_code};
 use crate::base::Pii;
 use crate::nlu::SlotKind;
 
@@ -64,7 +65,31 @@ pub fn spoken_keys(keys: &str, kind: &SlotKind) -> KeysResult {
             one_of(keyed, ended, &values)
         }
         SlotKind::Date => date(keyed, ended),
-        SlotKind::Money | SlotKind::Text => KeysResult::Invalid,
+        SlotKind::Time => whole(keyed, ended, 4, time::keyed),
+        SlotKind::Phone => whole(keyed, ended, 15, |keys| phone::normal_form(keys, false)),
+        SlotKind::Zip => whole(keyed, ended, 9, zip_code::normal_form),
+        SlotKind::Card => whole(keyed, ended, 19, |keys| {
+            Some(keys.to_owned()).filter(|keys| card::is_valid(keys))
+        }),
+        SlotKind::Money
+        | SlotKind::Postcode
+        | SlotKind::Name
+        | SlotKind::Email
+        | SlotKind::Text => KeysResult::Invalid,
+    }
+}
+
+/// A value of up to `max` keys, which is whole when it ends.
+fn whole(
+    keyed: &str,
+    ended: bool,
+    max: usize,
+    normal_form: impl Fn(&str) -> Option<String>,
+) -> KeysResult {
+    match keyed.len() {
+        len if len > max => KeysResult::Invalid,
+        len if ended || len == max => normal_form(keyed).map_or(KeysResult::Invalid, complete),
+        _ => incomplete(keyed),
     }
 }
 
@@ -189,6 +214,26 @@ mod tests {
             (&choices(12), "1#", "c1"),
             (&choices(12), "2", "c2"),
             (&SlotKind::Text, "1", "!"),
+            (&SlotKind::Time, "143", "<143"),
+            (&SlotKind::Time, "1430", "14:30"),
+            (&SlotKind::Time, "9#", "09:00"),
+            (&SlotKind::Time, "230#", "14:30"),
+            (&SlotKind::Time, "2575", "!"),
+            (&SlotKind::Phone, "4155550123", "<4155550123"),
+            (&SlotKind::Phone, "4155550123#", "+14155550123"),
+            (&SlotKind::Phone, "99*4155550123#", "+14155550123"),
+            (&SlotKind::Phone, "00442079460958#", "+442079460958"),
+            (&SlotKind::Phone, "415#", "!"),
+            (&SlotKind::Zip, "94103", "<94103"),
+            (&SlotKind::Zip, "94103#", "94103"),
+            (&SlotKind::Zip, "941031234", "94103-1234"),
+            (&SlotKind::Zip, "9410#", "!"),
+            (&SlotKind::Card, "4111111111111111#", "4111111111111111"),
+            (&SlotKind::Card, "4111111111111112#", "!"),
+            (&SlotKind::Card, "41111111", "<41111111"),
+            (&SlotKind::Name, "1", "!"),
+            (&SlotKind::Email, "1#", "!"),
+            (&SlotKind::Postcode, "1#", "!"),
         ];
         for (kind, keys, expected) in table {
             assert_eq!(show(&spoken_keys(keys, kind)), expected, "{keys} {kind:?}");

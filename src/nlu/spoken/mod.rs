@@ -6,19 +6,30 @@
 
 mod backchannel;
 mod calendar;
+pub mod card;
 pub mod choice;
 mod clauses;
 pub mod commands;
 pub mod date;
 pub mod digits;
+pub mod email;
 mod fill;
+mod fit;
 pub mod keys;
+mod letters;
 pub mod money;
+pub mod name;
+mod nearest;
 mod number;
+mod patch;
+pub mod phone;
+pub mod postcode;
 mod secrets;
 mod similar;
+pub mod time;
 mod token;
 pub mod yes_no;
+pub mod zip_code;
 
 pub use backchannel::is_backchannel;
 pub use calendar::CivilDate;
@@ -29,5 +40,6 @@ pub use digits::{DigitsMatch, DigitsResult};
 pub use fill::{Expectation, FillContext, Filled, fill, iso_date};
 pub use keys::{KeyedYesNo, KeysResult, spoken_keys};
 pub use money::Money;
+pub use nearest::nearest_name;
 pub use secrets::mask_secrets;
 pub use yes_no::YesNo;

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::card::is_valid as is_card_number;
 use super::digits::{Run, runs};
 use super::token::{Token, tokens};
 use crate::base::Pii;
@@ -17,9 +18,6 @@ const SECRET_WORDS: &[&str] = &["pin", "passcode", "password", "cvv", "cvc"];
 
 /// Words between "pin" and its digits ("my pin number is").
 const WORDS_BETWEEN_MAX: usize = 4;
-
-/// Lengths of payment card numbers (ISO/IEC 7812).
-const CARD_DIGITS: std::ops::RangeInclusive<usize> = 13..=19;
 
 /// A run longer than the secret by more than this is another number that happens to contain it.
 const AROUND_SECRET_MAX: usize = 2;
@@ -71,24 +69,6 @@ fn holds(run: &Run, secrets: &[Pii<String>]) -> bool {
                     && reading.digits.contains(secret)
             })
     })
-}
-
-/// The check digit of ISO/IEC 7812 (Luhn's).
-fn is_card_number(digits: &str) -> bool {
-    let sum: u32 = digits
-        .bytes()
-        .rev()
-        .enumerate()
-        .map(|(place, digit)| {
-            let digit = u32::from(digit - b'0');
-            match (place % 2, digit) {
-                (0, digit) => digit,
-                (_, digit @ 0..=4) => digit * 2,
-                (_, digit) => digit * 2 - 9,
-            }
-        })
-        .sum();
-    CARD_DIGITS.contains(&digits.len()) && sum.is_multiple_of(10)
 }
 
 #[cfg(test)]
