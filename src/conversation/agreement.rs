@@ -2,6 +2,7 @@
 
 use crate::base::Pii;
 use crate::nlu::spoken::YesNo;
+use crate::nlu::spoken::name::is_spelled;
 use crate::nlu::spoken::yes_no::parse as parse_yes_no;
 use crate::nlu::{SlotKind, SlotName};
 use crate::prompts::{Pattern, SlotSpec};
@@ -38,14 +39,21 @@ impl Conversation {
         let Some(spec) = self.slot_spec(&scope, &slot) else { return self.advance() };
         let answer = parse_yes_no(text);
         let said_no = matches!(answer, YesNo::No | YesNo::NoWith(_));
-        let value = match &answer {
+        // "It ends in four seven" is no number of its own.
+        let patched = match &answer {
+            YesNo::Yes | YesNo::No => None,
+            _ => self.patched(&scope, &spec, text, confidence),
+        };
+        let value = patched.or_else(|| match &answer {
             YesNo::Yes | YesNo::No => None,
             YesNo::NoWith(rest) => self.best_answer(&spec, rest.expose(), confidence),
-            // Free text takes anything for a value: only a no makes it a correction.
+            // Free text takes anything for a value, and names nearly so: only a no makes it a
+            // correction, or a spelling.
             _ if spec.kind == SlotKind::Text => None,
+            _ if spec.kind == SlotKind::Name && !is_spelled(text) => None,
             YesNo::YesBut(rest) => self.best_answer(&spec, rest.expose(), confidence),
             YesNo::Unclear => self.best_answer(&spec, text, confidence),
-        };
+        });
         let current = self.slot_value(&scope, &slot).map(|value| value.value.clone());
         let same = value.as_ref().is_some_and(|value| Some(&value.value) == current.as_ref());
         let agreed = match (&answer, &value) {
@@ -171,9 +179,17 @@ impl Conversation {
             .split(|c: char| !c.is_alphanumeric())
             .any(|word| POINTING.iter().any(|pointing| word.eq_ignore_ascii_case(pointing)));
         let takes = match spec.kind {
-            SlotKind::Text => said_no,
-            SlotKind::Money | SlotKind::Digits { .. } => !points,
-            SlotKind::OneOf(_) | SlotKind::Date => true,
+            SlotKind::Text | SlotKind::Name => said_no,
+            SlotKind::Money
+            | SlotKind::Digits { .. }
+            | SlotKind::Phone
+            | SlotKind::Zip
+            | SlotKind::Card => !points,
+            SlotKind::OneOf(_)
+            | SlotKind::Date
+            | SlotKind::Time
+            | SlotKind::Postcode
+            | SlotKind::Email => true,
         };
         let value = self.best_fill(spec, text, 1.0).filter(|_| takes)?;
         Some((spec.name.clone(), value))

@@ -289,21 +289,83 @@ fn keys_max(kind: &SlotKind) -> usize {
         SlotKind::Digits { max, .. } => *max,
         SlotKind::OneOf(_) => 1,
         SlotKind::Date => 8,
-        SlotKind::Money | SlotKind::Text => 12,
+        SlotKind::Time => 4,
+        SlotKind::Phone => 15,
+        SlotKind::Zip => 9,
+        SlotKind::Card => 19,
+        SlotKind::Money
+        | SlotKind::Postcode
+        | SlotKind::Name
+        | SlotKind::Email
+        | SlotKind::Text => 12,
     }
 }
 
 /// A value as it is read back.
 fn spoken_value(spec: &SlotSpec, value: &str) -> String {
     let format = match (spec.read_back, &spec.kind) {
+        // Whatever the file says: nobody hears more of a card's number.
+        (_, SlotKind::Card) => VarFormat::Last4,
         (ReadBack::InPairs, _) => VarFormat::Pairs,
-        (ReadBack::OneByOne, _) => VarFormat::Digits,
+        (_, SlotKind::Digits { .. }) => VarFormat::Digits,
+        (ReadBack::OneByOne, _) | (_, SlotKind::Zip | SlotKind::Postcode) => VarFormat::Spelled,
         (_, SlotKind::Money) => VarFormat::Money,
         (_, SlotKind::Date) => VarFormat::Date,
-        (_, SlotKind::Digits { .. }) => VarFormat::Digits,
-        _ => VarFormat::Plain,
+        (_, SlotKind::Time) => VarFormat::Time,
+        (_, SlotKind::Phone) => VarFormat::Phone,
+        (_, SlotKind::Email) => VarFormat::Email,
+        (_, SlotKind::Name | SlotKind::OneOf(_) | SlotKind::Text) => VarFormat::Plain,
     };
-    let template =
-        Template { parts: vec![Part::Var { name: "value".to_owned(), format }], line: 0 };
-    template.render(&|_| Some(value.to_owned())).unwrap_or_else(|_| value.to_owned())
+    let var = |format| Part::Var { name: "value".to_owned(), format };
+    let mut parts = vec![var(format)];
+    match (format, &spec.kind) {
+        (VarFormat::Last4, _) => parts.insert(0, Part::Text("the card ending in ".to_owned())),
+        // The name by itself does not tell how it is written.
+        (VarFormat::Plain, SlotKind::Name) => {
+            parts.extend([Part::Text(", ".to_owned()), var(VarFormat::Spelled)]);
+        }
+        _ => {}
+    }
+    let template = Template { parts, line: 0 };
+    let unsaid = || if spec.kind == SlotKind::Card { String::new() } else { value.to_owned() };
+    template.render(&|_| Some(value.to_owned())).unwrap_or_else(|_| unsaid())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_read_back_as_they_are_said() {
+        let digits = SlotKind::Digits { min: 8, max: 8 };
+        for (kind, read_back, value, expected) in [
+            (&digits, ReadBack::InPairs, "12345678", "1 2, 3 4, 5 6, 7 8"),
+            (&digits, ReadBack::Plain, "12345678", "1 2 3 4 5 6 7 8"),
+            (&SlotKind::Money, ReadBack::Plain, "120.50", "$120.50"),
+            (&SlotKind::Time, ReadBack::Plain, "14:30", "2:30 pm"),
+            (&SlotKind::Phone, ReadBack::Plain, "+14155550123", "4 1 5, 5 5 5, 0 1 2 3"),
+            (&SlotKind::Zip, ReadBack::Plain, "94103", "9 4 1 0 3"),
+            (&SlotKind::Postcode, ReadBack::Plain, "SW1A 1AA", "S W 1 A, 1 A A"),
+            (&SlotKind::Name, ReadBack::Plain, "Smith", "Smith, S M I T H"),
+            (&SlotKind::Name, ReadBack::OneByOne, "Smith", "S M I T H"),
+            (&SlotKind::Email, ReadBack::Plain, "jon@x-y.com", "jon at X dash Y dot com"),
+            (&SlotKind::Card, ReadBack::Plain, "4111111111111111", "the card ending in 1 1 1 1"),
+            (&SlotKind::Card, ReadBack::OneByOne, "banana", ""),
+            (&SlotKind::Text, ReadBack::Plain, "It is broken.", "It is broken."),
+        ] {
+            let spec = SlotSpec {
+                name: SlotName::new("value"),
+                kind: kind.clone(),
+                keypad: false,
+                patient: false,
+                secret: *kind == SlotKind::Card,
+                default: None,
+                ask: Vec::new(),
+                again: Vec::new(),
+                read_back,
+                from_caller: None,
+            };
+            assert_eq!(spoken_value(&spec, value), expected, "{value}");
+        }
+    }
 }

@@ -4,7 +4,7 @@
 use crate::acd::handoff::HandoffReason;
 use crate::base::Pii;
 use crate::nlu::spoken::{KeyedYesNo, KeysResult, spoken_keys};
-use crate::nlu::{Provenance, SlotKind, SlotName, SlotValue, Understanding};
+use crate::nlu::{Provenance, SlotName, SlotValue, Understanding};
 use crate::prompts::{Pattern, SlotSpec};
 
 use super::Conversation;
@@ -84,7 +84,7 @@ impl Conversation {
 
     /// Keys that stopped short of the number: the rest may follow, keyed or said.
     fn keep_keyed_piece(&mut self, spec: &SlotSpec, before: &str, keys: &str) -> bool {
-        let SlotKind::Digits { min, .. } = spec.kind else { return false };
+        let Some((min, _)) = spec.kind.digit_counts() else { return false };
         let keys = keys.rsplit('*').next().unwrap_or(keys);
         let piece = format!("{before}{keys}");
         let more = !keys.is_empty() && piece.len() < min;

@@ -2,7 +2,7 @@
 
 use crate::acd::handoff::HandoffReason;
 use crate::base::Pii;
-use crate::nlu::spoken::digits::append;
+use crate::nlu::spoken::digits::{append, patch_value};
 use crate::nlu::spoken::{DigitsResult, Expectation as Asking, FillContext, Filled, fill};
 use crate::nlu::{Provenance, SlotKind, SlotName, SlotValue};
 use crate::prompts::{Intent, Pattern, ReadBack, SlotSpec};
@@ -16,6 +16,12 @@ const SURE_ENOUGH: f32 = 0.5;
 
 /// A sentence that adds fewer digits than this to a number is not a piece of it.
 const PIECE_DIGITS_MIN: usize = 2;
+
+/// A card number has more digits than this; fewer are a piece of one, whatever they check to.
+const CARD_DIGITS_FEW: usize = 14;
+
+/// What a value is worth that was put right in part.
+const PATCHED: f32 = 0.8;
 
 /// What came of taking a number that may arrive in pieces.
 pub(super) enum Pieces {
@@ -40,19 +46,49 @@ impl Conversation {
         directed.or_else(|| self.best_fill(spec, text, heard))
     }
 
+    /// "No, it ends in four seven": the value that was read back with that part put right.
+    pub(super) fn patched(
+        &self,
+        scope: &Scope,
+        spec: &SlotSpec,
+        text: &str,
+        heard: f32,
+    ) -> Option<SlotValue> {
+        let current = self.slot_value(scope, &spec.name)?;
+        let value = patch_value(&spec.kind, current.value.expose(), text)?;
+        Some(SlotValue { value, provenance: Provenance::Said, confidence: PATCHED * heard })
+    }
+
     /// Takes digits that may come over several utterances.
     pub(super) fn take_digits(&mut self, spec: &SlotSpec, text: &str, heard: f32) -> Pieces {
-        let SlotKind::Digits { min, max } = spec.kind else { return Pieces::Nothing };
+        let Some((min, max)) = spec.kind.digit_counts() else { return Pieces::Nothing };
         let before = match self.partial.take() {
             Some((slot, digits)) if slot == spec.name => digits.into_inner(),
             _ => String::new(),
         };
+        // More than their count tells what these digits are.
+        let is_plain = matches!(spec.kind, SlotKind::Digits { .. });
+        let at_once = !is_plain && before.is_empty();
+        if at_once && let Some(whole) = self.best_fill(spec, text, heard) {
+            return Pieces::Whole(whole);
+        }
         match append(&before, text, min, max) {
-            DigitsResult::Exact(found) => Pieces::Whole(SlotValue {
+            DigitsResult::Exact(found) if is_plain => Pieces::Whole(SlotValue {
                 value: found.digits,
                 provenance: Provenance::Said,
                 confidence: found.confidence * heard,
             }),
+            DigitsResult::Exact(found) => {
+                let digits = found.digits.into_inner();
+                let has_more = digits.len() > before.len();
+                let few = spec.kind == SlotKind::Card && digits.len() <= CARD_DIGITS_FEW;
+                if let Some(whole) = self.best_fill(spec, &digits, heard).filter(|_| has_more) {
+                    return Pieces::Whole(whole);
+                }
+                let is_piece = has_more && (few || spec.kind == SlotKind::Zip);
+                self.partial = is_piece.then(|| (spec.name.clone(), Pii::new(digits)));
+                if is_piece { Pieces::Piece } else { Pieces::Nothing }
+            }
             DigitsResult::TooFew(piece)
                 if piece.expose().len() >= before.len() + PIECE_DIGITS_MIN =>
             {

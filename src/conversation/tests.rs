@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::*;
-use crate::nlu::{ConfidencePolicy, IntentScore, Part, Understanding};
+use crate::nlu::{ConfidencePolicy, IntentScore, Part, SlotKind, Understanding};
 use crate::prompts::{
-    ActionName, ActionSignature, Declared, SourceFile, VerificationSignature, parse,
+    ActionName, ActionSignature, Declared, ReadBack, SourceFile, VerificationSignature, parse,
 };
 
 fn declared() -> Declared {
@@ -68,6 +68,21 @@ struct Talk {
 
 impl Talk {
     fn new(caller: &[(&str, &str)]) -> Self {
+        Self::on(generation(), caller)
+    }
+
+    /// A conversation on the demo profile with something else in place of the account number.
+    fn asking_for(kind: SlotKind) -> Self {
+        let mut generation = generation();
+        let changed = Arc::get_mut(&mut generation).expect("nobody else has it");
+        let account_pin = VerificationName::new("account_pin");
+        let specs = changed.patterns.verifications.get_mut(&account_pin).expect("its slots");
+        specs[0].kind = kind;
+        specs[0].read_back = ReadBack::Plain;
+        Self::on(generation, &[])
+    }
+
+    fn on(generation: Arc<Generation>, caller: &[(&str, &str)]) -> Self {
         let declared = declared();
         let rules = Rules {
             policy: ConfidencePolicy::default(),
@@ -84,7 +99,7 @@ impl Talk {
             today: (2026, 11, 24),
         };
         let mut talk = Self {
-            conversation: Conversation::new(generation(), rules, 1),
+            conversation: Conversation::new(generation, rules, 1),
             said: Vec::new(),
             acts: Vec::new(),
         };
@@ -540,6 +555,56 @@ fn the_same_number_again_agrees_to_it() {
     talk.ask("what's my balance", "balance");
     talk.say("one two three four five six seven eight");
     talk.say("yes one two three four five six seven eight");
+    assert!(talk.expects().secret, "{}", talk.last_words());
+}
+
+#[test]
+fn a_part_of_a_number_is_put_right() {
+    let mut talk = Talk::new(&[]);
+    talk.ask("what's my balance", "balance");
+    talk.say("one two three four five six seven nine");
+    talk.say("no, it ends in seven eight");
+    assert!(talk.last_words().contains("1 2, 3 4, 5 6, 7 8"), "{}", talk.last_words());
+    talk.say("the first digit is nine");
+    assert!(talk.last_words().contains("9 2, 3 4, 5 6, 7 8"), "{}", talk.last_words());
+    talk.say("yes");
+    assert!(talk.expects().secret, "{}", talk.last_words());
+}
+
+#[test]
+fn a_phone_number_may_come_in_pieces_and_be_put_right() {
+    let mut talk = Talk::asking_for(SlotKind::Phone);
+    talk.ask("what's my balance", "balance");
+    talk.say("four one five");
+    talk.say("five five five oh one two three");
+    assert!(talk.last_words().contains("4 1 5, 5 5 5, 0 1 2 3"), "{}", talk.last_words());
+    talk.say("no, the area code is two one two");
+    assert!(talk.last_words().contains("2 1 2, 5 5 5, 0 1 2 3"), "{}", talk.last_words());
+    talk.key("4155550199#");
+    assert!(talk.expects().secret, "{}", talk.last_words());
+}
+
+#[test]
+fn a_name_is_read_back_spelled_and_corrected_by_spelling() {
+    let mut talk = Talk::asking_for(SlotKind::Name);
+    talk.ask("what's my balance", "balance");
+    talk.say("It's Smyth.");
+    assert!(talk.last_words().contains("Smyth, S M Y T H"), "{}", talk.last_words());
+    talk.say("no, S M I T H");
+    assert!(talk.last_words().contains("Smith, S M I T H"), "{}", talk.last_words());
+    talk.say("yes");
+    assert!(talk.expects().secret, "{}", talk.last_words());
+}
+
+#[test]
+fn of_a_card_only_the_last_digits_are_said() {
+    let mut talk = Talk::asking_for(SlotKind::Card);
+    talk.ask("what's my balance", "balance");
+    talk.say("4111 1111");
+    talk.say("1111 1111");
+    let words = talk.last_words();
+    assert!(words.contains("ending in 1 1 1 1") && !words.contains('4'), "{words}");
+    talk.say("yes");
     assert!(talk.expects().secret, "{}", talk.last_words());
 }
 

@@ -283,6 +283,13 @@ pub(super) fn typical_values(kind: &SlotKind, name: &str) -> Vec<String> {
             .chain(choices.iter().flat_map(|choice| choice.also.iter().cloned()))
             .collect(),
         SlotKind::Date => owned(&["March 31st", "tomorrow", "the 5th of June", "next Friday"]),
+        SlotKind::Time => owned(&["2:30 pm", "ten o'clock", "noon", "a quarter to nine"]),
+        SlotKind::Phone => owned(&["415 555 0123", "212-555-0199", "3 1 2 5 5 5 0 1 4 2"]),
+        SlotKind::Zip => owned(&["94103", "1 0 0 0 1", "60611"]),
+        SlotKind::Postcode => owned(&["SW1A 1AA", "M1 1AE", "B33 8TH"]),
+        SlotKind::Card => owned(&["4111 1111 1111 1111", "5555 5555 5555 4444"]),
+        SlotKind::Name => owned(&["John Smith", "Maria Garcia", "Lee"]),
+        SlotKind::Email => owned(&["john.smith@example.com", "maria at example dot com"]),
         SlotKind::Text => vec![name.replace('_', " ")],
     }
 }

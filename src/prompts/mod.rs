@@ -16,6 +16,7 @@ mod speech;
 mod template;
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub use finding::{FILE_SIZE_MAX_BYTES, Finding, Severity, SourceFile};
 pub use generation::*;

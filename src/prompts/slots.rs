@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::nlu::spoken::{card, email, name, phone, postcode, time, zip_code};
 use crate::nlu::{Choice, SlotKind, SlotName};
 
 use super::document::{Block, Keyed, keyed, normal};
@@ -12,7 +13,10 @@ use super::{ReadBack, SlotSpec, Template};
 
 const KEYS: [&str; 4] = ["Ask", "Again", "Read back", "From"];
 const OPTIONS: [&str; 4] = ["keypad", "patient", "secret", "default"];
-const KINDS: [&str; 5] = ["digits", "money", "date", "text", "one of:"];
+const KINDS: [&str; 12] = [
+    "digits", "money", "date", "time", "phone", "zip", "postcode", "card", "name", "email", "text",
+    "one of:",
+];
 const READ_BACKS: [(&str, ReadBack); 4] = [
     ("no", ReadBack::No),
     ("plain", ReadBack::Plain),
@@ -158,17 +162,34 @@ fn read_back(entry: &Keyed, header: &Header, report: &mut Report) -> ReadBack {
         report.error(entry.line, format!("`{word}` is not a way to read something back"), fix);
         return ReadBack::No;
     };
-    let by_digits = matches!(read_back, ReadBack::InPairs | ReadBack::OneByOne);
-    if header.secret && *read_back != ReadBack::No {
+    // Of a card's number only the last four digits are ever read back.
+    let is_card = header.kind == SlotKind::Card && *read_back == ReadBack::Plain;
+    if header.secret && *read_back != ReadBack::No && !is_card {
         report.error(entry.line, "a secret must not be read back", "write `Read back: no`");
-    } else if by_digits && !matches!(header.kind, SlotKind::Digits { .. }) {
+    } else if !reads_back(*read_back, &header.kind) {
+        let what = match read_back {
+            ReadBack::InPairs => "digits",
+            _ => "digits, numbers, codes, names and addresses",
+        };
         report.error(
             entry.line,
-            format!("only digits can be read back {word}"),
+            format!("only {what} can be read back {word}"),
             "write `Read back: plain`",
         );
     }
     *read_back
+}
+
+/// Whether a value of this kind can be read back in this way.
+fn reads_back(read_back: ReadBack, kind: &SlotKind) -> bool {
+    match (read_back, kind) {
+        (ReadBack::No | ReadBack::Plain, _) | (_, SlotKind::Digits { .. }) => true,
+        (ReadBack::OneByOne, kind) => matches!(
+            kind,
+            SlotKind::Phone | SlotKind::Zip | SlotKind::Postcode | SlotKind::Name | SlotKind::Email
+        ),
+        (ReadBack::InPairs, _) => false,
+    }
 }
 
 fn from_caller(entry: &Keyed, cx: &Context<'_>, report: &mut Report) -> Option<String> {
@@ -238,11 +259,22 @@ fn read_header(block: &Block, report: &mut Report) -> Option<Header> {
             fix,
         );
     }
-    if header.keypad && matches!(header.kind, SlotKind::Text | SlotKind::OneOf(_)) {
+    let has_letters = matches!(
+        header.kind,
+        SlotKind::Text | SlotKind::OneOf(_) | SlotKind::Postcode | SlotKind::Name | SlotKind::Email
+    );
+    if header.keypad && has_letters {
         report.error(
             block.line,
             format!("`{name}` cannot be keyed in"),
-            "use `keypad` for digits, money and dates only",
+            "use `keypad` for digits, money, dates, times, phone numbers, ZIP codes and cards only",
+        );
+    }
+    if header.kind == SlotKind::Card && !header.secret {
+        report.error(
+            block.line,
+            format!("`{name}` is a card number and not secret"),
+            format!("write it as `### {name} (card, secret)`"),
         );
     }
     Some(header)
@@ -278,6 +310,13 @@ fn plain_kind(text: &str, line: usize, report: &mut Report) -> Option<SlotKind> 
     let kind = match (word.to_lowercase().as_str(), rest.trim()) {
         ("money", "") => Some(SlotKind::Money),
         ("date", "") => Some(SlotKind::Date),
+        ("time", "") => Some(SlotKind::Time),
+        ("phone", "") => Some(SlotKind::Phone),
+        ("zip", "") => Some(SlotKind::Zip),
+        ("postcode", "") => Some(SlotKind::Postcode),
+        ("card", "") => Some(SlotKind::Card),
+        ("name", "") => Some(SlotKind::Name),
+        ("email", "") => Some(SlotKind::Email),
         ("text", "") => Some(SlotKind::Text),
         ("digits", count) => return digits(count, line, report),
         _ => None,
@@ -368,6 +407,7 @@ fn split(text: &str, separator: char) -> Vec<String> {
 
 /// Why a value is not the normal form of this kind, as a fix; `None` if it is.
 pub(super) fn misfit(kind: &SlotKind, value: &str) -> Option<String> {
+    let shown = |is_valid: fn(&str) -> bool, fix: &str| (!is_valid(value)).then(|| fix.to_owned());
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     match kind {
         SlotKind::Digits { min, max } => {
@@ -389,6 +429,13 @@ pub(super) fn misfit(kind: &SlotKind, value: &str) -> Option<String> {
         SlotKind::Date => {
             date(value).is_none().then(|| "write the date like `2026-03-31`".to_owned())
         }
+        SlotKind::Time => shown(time::is_valid, "write the time like `14:30`"),
+        SlotKind::Phone => shown(phone::is_valid, "write the number like `+14155550123`"),
+        SlotKind::Zip => shown(zip_code::is_valid, "write it like `94103` or `94103-1234`"),
+        SlotKind::Postcode => shown(postcode::is_valid, "write it like `SW1A 1AA`"),
+        SlotKind::Card => shown(card::is_valid, "write the 13 to 19 digits of a real card number"),
+        SlotKind::Name => shown(name::is_valid, "write the name like `Mary-Ann Smith`"),
+        SlotKind::Email => shown(email::is_valid, "write it like `john.smith@example.com`"),
         SlotKind::Text => value.is_empty().then(|| "write some text".to_owned()),
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::values;
+
 /// How a variable is put into words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VarFormat {
@@ -18,11 +20,29 @@ pub enum VarFormat {
     Last4,
     /// `{x:date}`: `2026-03-31` becomes `March 31`.
     Date,
+    /// `{x:time}`: `14:30` becomes `2:30 pm`.
+    Time,
+    /// `{x:phone}`: in groups, `4 1 5, 5 5 5, 0 1 2 3`.
+    Phone,
+    /// `{x:spelled}`: character by character, `S M I T H`.
+    Spelled,
+    /// `{x:email}`: `john dot smith at gmail dot com`.
+    Email,
 }
 
 impl VarFormat {
     /// Every format that is written after a colon.
-    pub const NAMED: [Self; 5] = [Self::Money, Self::Digits, Self::Pairs, Self::Last4, Self::Date];
+    pub const NAMED: [Self; 9] = [
+        Self::Money,
+        Self::Digits,
+        Self::Pairs,
+        Self::Last4,
+        Self::Date,
+        Self::Time,
+        Self::Phone,
+        Self::Spelled,
+        Self::Email,
+    ];
 
     /// The word after the colon; empty for [`VarFormat::Plain`].
     pub const fn as_str(self) -> &'static str {
@@ -33,6 +53,10 @@ impl VarFormat {
             Self::Pairs => "pairs",
             Self::Last4 => "last4",
             Self::Date => "date",
+            Self::Time => "time",
+            Self::Phone => "phone",
+            Self::Spelled => "spelled",
+            Self::Email => "email",
         }
     }
 
@@ -53,6 +77,10 @@ impl VarFormat {
                 Some(spaced(&digits[digits.len().checked_sub(4)?..]))
             }
             Self::Date => date(value),
+            Self::Time => values::time(value),
+            Self::Phone => values::phone(value),
+            Self::Spelled => values::spelled(value),
+            Self::Email => values::email(value),
         }
     }
 }
@@ -327,6 +355,10 @@ mod tests {
         check("{x:last4}", "**** 4821", "4 8 2 1");
         check("by {x:date}", "2026-03-31", "by March 31");
         check("{x:date}", "2028-02-29", "February 29");
+        check("at {x:time}", "14:30", "at 2:30 pm");
+        check("{x:phone}", "+14155550123", "4 1 5, 5 5 5, 0 1 2 3");
+        check("{x}, {x:spelled}", "Smith", "Smith, S M I T H");
+        check("{x:email}", "jo.smith@x-mail.com", "J O dot smith at X dash mail dot com");
         check("{ x } it is", "Anna", "Anna it is");
     }
 
@@ -344,6 +376,11 @@ mod tests {
             ("date", "2026-13-01"),
             ("date", "31 March"),
             ("date", "+026-1--1"),
+            ("time", "25:00"),
+            ("time", "2 pm"),
+            ("phone", "12"),
+            ("spelled", ""),
+            ("email", "john"),
         ] {
             let template = Template::parse(&format!("{{x:{format}}}"), 1).expect("parses");
             let said = template.render(&|_| Some(value.to_owned()));
