@@ -21,7 +21,12 @@ pub(super) fn best_fit(runs: &[Run], penalty: &dyn Fn(&str) -> Option<u32>) -> O
     let kept: Vec<&Run> = runs.iter().filter(|run| !run.negated).collect();
     let restart = kept.iter().rposition(|run| run.corrects).unwrap_or(0);
     let (head, tail) = kept.split_at(restart);
-    single(tail, penalty).or_else(|| joined(tail, penalty)).or_else(|| patched(head, tail, penalty))
+    // Of two that fit equally well the longer one leaves less of what was said over.
+    let whole = [single(tail, penalty), joined(tail, penalty)]
+        .into_iter()
+        .flatten()
+        .min_by_key(|fit| (fit.cost, Reverse(fit.digits.len())));
+    whole.or_else(|| patched(head, tail, penalty))
 }
 
 /// One run that is the number by itself.

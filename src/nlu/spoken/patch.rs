@@ -22,7 +22,7 @@ pub fn patch(digits: &str, text: &str) -> Option<Pii<String>> {
     patched.map(Pii::new)
 }
 
-/// As [`patch`], for a value in normal form of any kind that is made of digits.
+/// As [`patch()`], for a value in normal form of any kind that is made of digits.
 pub fn patch_value(kind: &SlotKind, value: &str, text: &str) -> Option<Pii<String>> {
     let prefix = match kind {
         SlotKind::Phone if value.starts_with("+1") => "+1",
