@@ -124,7 +124,7 @@ fn spelling_at(
         end = unit.end;
         at = unit.end;
     }
-    is_spelling(&letters, &forms).then(|| Spelling { letters, place: start..end })
+    is_spelling(&letters, &forms).then_some(Spelling { letters, place: start..end })
 }
 
 /// "S M I T H, I lost my card": the "I" is set apart from letters that are not.
