@@ -146,8 +146,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
     }
 }
 
-/// Logs to standard error. The SIP library writes whole messages, numbers and all, at level info:
-/// its filter is not open to change.
+/// Logs to standard error. Libraries that write what callers say or dial (whole SIP messages at
+/// level info, a sentence letter by letter at level trace) are held down whatever is asked for.
 fn start_log(arguments: &Arguments) {
     let default = match arguments.command {
         Command::Serve(_) => "info",
@@ -162,10 +162,11 @@ fn start_log(arguments: &Arguments) {
         eprintln!("warning: log filter {wanted:?} is not understood ({error}); using {default}");
         EnvFilter::new(default)
     });
-    let filter = match frontdoor::net::sip::LOG_FILTER.parse() {
-        Ok(directive) => filter.add_directive(directive),
-        Err(_) => filter,
-    };
+    let libraries = [frontdoor::net::sip::LOG_FILTER, frontdoor::engine::understanding::LOG_FILTER];
+    let filter = libraries
+        .into_iter()
+        .filter_map(|held_down| held_down.parse().ok())
+        .fold(filter, EnvFilter::add_directive);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if arguments.log_json {
         builder.json().init();

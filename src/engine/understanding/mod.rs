@@ -27,6 +27,9 @@ use crate::base::Pii;
 use crate::nlu::spoken::clauses;
 use crate::nlu::{IntentName, IntentScore, Part, Understanding};
 
+/// The tokenizer writes sentences, letter by letter, at level trace: give every log filter this.
+pub const LOG_FILTER: &str = "tokenizers=warn";
+
 /// Which examples are examined together while training; any number will do.
 const TRAINING_SEED: u64 = 1;
 

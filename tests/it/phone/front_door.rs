@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -122,11 +123,12 @@ impl FrontDoor {
 
     /// Waits until the server has written the end of so many calls, and gives their ids, the
     /// latest first. A peer hangs up before the server has closed its record, by some
-    /// milliseconds.
+    /// milliseconds; should its BYE be lost, by the time without media that ends a call.
     pub fn ended_calls(&self, count: usize) -> Vec<String> {
-        const TRIES: u32 = 200;
+        const PATIENCE: Duration = Duration::from_secs(60);
         let mut ended = Vec::new();
-        for _ in 0..TRIES {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
             let list = self.command(&["calls", "list", "--json", "--limit", "1000"]);
             let list: Vec<Value> = serde_json::from_str(&list).expect("JSON");
             let over = list.iter().filter(|call| !call["ended_at"].is_null());
