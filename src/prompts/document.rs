@@ -1,7 +1,7 @@
 //! The little Markdown that prompt files are made of: front matter, `##` sections, `###` blocks,
 //! bullets and `Key: value` lines, each with its line number. Knows no meaning.
 
-use super::finding::{Report, did_you_mean, listed};
+use super::finding::{NOT_TEXT, NOT_TEXT_FIX, Report, did_you_mean, listed};
 
 /// Longest line that is read, in characters.
 const LINE_LENGTH_MAX: usize = 1000;
@@ -75,7 +75,7 @@ impl Document {
             return &[];
         };
         if lines[start].text != "---" {
-            return &lines[start..];
+            return self.read_bare_settings(&lines[start..], report);
         }
         let after = &lines[start + 1..];
         let Some(end) = after.iter().position(|line| line.text == "---") else {
@@ -91,6 +91,25 @@ impl Document {
         };
         self.read_fields(&after[..end], report);
         &after[end + 1..]
+    }
+
+    /// Takes settings that stand at the top without their lines of `---`, if there are any, and
+    /// returns the lines after them. That they are read all the same keeps one mistake from being
+    /// reported as many.
+    fn read_bare_settings<'a>(&mut self, lines: &'a [Line], report: &mut Report) -> &'a [Line] {
+        let Some(first) = lines.first().filter(|line| is_setting(&line.text)) else {
+            return lines;
+        };
+        report.error(
+            first.number,
+            "the settings at the top do not stand between two lines of `---`",
+            "put a line with just `---` above the first setting and one after the last",
+        );
+        let end = lines.iter().position(|line| line.text == "---" || line.text.starts_with("## "));
+        let end = end.unwrap_or(lines.len());
+        self.read_fields(&lines[..end], report);
+        let closing = usize::from(lines.get(end).is_some_and(|line| line.text == "---"));
+        &lines[end + closing..]
     }
 
     fn read_fields(&mut self, lines: &[Line], report: &mut Report) {
@@ -154,6 +173,14 @@ impl Document {
     }
 
     fn read_text(&mut self, line: &Line, report: &mut Report) {
+        if is_rule(&line.text) {
+            report.error(
+                line.number,
+                format!("`{}` means nothing here", shortened(&line.text)),
+                "remove the line: only the settings at the top stand between lines of `---`",
+            );
+            return;
+        }
         match self.sections.last_mut() {
             Some(section) => match section.blocks.last_mut() {
                 Some(block) => block.lines.push(line.clone()),
@@ -242,6 +269,26 @@ impl Block {
     pub(super) fn items(&self, report: &mut Report) -> Vec<Item> {
         items(&self.lines, report)
     }
+
+    /// The bullets of a section in which every line is an entry of its own. A line without its dash
+    /// would be taken for the rest of the one above it, which is never meant here.
+    pub(super) fn list(&self, report: &mut Report) -> Vec<Item> {
+        let mut lines = Vec::new();
+        for line in self.lines.iter().filter(|line| !line.text.is_empty()) {
+            if bullet(&line.text).is_some() {
+                lines.push(line.clone());
+                continue;
+            }
+            report.error(
+                line.number,
+                format!("`{}` has no `- ` in front of it", shortened(&line.text)),
+                "start every line of this list with a dash and a space",
+            );
+            let text = foreign_bullet(&line.text).unwrap_or(&line.text);
+            lines.push(Line { number: line.number, text: format!("- {text}") });
+        }
+        items(&lines, report)
+    }
 }
 
 /// Every line of the file without comments, tabs, byte-order mark and carriage returns.
@@ -267,6 +314,10 @@ fn clean_lines(text: &str, report: &mut Report) -> Vec<Line> {
                 "split it into several lines",
             );
             text.clear();
+        }
+        // What stands where a reader of bytes found no text.
+        if text.contains(char::REPLACEMENT_CHARACTER) {
+            report.error(number, NOT_TEXT, NOT_TEXT_FIX);
         }
         if text.chars().any(char::is_control) {
             report.error(
@@ -331,6 +382,35 @@ pub(super) fn bullet(text: &str) -> Option<&str> {
     }
 }
 
+/// The text after what was meant as `- `: a dash without its space, a mark that word processors put
+/// in its place, or a number.
+pub(super) fn foreign_bullet(text: &str) -> Option<&str> {
+    const MARKS: [char; 5] = ['\u{2022}', '\u{b7}', '\u{2013}', '\u{2014}', '\u{25cf}'];
+    let numbered = || {
+        let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
+        let digits = text.len() - rest.len();
+        rest.strip_prefix(['.', ')'])?.strip_prefix(' ').filter(|_| matches!(digits, 1 | 2))
+    };
+    if bullet(text).is_some() {
+        return None;
+    }
+    let rest = text.strip_prefix('-').or_else(|| text.strip_prefix(MARKS)).or_else(numbered);
+    rest.map(str::trim).filter(|rest| !rest.is_empty())
+}
+
+/// A line across the page: `---`, `***`, `___`.
+fn is_rule(text: &str) -> bool {
+    let all = |mark: char| text.chars().all(|c| c == mark);
+    text.len() >= 3 && (all('-') || all('*') || all('_'))
+}
+
+/// Whether a line looks like `intent: balance`.
+fn is_setting(text: &str) -> bool {
+    split_key(text).is_some_and(|(key, value)| {
+        !value.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    })
+}
+
 /// Bullets, each with the lines that go on below it, or one paragraph.
 pub(super) fn items(lines: &[Line], report: &mut Report) -> Vec<Item> {
     let mut items: Vec<Item> = Vec::new();
@@ -341,7 +421,15 @@ pub(super) fn items(lines: &[Line], report: &mut Report) -> Vec<Item> {
             blank_before = true;
             continue;
         }
-        match (bullet(&line.text), items.last_mut()) {
+        let foreign = foreign_bullet(&line.text);
+        if foreign.is_some() {
+            report.error(
+                line.number,
+                format!("`{}` looks like one of several choices", shortened(&line.text)),
+                "start it with `- `, a dash and a space",
+            );
+        }
+        match (bullet(&line.text).or(foreign), items.last_mut()) {
             (Some(""), _) => report.error(
                 line.number,
                 "there is nothing after the `-`",
@@ -504,6 +592,10 @@ mod tests {
             ("## A\n##\n", 2, "not a heading"),
             ("## A\n<!-- x\ny\n", 2, "never ends"),
             ("## A\nx\u{0}y\n", 2, "control characters"),
+            ("## A\ncaf\u{fffd}\n", 2, "not UTF-8 text"),
+            ("\nintent: a\nrisk: low\n## Then say\nHi\n", 2, "do not stand between two lines"),
+            ("intent: a\n---\n## Then say\nHi\n", 1, "do not stand between two lines"),
+            ("## A\nx\n---\n", 3, "`---` means nothing here"),
             (&"\n".repeat(LINES_MAX + 1), LINES_MAX + 1, "more than 5000 lines"),
             (&"a".repeat(LINE_LENGTH_MAX + 1), 1, "longer than 1000 characters"),
         ] {
@@ -532,6 +624,52 @@ mod tests {
         texts("one\n\ntwo\n", &mut report);
         texts("-\n", &mut report);
         assert_eq!(report.into_findings().len(), 2);
+    }
+
+    #[test]
+    fn settings_without_their_lines_are_read_all_the_same() {
+        let (document, found) = parse("intent: a\nrisk: low\n\n## Then say\nHi\n");
+        assert_eq!(found.len(), 1, "{found:?}");
+        let keys: Vec<&str> = document.fields.iter().map(|field| field.key.as_str()).collect();
+        assert_eq!((keys, document.sections.len()), (vec!["intent", "risk"], 1));
+        let (document, found) = parse("Note: this is no setting\n## Then say\nHi\n");
+        assert!(found[0].1.contains("belongs to no section"), "{found:?}");
+        assert!(document.fields.is_empty());
+    }
+
+    #[test]
+    fn what_is_meant_as_a_dash_is_told_and_read_as_one() {
+        for (text, meant) in [
+            ("-one", Some("one")),
+            ("\u{2022} one", Some("one")),
+            ("\u{2013} one", Some("one")),
+            ("1. one", Some("one")),
+            ("12) one", Some("one")),
+            ("- one", None),
+            ("-", None),
+            ("2026. one", None),
+            ("9.30 is early", None),
+            ("one - two", None),
+        ] {
+            assert_eq!(foreign_bullet(text), meant, "{text}");
+        }
+        let (document, _) = parse("## A\n- one\ntwo\n\u{2022} three\n");
+        let section = document.section("A").expect("section is there");
+        let mut report = Report::new("bank", "x.md");
+        let listed: Vec<String> = section.list(&mut report).into_iter().map(|i| i.text).collect();
+        assert_eq!(listed, ["one", "two", "three"]);
+        let said: Vec<String> = section.items(&mut report).into_iter().map(|i| i.text).collect();
+        assert_eq!(said, ["one two", "three"]);
+        let found: Vec<(usize, String)> =
+            report.into_findings().into_iter().map(|f| (f.line, f.what)).collect();
+        assert_eq!(
+            found,
+            [
+                (3, "`two` has no `- ` in front of it".to_owned()),
+                (4, "`\u{2022} three` has no `- ` in front of it".to_owned()),
+                (4, "`\u{2022} three` looks like one of several choices".to_owned()),
+            ]
+        );
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(super) fn read_examples(
     let kinds = slots.iter().chain(verified).map(|slot| (slot.name.as_str(), &slot.kind));
     let mut stand_ins = StandIns::new(kinds);
     let says = document.section("Callers say");
-    let lines = says.map(|section| section.items(report)).unwrap_or_default();
+    let lines = says.map(|section| section.list(report)).unwrap_or_default();
     check_count(lines.len(), says.map_or(1, |section| section.line), report);
     let mut examples: Vec<Example> = Vec::new();
     let mut seen = BTreeSet::new();
@@ -38,7 +38,7 @@ pub(super) fn read_examples(
         }
     }
     let mut not_this = Vec::new();
-    let lines = document.section("Not this").map(|section| section.items(report));
+    let lines = document.section("Not this").map(|section| section.list(report));
     for item in lines.unwrap_or_default() {
         let (text, intent) = match item.text.split_once("->") {
             Some((text, intent)) => (text.trim(), Some(intent.trim())),

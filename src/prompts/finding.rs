@@ -7,6 +7,10 @@ use std::fmt;
 /// is a file that got there by mistake.
 pub const FILE_SIZE_MAX_BYTES: usize = 256 * 1024;
 
+/// What is wrong with a line of bytes that are no text, and how to put it right.
+pub(super) const NOT_TEXT: &str = "this line has characters that are not UTF-8 text";
+pub(super) const NOT_TEXT_FIX: &str = "save the file again with the encoding UTF-8";
+
 /// A file of a profile, as the shell read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
@@ -33,8 +37,8 @@ impl SourceFile {
                     path: full_path(profile, path),
                     line: 1 + good.iter().filter(|byte| **byte == b'\n').count(),
                     severity: Severity::Error,
-                    what: "this line has characters that are not UTF-8 text".to_owned(),
-                    fix: "save the file again with the encoding UTF-8".to_owned(),
+                    what: NOT_TEXT.to_owned(),
+                    fix: NOT_TEXT_FIX.to_owned(),
                 })
             }
         }

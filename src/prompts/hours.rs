@@ -17,7 +17,7 @@ pub(super) fn read_hours(document: &Document, cx: &Context<'_>, report: &mut Rep
     match document.section("Opening hours") {
         Some(section) => {
             section.check_no_blocks(report);
-            hours.weekly = weekly(&section.items(report), section.line, report);
+            hours.weekly = weekly(&section.list(report), section.line, report);
         }
         None => report.error(
             1,
@@ -27,7 +27,7 @@ pub(super) fn read_hours(document: &Document, cx: &Context<'_>, report: &mut Rep
     }
     if let Some(section) = document.section("Holidays") {
         section.check_no_blocks(report);
-        for item in section.items(report) {
+        for item in section.list(report) {
             read_holiday(&item, &mut hours.holidays, report);
         }
     }
@@ -120,7 +120,11 @@ fn day_of(text: &str, line: usize, report: &mut Report) -> Option<usize> {
         day.eq_ignore_ascii_case(word) || format!("{day}s").eq_ignore_ascii_case(word)
     });
     if found.is_none() {
-        let fix = did_you_mean(word, DAYS, "remove it");
+        let fix = if word.contains(['-', '\u{2013}']) {
+            "write it like `Monday to Friday`".to_owned()
+        } else {
+            did_you_mean(word, DAYS, "remove it")
+        };
         report.error(line, format!("`{word}` is not a day of the week"), fix);
     }
     found

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::document::{Block, Document, Item, Line, keyed, normal};
+use super::document::{
+    Block, Document, Item, Line, bullet, foreign_bullet, keyed, normal, split_key,
+};
 use super::expand::Expression;
-use super::finding::Report;
+use super::finding::{Report, nearest};
 use super::speech::{
     Context, Moment, Variables, check_aloud, check_nameless_variant, read, read_all,
 };
@@ -92,7 +94,7 @@ fn global_words(
 ) -> Vec<String> {
     let words = document.section(heading).map(|section| {
         section.check_no_blocks(report);
-        word_list(section, report)
+        word_list(section)
     });
     let words = words.unwrap_or_default();
     if words.is_empty() {
@@ -106,9 +108,12 @@ fn global_words(
     words
 }
 
-fn word_list(section: &Block, report: &mut Report) -> Vec<String> {
-    let items = section.items(report);
-    let words = items.iter().flat_map(|item| item.text.split(','));
+/// The end of a line parts words as a comma does, with dashes or without: "stop" above "never mind"
+/// is not one thing to say.
+fn word_list(section: &Block) -> Vec<String> {
+    let lines = section.lines.iter().map(|line| line.text.as_str());
+    let lines = lines.map(|text| bullet(text).or(foreign_bullet(text)).unwrap_or(text));
+    let words = lines.flat_map(|text| text.split(','));
     let words = words.map(str::trim).filter(|word| !word.is_empty());
     words.map(str::to_owned).collect()
 }
@@ -120,7 +125,7 @@ pub(super) fn read_words(document: &Document, report: &mut Report) -> Words {
     let mut words = Words::default();
     if let Some(section) = document.section("Said as") {
         section.check_no_blocks(report);
-        for item in section.items(report) {
+        for item in section.list(report) {
             let pair = item.text.split_once(':').map(|(w, s)| (w.trim(), s.trim()));
             match pair {
                 Some((written, said)) if !written.is_empty() && !said.is_empty() => {
@@ -140,7 +145,7 @@ pub(super) fn read_words(document: &Document, report: &mut Report) -> Words {
     }
     if let Some(section) = document.section("Hints") {
         section.check_no_blocks(report);
-        words.hints = word_list(section, report);
+        words.hints = word_list(section);
     }
     words
 }
@@ -180,7 +185,11 @@ pub(super) fn read_faq(
 }
 
 fn faq_entry(section: &Block, cx: &Context<'_>, report: &mut Report) -> Option<FaqEntry> {
-    let is_also = |line: &Line| normal(&line.text).split(':').next() == Some("also");
+    // A misspelt `Also:` is told as such below; as a part of the answer it would be said.
+    let is_also = |line: &Line| {
+        let key = split_key(&line.text).map_or(line.text.as_str(), |(key, _)| key);
+        normal(key) == "also" || (key != line.text && nearest(key, ["Also"]).is_some())
+    };
     let also_at = section.lines.iter().position(is_also).unwrap_or(section.lines.len());
     let (answer, also) = section.lines.split_at(also_at);
     let also: Vec<Item> =

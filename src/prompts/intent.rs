@@ -192,11 +192,14 @@ fn read_name(stem: &str, document: &Document, report: &mut Report) -> Option<Int
             "use lowercase letters, digits and `_`",
         );
     } else if field.value != stem {
-        report.error(
-            field.line,
-            format!("the intent `{}` stands in the file {stem}.md", field.value),
-            format!("write `intent: {stem}`, or rename the file to {}.md", field.value),
-        );
+        let fix = if is_name(stem) {
+            format!("write `intent: {stem}`, or rename the file to {}.md", field.value)
+        } else {
+            // `balance-copy` cannot be the name of an intent.
+            format!("rename the file to {}.md, or remove it if it's a copy", field.value)
+        };
+        let what = format!("the intent `{}` stands in the file {stem}.md", field.value);
+        report.error(field.line, what, fix);
     }
     Some(IntentName::new(field.value.clone()))
 }

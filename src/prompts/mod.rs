@@ -20,6 +20,6 @@ mod values;
 
 pub use finding::{FILE_SIZE_MAX_BYTES, Finding, Severity, SourceFile};
 pub use generation::*;
-pub use parse::{Parsed, parse};
+pub use parse::{Parsed, is_prompt_file, parse};
 pub use speech::BUILT_IN_VARIABLES;
 pub use template::{Part, RenderError, Template, TemplateError, VarFormat};

@@ -27,6 +27,22 @@ const TOP_FILES: [&str; 6] =
 /// Most files in a profile; a bank's has some fifty.
 const FILES_MAX: usize = 1000;
 
+/// Whether a file of this name belongs to a profile: Markdown, and what was meant to be. Notes for
+/// the people who edit, and what editors leave behind, do not.
+pub fn is_prompt_file(name: &str) -> bool {
+    let is_note = name.starts_with('.') || name == "README.md";
+    !is_note && (name.ends_with(".md") || meant_name(name).is_some())
+}
+
+/// The name that a file was meant to have, where a program gave it another ending than `.md`.
+fn meant_name(name: &str) -> Option<String> {
+    const ENDINGS: [&str; 3] = [".md.txt", ".markdown", ".md"];
+    let small = name.to_ascii_lowercase();
+    let stem = ENDINGS.into_iter().find_map(|ending| small.strip_suffix(ending))?;
+    let meant = format!("{}.md", name.get(..stem.len())?);
+    (meant != name).then_some(meant)
+}
+
 /// A sound tree and what may be better about it.
 #[derive(Debug, Clone)]
 pub struct Parsed {
@@ -84,8 +100,14 @@ impl<'a> Tree<'a> {
 
     fn add(&mut self, file: &SourceFile) {
         let name = file.path.rsplit('/').next().unwrap_or_default();
-        // Notes for the people who edit, and what editors leave behind.
-        if !name.ends_with(".md") || name.starts_with('.') || name == "README.md" {
+        if !is_prompt_file(name) {
+            return;
+        }
+        if let Some(meant) = meant_name(name) {
+            self.report(&file.path, |report| {
+                let what = format!("`{name}` is not read, because its name does not end in `.md`");
+                report.error(1, what, format!("rename it to `{meant}`"));
+            });
             return;
         }
         if file.text.len() > FILE_SIZE_MAX_BYTES {

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::document::{Item, shortened};
+use super::document::{Item, normal, shortened};
 use super::finding::{Report, did_you_mean, listed};
-use super::template::TemplateError;
+use super::template::{TemplateError, is_name};
 use super::{Declared, SlotSpec, Template, VarFormat};
 
 /// Variables that every spoken sentence may use: the organisation's name, the caller's first name
@@ -107,9 +107,24 @@ fn template_fix(error: &TemplateError) -> String {
     match error {
         TemplateError::Unclosed => "add the missing `}`".to_owned(),
         TemplateError::Stray => "add the missing `{`, or remove the `}`".to_owned(),
-        TemplateError::BadName(_) => "write a name in it, such as `{house}`".to_owned(),
+        TemplateError::BadName(inner) => match better_blank(inner) {
+            Some(better) => {
+                format!("write it in small letters, with `_` between words: `{{{better}}}`")
+            }
+            None => "write a name in it, such as `{house}`".to_owned(),
+        },
         TemplateError::UnknownFormat { format, .. } => did_you_mean(format, formats(), "remove it"),
     }
+}
+
+/// `account_type` for `Account Type`, with the way to say it if there is one.
+fn better_blank(inner: &str) -> Option<String> {
+    let (name, format) = inner.split_once(':').map_or((inner, None), |(n, f)| (n, Some(f.trim())));
+    let better = Some(normal(name).replace(' ', "_")).filter(|better| is_name(better))?;
+    Some(match format {
+        Some(format) => format!("{better}:{format}"),
+        None => better,
+    })
 }
 
 fn check_variable(

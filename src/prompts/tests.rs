@@ -313,6 +313,11 @@ fn settings_of_intents_are_checked() {
 fn two_files_for_one_intent_are_named() {
     let found = findings("intents/transfer.md", "intent: transfer", "intent: balance");
     assert!(found.iter().any(|f| f.what == "the intent `balance` is also in balance.md"));
+    let mut files = tree();
+    let path = "intents/balance-copy.md".to_owned();
+    files.push(SourceFile { path, text: BALANCE.to_owned() });
+    let found = parse("bank", &files, &declared()).expect_err("a copy is one too many");
+    assert!(found.iter().any(|f| f.fix.starts_with("rename the file to balance.md, or remove it")));
 }
 
 #[test]
@@ -328,6 +333,10 @@ fn sections_and_examples_are_checked() {
             ("in {account_type}", "in {account_tpye}", 11, "not something we need", "account_type"),
             ("- am I overdrawn\n", "", 9, "there are 4 lines", "at least 5"),
             ("- am I overdrawn", "-", 13, "nothing after", "write the text"),
+            ("- am I overdrawn", "am I overdrawn", 13, "no `- ` in front", "dash and a space"),
+            ("- am I overdrawn", "-am I overdrawn", 13, "no `- ` in front", "dash and a space"),
+            ("- move my", "\u{2022} move my", 16, "no `- ` in front", "dash and a space"),
+            ("- Your", "1. Your", 22, "one of several choices", "start it with `- `"),
             ("-> transfer", "-> tranfser", 16, "no intent `tranfser`", "`transfer`"),
             ("-> transfer", "-> balance", 16, "this intent itself", "another intent"),
             ("move my balance", "am I overdrawn", 16, "also what callers say", "remove it"),
@@ -359,6 +368,7 @@ fn sections_and_examples_are_checked() {
         &[
             ("where can I park", "Check my balance.", 1, "also in intents/balance.md", "keep it"),
             ("Yes, behind the building.\n", "", 1, "has no answer", "below the question"),
+            ("Also:", "Aslo:", 3, "`Aslo:` is not known", "`Also`"),
             ("- where can", "- {where} can", 4, "not known here", "write the words out"),
         ],
     );
@@ -499,6 +509,9 @@ fn sentences_know_what_they_may_say() {
             ("{balance:money}", "{balanse:money}", 22, "`{balanse}` is not known", "`balance`"),
             ("{balance:money}", "{balance:monye}", 22, "asks for `monye`", "`money`"),
             ("{balance:money}", "{balance", 22, "without its `}`", "missing `}`"),
+            ("{balance:money}", "{Balance:money}", 22, "is not a name", "`{balance:money}`"),
+            ("{balance:money}", "{My Balance}", 22, "is not a name", "`{my_balance}`"),
+            ("{balance:money}", "{}", 22, "is not a name", "such as `{house}`"),
             ("{balance:money}", "{pin}", 22, "is secret", "remove it"),
             ("right now.", "right now, {balance}.", 24, "action's result", "`## Then say` only"),
             (
@@ -653,6 +666,9 @@ fn the_other_files_are_checked() {
             ("Monday to Friday", "Monday to Firday", 2, "`Firday` is not a day", "`Friday`"),
             ("9 am to 5 pm", "9 to 5", 2, "not a time of opening", "`9 am to 5:30 pm`"),
             ("Sunday", "Friday", 4, "Friday is listed twice", "one line"),
+            ("Monday to Friday", "Mon-Fri", 2, "`Mon-Fri` is not a day", "`Monday to Friday`"),
+            ("- Sunday: closed", "Sunday: closed", 4, "no `- ` in front", "dash and a space"),
+            ("- 2026-12-25", "2026-12-25", 6, "no `- ` in front", "dash and a space"),
             ("2026-12-25", "25 December", 6, "`25` is not a date", "2026-12-25"),
             ("- Sunday: closed", "- Sunday closed", 4, "not a line of opening hours", "closed"),
             ("We're open", "{hours} We're open", 8, "stand for itself", "write the hours out"),
@@ -672,8 +688,20 @@ fn the_other_files_are_checked() {
     check(
         Severity::Error,
         "words.md",
-        &[("- IBAN: eye ban", "- IBAN eye ban", 2, "does not say how", "`- IBAN: eye ban`")],
+        &[
+            ("- IBAN: eye ban", "- IBAN eye ban", 2, "does not say how", "`- IBAN: eye ban`"),
+            ("- IBAN: eye ban", "IBAN: eye ban", 2, "no `- ` in front", "dash and a space"),
+        ],
     );
+}
+
+#[test]
+fn words_need_no_dashes_to_be_several() {
+    let mut files = tree();
+    files[0].text = HOUSE.replace("- stop, cancel", "stop, cancel,\nnever mind\n\u{2022} leave it");
+    let generation = parse("bank", &files, &declared()).expect("sound").generation;
+    let words = generation.house.global_words;
+    assert_eq!(words.stop, ["stop", "cancel", "never mind", "leave it"]);
 }
 
 #[test]
@@ -712,6 +740,8 @@ fn files_that_do_not_belong_are_told_from_notes() {
     for (path, part) in [
         ("queus.md", "did you mean `queues.md`?"),
         ("intents/cards/lost.md", "straight into the folder"),
+        ("intents/loan.md.txt", "rename it to `loan.md`"),
+        ("faq.MD", "rename it to `faq.md`"),
         ("house.md", "keep one of the two"),
     ] {
         let found = with(path, "");

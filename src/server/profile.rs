@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::config::Config;
 use crate::prompts::{
     ActionName, ActionSignature, Declared, Finding, Generation, Parsed, SourceFile,
-    VerificationName, VerificationSignature, parse,
+    VerificationName, VerificationSignature, is_prompt_file, parse,
 };
 
 use super::ServerError;
@@ -44,8 +44,7 @@ pub fn read_profile(folder: &Path) -> Result<Vec<SourceFile>, ServerError> {
         for entry in std::fs::read_dir(&place).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-            // Editors leave hidden files beside the real ones.
-            if name.starts_with('.') || !name.ends_with(".md") {
+            if !is_prompt_file(name) {
                 continue;
             }
             let bytes = std::fs::read(&path).map_err(unreadable)?;
