@@ -169,6 +169,7 @@ fn demo_examples_expand_as_they_always_did() {
 #[test]
 fn broken_trees_are_refused_with_the_expected_words() {
     let fixtures = root().join("tests/fixtures/prompts");
+    let readme = fs::read_to_string(fixtures.join("README.md")).expect("the list can be read");
     let mut count = 0;
     for entry in fs::read_dir(&fixtures).expect("the fixtures can be read") {
         let folder = entry.expect("the entry can be read").path();
@@ -176,6 +177,8 @@ fn broken_trees_are_refused_with_the_expected_words() {
             continue;
         }
         count += 1;
+        let name = folder.file_name().map_or_else(String::new, |n| n.to_string_lossy().into());
+        assert!(readme.contains(&format!("| `{name}` |")), "{name} is not in README.md");
         let mut files = read_folder(&root().join("prompts/bank"));
         for (path, bytes) in read_folder(&folder) {
             // A file of no bytes stands for one that is not there.
@@ -191,7 +194,7 @@ fn broken_trees_are_refused_with_the_expected_words() {
         assert!(findings.iter().any(|finding| finding.severity == Severity::Error));
         compare(&folder.join("expected.txt"), &lines(&findings));
     }
-    assert!(count >= 10, "there are {count} broken trees");
+    assert!(count >= 28, "there are {count} broken trees");
 }
 
 fn compare(expected: &Path, found: &str) {
