@@ -1,6 +1,6 @@
 //! A copy of the customer system that nobody else uses, and what the actions talk to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
@@ -28,13 +28,20 @@ impl Sandbox {
             .context("cannot make a temporary folder")?;
         let mut config = config.clone();
         config.server.data_dir = folder.path().to_owned();
+        // A database that has a seed is made anew from it. One action names the seed; all that use
+        // the database must use the copy.
+        let mut copies: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
+        for (index, database) in config.seeded_databases().into_keys().enumerate() {
+            let name = database.file_name().unwrap_or(OsStr::new("database.sqlite"));
+            // Two databases may have the same name in different folders.
+            let copy = folder.path().join(index.to_string()).join(name);
+            copies.insert(database.to_owned(), copy);
+        }
         for action in config.actions.values_mut() {
-            // A database that has a seed is made anew from it.
             if let ConnectorConfig::Sql(sql) = &mut action.connector
-                && sql.seed.is_some()
+                && let Some(copy) = copies.get(&sql.database)
             {
-                let name = sql.database.file_name().unwrap_or(OsStr::new("database.sqlite"));
-                sql.database = folder.path().join(name);
+                sql.database.clone_from(copy);
             }
         }
         Ok(Self { config, _folder: folder })
@@ -61,12 +68,14 @@ pub(super) fn own_databases(config: &Config) -> BTreeSet<PathBuf> {
 
 /// The systems that actions talk to and that frontdoor cannot make a copy of, each once.
 pub(super) fn outside_systems(config: &Config) -> BTreeSet<String> {
+    let seeded = config.seeded_databases();
     let actions = config.actions.values();
     actions
         .filter_map(|action| match &action.connector {
             ConnectorConfig::DemoCrm { .. } => None,
             ConnectorConfig::Sql(sql) => {
-                sql.seed.is_none().then(|| sql.database.display().to_string())
+                let ours = seeded.contains_key(&sql.database.as_path());
+                (!ours).then(|| sql.database.display().to_string())
             }
             ConnectorConfig::Http(http) => Some(host_of(http)),
         })
@@ -99,6 +108,37 @@ mod tests {
                        timeout_ms = 3000\n";
         let found: Vec<String> = outside_systems(&config(actions)).into_iter().collect();
         assert_eq!(found, ["https://crm.example:8443"]);
+    }
+
+    #[test]
+    fn all_actions_on_a_seeded_database_get_the_same_copy() {
+        let action = |name: &str, database: &str, seed: &str| {
+            format!(
+                "[actions.\"{name}\"]\nkind = \"sql\"\ndatabase = \"sqlite:{database}\"\n{seed}\
+                 inputs = [\"id\"]\nstatements = [\"SELECT a FROM b WHERE c = :id\"]\n"
+            )
+        };
+        let config = config(&format!(
+            "{}{}{}{}",
+            action("a.first", "one/x.db", "seed = \"x.sql\"\n"),
+            action("a.second", "one/x.db", ""),
+            action("a.third", "two/x.db", "seed = \"x.sql\"\n"),
+            action("a.fourth", "theirs.db", ""),
+        ));
+        let theirs: Vec<String> = outside_systems(&config).into_iter().collect();
+        assert_eq!(theirs, ["/theirs.db"]);
+        let sandbox = Sandbox::new(&config).expect("a folder");
+        let folder = sandbox.config().server.data_dir.clone();
+        let database = |name: &str| match &sandbox.config().actions[name].connector {
+            ConnectorConfig::Sql(sql) => sql.database.clone(),
+            _ => panic!("{name} is on a database"),
+        };
+        assert!(database("a.first").starts_with(&folder));
+        assert_eq!(database("a.first"), database("a.second"));
+        assert_ne!(database("a.first"), database("a.third"));
+        assert!(database("a.third").starts_with(&folder));
+        assert_eq!(database("a.fourth"), PathBuf::from("/theirs.db"));
+        assert_eq!(own_databases(sandbox.config()).len(), 2);
     }
 
     #[test]

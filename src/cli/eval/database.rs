@@ -12,6 +12,9 @@ use sqlx::{Connection, Row, SqliteConnection};
 /// How a value that is not there is written.
 const NULL: &str = "null";
 
+/// How the day of the call is written in an expected value.
+const TODAY: &str = "today";
+
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// All tables of a database at one moment.
@@ -218,6 +221,25 @@ impl ExpectedChange {
         Some(Self { table: place.to_owned(), has, kind })
     }
 
+    /// The same change in a call on this day (`2026-03-31`): it stands where a value is `today`.
+    pub(super) fn on_day(&self, day: &str) -> Self {
+        let value = |value: &String| if value == TODAY { day.to_owned() } else { value.to_owned() };
+        let cells = |row: &[(String, String)]| -> Vec<(String, String)> {
+            row.iter().map(|(column, cell)| (column.clone(), value(cell))).collect()
+        };
+        let kind = match &self.kind {
+            ExpectedKind::Cell { column, before, after } => ExpectedKind::Cell {
+                column: column.clone(),
+                before: value(before),
+                after: value(after),
+            },
+            ExpectedKind::Added(row) => ExpectedKind::Added(cells(row)),
+            ExpectedKind::Removed(row) => ExpectedKind::Removed(cells(row)),
+        };
+        let has = self.has.iter().map(value).collect();
+        Self { table: self.table.clone(), has, kind }
+    }
+
     fn is(&self, change: &Change) -> bool {
         let has = |value: &String| change.row.iter().any(|(_, cell)| cell == value);
         let all = |cells: &[(String, String)]| cells.iter().all(|cell| change.row.contains(cell));
@@ -415,6 +437,19 @@ mod tests {
         let differences = compare(&wrong, &happened);
         assert_eq!(differences.missing, [0, 2, 3]);
         assert_eq!(differences.surprising.len(), 3);
+    }
+
+    #[test]
+    fn today_is_the_day_of_the_call() {
+        for (line, meant) in [
+            ("orders.asked of 7: null -> today", "orders.asked of 7: null -> 2026-03-31"),
+            ("visits.day of today: today -> null", "visits.day of 2026-03-31: 2026-03-31 -> null"),
+            ("visits of 7: added day=today, a=b", "visits of 7: added day=2026-03-31, a=b"),
+            ("visits of 7: removed day=not today", "visits of 7: removed day=not today"),
+        ] {
+            let change = ExpectedChange::parse(line).expect(line);
+            assert_eq!(change.on_day("2026-03-31").to_string(), meant);
+        }
     }
 
     #[test]

@@ -31,6 +31,7 @@
 //! | `expect ends: yes`, `no` | whether we have hung up by now |
 //! | `database: TABLE.COLUMN of VALUES: OLD -> NEW` | a change; VALUES are one or more that the row has |
 //! | `database: TABLE of VALUES: added COLUMN=VALUE, ...`, `removed ...` | a new or lost row |
+//! | `today` as a value after `database:` | the day of the call, `2026-03-31` |
 //! | `database: unchanged` | the same as no `database:` line at all |
 //! | `ignore table: NAME` | changes there do not count; above the first heading, for the whole file |
 //!
@@ -520,19 +521,22 @@ Calls about cards: notes like this one are for the reader.
     }
 
     #[test]
-    fn the_demo_banks_calls_are_well_formed() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts/bank/calls");
-        let mut count = 0;
-        for entry in std::fs::read_dir(folder).expect("the demo profile has calls") {
-            let path = entry.expect("an entry").path();
-            let text = std::fs::read_to_string(&path).expect("readable");
-            let name = path.display().to_string();
-            match parse(&name, &text) {
-                Ok(calls) => count += calls.len(),
-                Err(errors) => panic!("{}", errors[0]),
+    fn the_calls_of_every_demo_are_well_formed() {
+        let profiles = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts");
+        for profile in std::fs::read_dir(profiles).expect("there are demos") {
+            let folder = profile.expect("an entry").path().join("calls");
+            let mut count = 0;
+            for entry in std::fs::read_dir(&folder).expect("every demo has calls") {
+                let path = entry.expect("an entry").path();
+                let text = std::fs::read_to_string(&path).expect("readable");
+                let name = path.display().to_string();
+                match parse(&name, &text) {
+                    Ok(calls) => count += calls.len(),
+                    Err(errors) => panic!("{}", errors[0]),
+                }
             }
+            assert!(count >= 40, "there are {count} calls in {}", folder.display());
         }
-        assert!(count >= 40, "there are {count} calls");
     }
 
     #[test]
