@@ -6,7 +6,10 @@ mod database;
 mod nlu;
 mod running;
 mod scenario;
+mod spoken;
 mod stt;
+mod talk;
+mod tally;
 
 pub use calls::CallsArgs;
 pub use nlu::NluArgs;
@@ -32,8 +35,9 @@ enum What {
     Stt(SttArgs),
     /// Accuracy, calibration and out-of-scope detection of understanding, on labelled sentences
     Nlu(NluArgs),
-    /// Whole calls on text, written as tests in a profile's folder `calls`: task success,
-    /// containment, and what the calls changed that they should not have
+    /// Whole calls, written as tests in a profile's folder `calls`, on text or spoken by synthetic
+    /// callers (--audio): task success, containment, and what the calls changed that they should
+    /// not have
     Calls(CallsArgs),
 }
 
