@@ -41,7 +41,7 @@ pub struct CallsArgs {
     /// The same seed gives the same wordings, voices and lines
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// How far voices lie above the noise [default: 5 to 20, by the seed]
+    /// How far voices lie above the noise [default: 5 to 20 by the seed]
     #[arg(long, value_name = "DB", allow_negative_numbers = true, requires = "audio")]
     pub snr: Option<f32>,
     /// Who calls, separated by commas: voices of flite, or `espeak-ng:` and one of its voices

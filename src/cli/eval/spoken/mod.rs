@@ -225,7 +225,7 @@ impl SpokenCall {
         for key in keys.chars().filter(|key| !key.is_whitespace()) {
             self.telephone.press(key)?;
             let next_at = self.now + pace::KEY_EVERY;
-            while self.now < next_at {
+            while self.now < next_at && !self.call.is_ended() {
                 self.frame(None).await?;
             }
         }
