@@ -215,6 +215,11 @@ impl Call {
         self.turn.state()
     }
 
+    /// The conversation as it stands.
+    pub const fn conversation(&self) -> &Conversation {
+        &self.conversation
+    }
+
     /// Turns in which we answered.
     pub fn turns(&self) -> u32 {
         self.turn_id.0

@@ -17,7 +17,7 @@ use crate::audio::{SampleRate, resample_whole};
 use crate::base::{ActionRunId, CallId, Pii, SpeechId, UtteranceId};
 use crate::call::{CallInput, HeardResult};
 use crate::conversation::{ActionResult, FailureWords};
-use crate::engine::hearing::HearingRequest;
+use crate::engine::hearing::{Hearing, HearingError, HearingRequest, Transcript};
 use crate::engine::understanding::Understander;
 use crate::engine::voice::{Cacheable, SpeakRequest};
 use crate::store::{Store, put_handoff_or_file};
@@ -59,9 +59,7 @@ impl Dispatch {
         let (inputs, call) = (self.inputs.clone(), self.call);
         let span = tracing::info_span!("stt", utterance = utterance.0);
         let work = async move {
-            let samples_16k = resample_whole(&samples, SampleRate::HZ_8000, SampleRate::HZ_16000);
-            let request = HearingRequest { call, utterance, samples_16k, hints: None };
-            let result = match hearing.transcribe(request).await {
+            let result = match transcribe(&hearing, call, utterance, &samples).await {
                 Ok(transcript) => {
                     tracing::info!(
                         transcribe_ms = transcript.decode_ms,
@@ -199,6 +197,20 @@ impl Dispatch {
         };
         tokio::spawn(work.instrument(span));
     }
+}
+
+/// Has an utterance (mono, 8 kHz) transcribed as every call has.
+///
+/// # Errors
+/// The decode failed, or the recogniser has stopped.
+pub async fn transcribe(
+    hearing: &Hearing,
+    call: CallId,
+    utterance: UtteranceId,
+    samples: &[i16],
+) -> Result<Transcript, HearingError> {
+    let samples_16k = resample_whole(samples, SampleRate::HZ_8000, SampleRate::HZ_16000);
+    hearing.transcribe(HearingRequest { call, utterance, samples_16k, hints: None }).await
 }
 
 /// A failure as prompt files name it. A request we built wrongly was not sent: nothing was done.

@@ -46,8 +46,27 @@ pub struct EnginesReport {
     pub examples: usize,
 }
 
+/// What hears callers, for measurements that need neither a voice nor a telephone. Clones share it.
+#[derive(Clone)]
+pub struct Ears {
+    /// Speech to text.
+    pub hearing: Hearing,
+    /// Speech or not.
+    pub vad: SileroVad,
+}
+
+impl Ears {
+    /// Loads the models that this configuration names. Blocks while it does.
+    ///
+    /// # Errors
+    /// A model is missing or damaged; the message says how to fetch it.
+    pub fn start(store: &ModelStore, config: &Config) -> Result<Self, ServerError> {
+        Ok(Self { hearing: start_hearing(store, config.hearing.clone())?, vad: start_vad(store)? })
+    }
+}
+
 /// Folder beside the models for what is made from them (embeddings, rendered sentences).
-pub(super) fn derived_dir(store: &ModelStore, name: &str) -> PathBuf {
+pub fn derived_dir(store: &ModelStore, name: &str) -> PathBuf {
     store.cache_dir().join("derived").join(name)
 }
 

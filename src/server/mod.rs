@@ -3,6 +3,7 @@
 
 mod admission;
 mod call_task;
+mod customers;
 mod dispatch;
 mod engines;
 mod error;
@@ -16,10 +17,12 @@ mod text_call;
 mod training;
 mod watching;
 
-pub use engines::{Engines, EnginesReport};
+pub use customers::{CustomerSystem, Customers, HandoffStorage};
+pub use dispatch::transcribe;
+pub use engines::{Ears, Engines, EnginesReport, derived_dir};
 pub use error::ServerError;
 pub use profile::{declared, load_profile, parse_profile, read_profile};
 pub use reload::{Changes, Reloaded, Reloader, Running};
 pub use serve::{Server, Started, call_settings, rules};
-pub use text_call::{CustomerSystem, HandoffStorage, TextCall, TextCallParts, TextEvent, TextTurn};
+pub use text_call::{TextCall, TextCallParts, TextEvent, TextTurn, understand};
 pub use training::{Lessons, Trainer, embeddings_dir, train_understander};

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::actions::{ActionRequest, Actions};
+use crate::actions::Actions;
 use crate::base::{ActionRunId, CallId, Pii};
 use crate::config::Config;
 use crate::conversation::{
@@ -18,8 +18,7 @@ use crate::engine::understanding::{Understander, UnderstandingError};
 use crate::nlu::{SlotKind, SlotName, SlotValue, Understanding};
 use crate::prompts::{ActionName, Generation};
 
-use super::dispatch::failure_words;
-use super::lookup::caller_record;
+use super::customers::{CustomerSystem, Customers, HandoffStorage};
 use super::serve::rules;
 
 /// Time after which a caller on the telephone is asked for a moment.
@@ -36,28 +35,6 @@ pub struct TextCallParts {
     pub understander: Arc<Understander>,
     /// The customer system.
     pub actions: Actions,
-}
-
-/// How the customer system is, as far as this call is concerned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum CustomerSystem {
-    /// It answers as it does.
-    #[default]
-    Up,
-    /// Every action fails at once, and nothing is done.
-    Down,
-    /// No action is ever answered.
-    Silent,
-}
-
-/// Whether hand-offs can be stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum HandoffStorage {
-    /// They can.
-    #[default]
-    Works,
-    /// They cannot.
-    Fails,
 }
 
 /// Something that happened in a turn.
@@ -125,11 +102,10 @@ impl TextTurn {
 pub struct TextCall {
     parts: TextCallParts,
     conversation: Conversation,
-    call: CallId,
+    customers: Customers,
     expectation: Expectation,
     /// The latest value of every slot that was filled in this call.
     slots: BTreeMap<SlotName, SlotValue>,
-    customer_system: CustomerSystem,
     handoff_storage: HandoffStorage,
     over: bool,
 }
@@ -138,12 +114,12 @@ impl TextCall {
     /// A call that has not begun. `seed` varies the wording.
     pub fn new(parts: TextCallParts, seed: u64) -> Self {
         let generation = Arc::clone(&parts.generation);
+        let call = CallId::from_u128(uuid::Uuid::now_v7().as_u128());
         Self {
             conversation: Conversation::new(generation, rules(&parts.config), seed),
-            call: CallId::from_u128(uuid::Uuid::now_v7().as_u128()),
+            customers: Customers::new(Arc::clone(&parts.config), parts.actions.clone(), call),
             expectation: Expectation::of(Expected::Request),
             slots: BTreeMap::new(),
-            customer_system: CustomerSystem::default(),
             handoff_storage: HandoffStorage::default(),
             over: false,
             parts,
@@ -152,7 +128,7 @@ impl TextCall {
 
     /// From here on the customer system is like this.
     pub fn set_customer_system(&mut self, customer_system: CustomerSystem) {
-        self.customer_system = customer_system;
+        self.customers.state = customer_system;
     }
 
     /// From here on hand-offs can be stored, or cannot.
@@ -162,12 +138,9 @@ impl TextCall {
 
     /// The call is answered. A number that the customer system knows brings the caller's record.
     pub async fn start(&mut self, caller_number: Option<&str>) -> TextTurn {
-        let caller = match (caller_number, self.customer_system) {
-            (Some(number), CustomerSystem::Up) => {
-                let parts = &self.parts;
-                caller_record(&parts.config, &parts.actions, self.call, number).await
-            }
-            _ => BTreeMap::new(),
+        let caller = match caller_number {
+            Some(number) => self.customers.caller_record(number).await,
+            None => BTreeMap::new(),
         };
         let mut turn = TextTurn::begin(self.conversation.step());
         self.converse(ConversationInput::Started { caller }, &mut turn).await;
@@ -183,14 +156,8 @@ impl TextCall {
         if self.over {
             return Ok(turn);
         }
-        let understander = Arc::clone(&self.parts.understander);
         let text = Pii::new(words.to_owned());
-        let understanding = {
-            let text = text.clone();
-            tokio::task::spawn_blocking(move || understander.understand(text.expose()))
-                .await
-                .map_err(|_| UnderstandingError::Stopped)??
-        };
+        let understanding = understand(&self.parts.understander, text.clone()).await?;
         turn.understanding = Some(understanding.clone());
         let confidence = 1.0;
         let before_question = false;
@@ -306,22 +273,16 @@ impl TextCall {
         action: &ActionName,
         inputs: BTreeMap<String, Pii<String>>,
     ) -> (Pace, ActionResult) {
-        match self.customer_system {
-            CustomerSystem::Up => {}
-            CustomerSystem::Down => return (Pace::Quick, Err(FailureWords::Unavailable)),
-            CustomerSystem::Silent => return (Pace::Slow, Err(FailureWords::Timeout)),
-        }
-        let work = self.parts.actions.run(ActionRequest {
-            action: action.as_str().to_owned(),
-            inputs,
-            idempotency_key: format!("{}-{run}", self.call),
-        });
+        let work = self.customers.run(run, action.as_str(), inputs);
         tokio::pin!(work);
-        let (pace, outcome) = match tokio::time::timeout(PATIENCE, &mut work).await {
-            Ok(outcome) => (Pace::Quick, outcome),
+        let (pace, answer) = match tokio::time::timeout(PATIENCE, &mut work).await {
+            Ok(answer) => (Pace::Quick, answer),
             Err(_) => (Pace::Slow, work.await),
         };
-        (pace, outcome.map_err(|failure| failure_words(failure.kind)))
+        match answer {
+            Some(result) => (pace, result),
+            None => (Pace::Slow, Err(FailureWords::Timeout)),
+        }
     }
 
     fn note_slots(&mut self, turn: &mut TextTurn) {
@@ -334,6 +295,20 @@ impl TextCall {
             self.slots.insert(name.clone(), value.clone());
         }
     }
+}
+
+/// Classifies words on a thread where that may take its time.
+///
+/// # Errors
+/// The classifier failed.
+pub async fn understand(
+    understander: &Arc<Understander>,
+    text: Pii<String>,
+) -> Result<Understanding, UnderstandingError> {
+    let understander = Arc::clone(understander);
+    tokio::task::spawn_blocking(move || understander.understand(text.expose()))
+        .await
+        .map_err(|_| UnderstandingError::Stopped)?
 }
 
 /// Whether an action kept the caller waiting.

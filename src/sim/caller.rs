@@ -3,24 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Length of a frame.
-pub(super) const FRAME: Duration = Duration::from_millis(20);
+use super::pace::{FRAME, KEY_EVERY, MY_TURN_AFTER, PATIENCE};
 
 /// Speaking speed, a little slower than in conversation.
 const WORD: Duration = Duration::from_millis(350);
 
 /// The shortest thing said.
 const SAID_MIN: Duration = Duration::from_millis(500);
-
-/// Silence of the other side after which it is this caller's turn. Longer than the pauses between
-/// two sentences.
-const MY_TURN_AFTER: Duration = Duration::from_millis(700);
-
-/// This caller speaks up even if the other side never answers.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// From key to key.
-const KEY_EVERY: Duration = Duration::from_millis(240);
 
 /// One thing a caller does, in turn.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,9 +3,11 @@
 //!
 //! [`rehearse`] takes a [`Call`](crate::call::Call) from answer to end in milliseconds of real
 //! time: frames of 20 ms in both directions, engines that take about as long as the real ones and
-//! then answer, and a caller who waits for their turn, or does not.
+//! then answer, and a caller who waits for their turn, or does not. How long everything takes
+//! stands in [`pace`], which measurements of whole spoken calls go by as well.
 
 mod caller;
+pub mod pace;
 mod rehearsal;
 mod vad;
 

@@ -1,7 +1,6 @@
 //! A whole call on simulated time.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::acd::handoff::Handoff;
@@ -11,27 +10,14 @@ use crate::call::{Call, CallInput, CallOutput, HeardResult, TranscriptLine, Turn
 use crate::conversation::ActionResult;
 use crate::nlu::Understanding;
 
-use super::caller::{Caller, Doing, FRAME, Step};
-
-/// How long the fake engines take: what the real ones take on two cores.
-const TRANSCRIBE: Duration = Duration::from_millis(250);
-const UNDERSTAND: Duration = Duration::from_millis(15);
-const FIRST_SOUND: Duration = Duration::from_millis(120);
-const ACT: Duration = Duration::from_millis(40);
-const STORE: Duration = Duration::from_millis(5);
+use super::caller::{Caller, Doing, Step};
+use super::pace::{ACT, CALL_MAX, FIRST_SOUND, FRAME, STORE, TRANSCRIBE, UNDERSTAND, our_speech};
 
 /// What audio waits in a quiet network's jitter buffer.
 const JITTER_BUFFER: Duration = Duration::from_millis(40);
 
-/// Sound of a letter of text.
-const LETTER: Duration = Duration::from_millis(60);
-
-/// No call may take longer: one that does is in a loop.
-const CALL_MAX: Duration = Duration::from_secs(15 * 60);
-
-/// Samples of a caller who speaks, and of ours.
+/// Samples of a caller who speaks.
 const CALLER_LEVEL: i16 = 8_000;
-const OUR_LEVEL: i16 = 3_000;
 
 /// Everything outside the call: what it hears, understands and can do. The defaults work.
 pub trait World {
@@ -266,8 +252,7 @@ impl Stage<'_> {
         if !self.world.can_speak(text) {
             return self.later(FIRST_SOUND, CallInput::SpeechFailed { speech });
         }
-        let length = LETTER * text.len() as u32;
-        let samples: Arc<[i16]> = vec![OUR_LEVEL; SampleRate::HZ_8000.samples_in(length)].into();
+        let samples = our_speech(text);
         self.later(FIRST_SOUND, CallInput::SpeechAudio { speech, samples });
         self.later(FIRST_SOUND, CallInput::SpeechDone { speech });
     }

@@ -1,5 +1,5 @@
-//! `frontdoor eval calls`: whole calls on text, each on a fresh copy of the demo customer system.
-//! The format of the files stands at the top of `scenario.rs`.
+//! `frontdoor eval calls`: whole calls, on text or spoken, each on a fresh copy of the demo
+//! customer system. The format of the files stands at the top of `scenario.rs`.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use serde::Serialize;
 
 use super::running::{Profile, Ran, run as run_call};
 use super::scenario::{Scenario, parse};
+use super::spoken::{Studio, Wishes};
+use super::tally::Results;
 use super::{progress_bar, write_json};
 use crate::cli::sandbox::outside_systems;
-use crate::cli::table::write_table;
 use crate::config::Config;
 use crate::engine::models::ModelStore;
 use crate::server::{load_profile, train_understander};
@@ -34,7 +34,28 @@ pub struct CallsArgs {
     /// The configuration
     #[arg(long, short, default_value = "frontdoor.toml", value_name = "FILE")]
     pub config: PathBuf,
-    /// Have each call this often, each time beginning with other wordings
+    /// Have the callers speak: synthetic voices, over a telephone line with noise and lost packets,
+    /// to the real recogniser. Needs the programs flite and espeak-ng, or what --voices names
+    #[arg(long)]
+    pub audio: bool,
+    /// The same seed gives the same wordings, voices and lines
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// How far voices lie above the noise [default: 5 to 20 by the seed]
+    #[arg(long, value_name = "DB", allow_negative_numbers = true, requires = "audio")]
+    pub snr: Option<f32>,
+    /// Who calls, separated by commas: voices of flite, or `espeak-ng:` and one of its voices
+    /// [default: slt,rms,awb,kal16,espeak-ng:en-us,espeak-ng:en-gb+f3]
+    #[arg(long, value_name = "VOICES", value_delimiter = ',', requires = "audio")]
+    pub voices: Vec<String>,
+    /// A recording of noise; several are taken by the seed [default: white noise]
+    #[arg(long, value_name = "FILE.wav", requires = "audio")]
+    pub noise: Vec<PathBuf>,
+    /// Succeed if at least this share of the calls goes as it should and nothing was changed that
+    /// should not have been [default: all of them]
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent)]
+    pub at_least: Option<f64>,
+    /// Have each call this often, each time with the next seed
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub repeat: u64,
     /// Have only the calls with these words in their heading
@@ -67,32 +88,44 @@ pub(super) async fn run(args: CallsArgs) -> anyhow::Result<()> {
             free.insert(load(profile, &config)?);
         }
     }
+    let studio = open_studio(&args, &config)?;
     let bar = progress_bar(scenarios.len(), "calls");
-    let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
-    let mut results = Vec::new();
+    let mut results = Results::default();
     for (profile, scenario) in &scenarios {
         let profile = profiles.get(profile).context("every profile was loaded")?;
         let mut passed = true;
-        for seed in 0..args.repeat {
-            let ran = run_call(scenario, profile, seed).await?;
+        for seed in args.seed..args.seed.saturating_add(args.repeat) {
+            let ran = run_call(scenario, profile, studio.as_ref(), seed).await?;
             passed &= ran.failures.is_empty();
-            bar.suspend(|| tell_failures(scenario, &ran, seed));
-            tallies.entry(scenario.path.clone()).or_default().add_call(&ran);
-            results.push(CallResult::new(scenario, &ran, seed));
+            bar.suspend(|| tell(scenario, &ran, seed));
+            results.add_call(scenario, &ran, seed);
         }
-        tallies.entry(scenario.path.clone()).or_default().add_scenario(passed);
+        results.add_scenario(scenario, passed);
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let total = tallies.values().fold(Tally::default(), |total, tally| total.with(tally));
-    print_table(&tallies, &total)?;
+    results.print()?;
     if let Some(path) = &args.json {
-        write_json(path, &Report { total: total.rates(), files: rates(&tallies), calls: results })?;
+        write_json(path, &results.report())?;
     }
-    match total.scenarios - total.passed {
-        0 => Ok(()),
-        failed => bail!("{failed} of {} calls are not as they should be", total.scenarios),
+    results.verdict(args.at_least)
+}
+
+/// What calls are spoken with, if they are.
+fn open_studio(args: &CallsArgs, config: &Config) -> anyhow::Result<Option<Studio>> {
+    if !args.audio {
+        return Ok(None);
     }
+    let wishes =
+        Wishes { voices: args.voices.clone(), snr_db: args.snr, noises: args.noise.clone() };
+    Studio::open(config, &wishes).map(Some)
+}
+
+fn parse_percent(text: &str) -> Result<f64, String> {
+    let percent: Option<f64> = text.trim_end_matches('%').trim().parse().ok();
+    percent
+        .filter(|percent| (0.0..=100.0).contains(percent))
+        .ok_or_else(|| "give a number from 0 to 100".to_owned())
 }
 
 /// Calls that change things are for customer systems of which a fresh copy can be made.
@@ -181,200 +214,35 @@ fn load(profile: &Path, config: &Config) -> anyhow::Result<Profile> {
     Ok(Profile { config, generation: Arc::new(generation), understander: Arc::new(understander) })
 }
 
-/// Writes every failure of a call, and once how the call went.
-fn tell_failures(scenario: &Scenario, ran: &Ran, seed: u64) {
+/// Writes every failure of a call, and once how the call went; of a spoken one also that it passed,
+/// for these take a while.
+fn tell(scenario: &Scenario, ran: &Ran, seed: u64) {
+    let Scenario { path, line, title, .. } = scenario;
+    let how = ran.spoken.as_ref().map(|spoken| {
+        format!(", spoken by {} {:.0} dB above the noise", spoken.voice, spoken.snr_db)
+    });
     if ran.failures.is_empty() {
+        if let Some(how) = how {
+            println!("pass  {path}:{line} \"{title}\", seed {seed}{how}");
+        }
         return;
     }
     for failure in &ran.failures {
-        let (line, expected, got) = (failure.line, &failure.expected, &failure.got);
-        println!("{}:{line}: expected {expected}; got {got}", scenario.path);
+        println!("{path}:{}: expected {}; got {}", failure.line, failure.expected, failure.got);
     }
-    println!("  \"{}\", with wordings from {seed} on:", scenario.title);
+    match how {
+        Some(how) => println!("FAIL  {path}:{line} \"{title}\", seed {seed}{how}:"),
+        None => println!("  \"{title}\", with wordings from {seed} on:"),
+    }
     for line in &ran.transcript {
         println!("    {line}");
     }
     println!();
 }
 
-/// Sums over calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Tally {
-    scenarios: usize,
-    /// Scenarios of which every call passed.
-    passed: usize,
-    calls: usize,
-    /// Calls that changed what they should and nothing else.
-    succeeded: usize,
-    /// Those of them that needed no person.
-    contained: usize,
-    turns: usize,
-    wrong_actions: usize,
-}
-
-impl Tally {
-    fn add_call(&mut self, ran: &Ran) {
-        self.calls += 1;
-        self.succeeded += usize::from(ran.database_right);
-        self.contained += usize::from(ran.database_right && !ran.handed_over);
-        self.turns += ran.turns;
-        self.wrong_actions += ran.wrong_changes;
-    }
-
-    fn add_scenario(&mut self, passed: bool) {
-        self.scenarios += 1;
-        self.passed += usize::from(passed);
-    }
-
-    const fn with(self, other: &Self) -> Self {
-        Self {
-            scenarios: self.scenarios + other.scenarios,
-            passed: self.passed + other.passed,
-            calls: self.calls + other.calls,
-            succeeded: self.succeeded + other.succeeded,
-            contained: self.contained + other.contained,
-            turns: self.turns + other.turns,
-            wrong_actions: self.wrong_actions + other.wrong_actions,
-        }
-    }
-
-    fn rates(&self) -> Rates {
-        let share = |count: usize| count as f64 / self.calls.max(1) as f64;
-        Rates {
-            scenarios: self.scenarios,
-            passed: self.passed,
-            calls: self.calls,
-            task_success: share(self.succeeded),
-            containment: share(self.contained),
-            turns_per_call: share(self.turns),
-            wrong_actions: self.wrong_actions,
-        }
-    }
-}
-
-/// What the table shows. Shares are 0 to 1.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-struct Rates {
-    scenarios: usize,
-    passed: usize,
-    calls: usize,
-    task_success: f64,
-    containment: f64,
-    turns_per_call: f64,
-    wrong_actions: usize,
-}
-
-impl Rates {
-    fn row(&self, name: &str) -> Vec<String> {
-        vec![
-            name.to_owned(),
-            self.scenarios.to_string(),
-            self.passed.to_string(),
-            format!("{:.1} %", self.task_success * 100.0),
-            format!("{:.1} %", self.containment * 100.0),
-            format!("{:.1}", self.turns_per_call),
-            self.wrong_actions.to_string(),
-        ]
-    }
-}
-
-fn rates(tallies: &BTreeMap<String, Tally>) -> BTreeMap<String, Rates> {
-    tallies.iter().map(|(path, tally)| (path.clone(), tally.rates())).collect()
-}
-
-fn print_table(tallies: &BTreeMap<String, Tally>, total: &Tally) -> std::io::Result<()> {
-    let columns = [
-        "calls in",
-        "scenarios",
-        "passed",
-        "task success",
-        "containment",
-        "turns per call",
-        "wrong actions",
-    ];
-    let mut rows: Vec<Vec<String>> =
-        tallies.iter().map(|(path, tally)| tally.rates().row(path)).collect();
-    if rows.len() != 1 {
-        rows.push(total.rates().row("all"));
-    }
-    write_table(&mut std::io::stdout(), &columns, &rows)
-}
-
-/// What `--json` writes.
-#[derive(Debug, Serialize)]
-struct Report {
-    total: Rates,
-    files: BTreeMap<String, Rates>,
-    calls: Vec<CallResult>,
-}
-
-#[derive(Debug, Serialize)]
-struct CallResult {
-    path: String,
-    line: usize,
-    title: String,
-    seed: u64,
-    turns: usize,
-    handed_over: bool,
-    task_success: bool,
-    failures: Vec<FailureResult>,
-}
-
-#[derive(Debug, Serialize)]
-struct FailureResult {
-    line: usize,
-    expected: String,
-    got: String,
-}
-
-impl CallResult {
-    fn new(scenario: &Scenario, ran: &Ran, seed: u64) -> Self {
-        let failures = ran.failures.iter().map(|failure| FailureResult {
-            line: failure.line,
-            expected: failure.expected.clone(),
-            got: failure.got.clone(),
-        });
-        Self {
-            path: scenario.path.clone(),
-            line: scenario.line,
-            title: scenario.title.clone(),
-            seed,
-            turns: ran.turns,
-            handed_over: ran.handed_over,
-            task_success: ran.database_right,
-            failures: failures.collect(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn ran(handed_over: bool, wrong_changes: usize, turns: usize) -> Ran {
-        Ran {
-            failures: Vec::new(),
-            transcript: Vec::new(),
-            turns,
-            handed_over,
-            database_right: wrong_changes == 0,
-            wrong_changes,
-        }
-    }
-
-    #[test]
-    fn a_call_that_did_the_wrong_thing_is_not_contained() {
-        let mut tally = Tally::default();
-        for call in [ran(false, 0, 2), ran(true, 0, 4), ran(false, 3, 6), ran(false, 0, 4)] {
-            tally.add_call(&call);
-        }
-        tally.add_scenario(true);
-        tally.add_scenario(false);
-        let row = tally.rates().row("all");
-        assert_eq!(row, ["all", "2", "1", "75.0 %", "50.0 %", "4.0", "3"]);
-        assert_eq!(Tally::default().with(&tally), tally);
-        assert_eq!(Tally::default().rates().turns_per_call, 0.0);
-    }
 
     #[test]
     fn calls_are_found_in_profiles_folders_and_files() {
@@ -403,6 +271,16 @@ mod tests {
         assert!(error.contains("a.md:2: there is no step `silnce`"), "{error}");
     }
 
+    #[test]
+    fn a_share_is_given_in_per_cent() {
+        for (text, percent) in [("90", Some(90.0)), ("99.5%", Some(99.5)), ("0", Some(0.0))] {
+            assert_eq!(parse_percent(text).ok(), percent, "{text}");
+        }
+        for text in ["", "101", "-1", "most"] {
+            assert!(parse_percent(text).is_err(), "{text}");
+        }
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     #[ignore = "needs the models"]
     async fn the_calls_of_every_demo_go_as_they_should() {
@@ -415,7 +293,19 @@ mod tests {
                 continue;
             }
             demos += 1;
-            let args = CallsArgs { places: Vec::new(), config, repeat: 2, only: None, json: None };
+            let args = CallsArgs {
+                places: Vec::new(),
+                config,
+                audio: false,
+                seed: 0,
+                snr: None,
+                voices: Vec::new(),
+                noise: Vec::new(),
+                at_least: None,
+                repeat: 2,
+                only: None,
+                json: None,
+            };
             run(args).await.expect("every call goes as its scenario says");
         }
         assert!(demos >= 2, "there are {demos} demos");

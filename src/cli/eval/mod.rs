@@ -1,11 +1,15 @@
 //! `frontdoor eval`: measures recognition, understanding and whole calls on your own data.
 
 mod calls;
+mod channel;
 mod database;
 mod nlu;
 mod running;
 mod scenario;
+mod spoken;
 mod stt;
+mod talk;
+mod tally;
 
 pub use calls::CallsArgs;
 pub use nlu::NluArgs;
@@ -31,8 +35,9 @@ enum What {
     Stt(SttArgs),
     /// Accuracy, calibration and out-of-scope detection of understanding, on labelled sentences
     Nlu(NluArgs),
-    /// Whole calls on text, written as tests in a profile's folder `calls`: task success,
-    /// containment, and what the calls changed that they should not have
+    /// Whole calls, written as tests in a profile's folder `calls`, on text or spoken by synthetic
+    /// callers (--audio): task success, containment, and what the calls changed that they should
+    /// not have
     Calls(CallsArgs),
 }
 

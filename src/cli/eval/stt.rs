@@ -2,18 +2,15 @@
 //! their transcripts.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 
+use super::channel::{Channel, Line, read, white_noise};
 use super::{percentile, progress_bar, write_json};
-use crate::audio::{
-    Noise, PhoneChannel, Random, SampleRate, phone_channel, read_wav, resample_whole,
-};
+use crate::audio::SampleRate;
 use crate::base::{CallId, UtteranceId};
 use crate::engine::hearing::{Hearing, HearingConfig, HearingRequest, Transcript};
 use crate::engine::models::{ModelStore, resolve_whisper};
@@ -26,21 +23,8 @@ const NOT_TRANSCRIBED: [&str; 4] = ["noise", "call_agent", "call_mixed", "order_
 /// ("one eight double five..."): reported, but not counted in the total.
 const VALUES: [&str; 3] = ["address", "phone_digits", "spelled_name"];
 
-const GAIN_DB: std::ops::Range<f64> = -6.0..6.0;
-const LOSS_PERCENT: std::ops::Range<f64> = 0.0..3.0;
-const BURST_LEN: f32 = 2.0;
-
 /// How far a recording's length may be from what the manifest says.
 const LENGTH_TOLERANCE_S: f64 = 0.2;
-
-/// How the recordings reach the recogniser.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Channel {
-    /// 8 kHz, mu-law, random gain and bursty packet loss
-    Phone,
-    /// As recorded
-    Clean,
-}
 
 /// Arguments of `frontdoor eval stt`.
 #[derive(Debug, Args)]
@@ -118,11 +102,6 @@ fn parse_manifest(text: &str, name: &Path) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
-fn read(path: &Path) -> anyhow::Result<(SampleRate, Vec<i16>)> {
-    let file = File::open(path).with_context(|| format!("{}", path.display()))?;
-    read_wav(BufReader::new(file)).with_context(|| format!("{}", path.display()))
-}
-
 /// Reads a row's recording, and makes sure that it is the one the row speaks of: two recordings of
 /// one name, unpacked over each other, would count as errors of the recogniser.
 fn read_row(folder: &Path, row: &Row) -> anyhow::Result<(SampleRate, Vec<i16>)> {
@@ -135,56 +114,6 @@ fn read_row(folder: &Path, row: &Row) -> anyhow::Result<(SampleRate, Vec<i16>)> 
         }
         _ => Ok((rate, samples)),
     }
-}
-
-/// The line between the recordings and the recogniser.
-struct Line {
-    channel: Channel,
-    noises: Vec<(SampleRate, Vec<i16>)>,
-    snr_db: Option<f32>,
-    seed: u64,
-}
-
-impl Line {
-    /// What the recogniser gets of a recording: 16 kHz.
-    fn carry(&self, index: usize, rate: SampleRate, samples: &[i16]) -> Vec<i16> {
-        let mut random = Random::new(self.seed ^ (index as u64).wrapping_mul(0x9e37_79b9));
-        let mut between = |range: &std::ops::Range<f64>| {
-            (range.start + random.next_unit() * (range.end - range.start)) as f32
-        };
-        let (gain_db, loss_percent) = (between(&GAIN_DB), between(&LOSS_PERCENT));
-        let noise = self.snr_db.and_then(|snr_db| {
-            let (rate, samples) = self.noises.get(index % self.noises.len().max(1))?;
-            Some(Noise { samples, rate: *rate, snr_db })
-        });
-        match self.channel {
-            Channel::Phone => {
-                let channel = PhoneChannel {
-                    gain_db,
-                    noise,
-                    loss_percent,
-                    burst_len: BURST_LEN,
-                    seed: random.next_u64(),
-                };
-                let heard = phone_channel(samples, rate, channel);
-                resample_whole(&heard, SampleRate::HZ_8000, SampleRate::HZ_16000)
-            }
-            Channel::Clean => {
-                let mut heard = resample_whole(samples, rate, SampleRate::HZ_16000);
-                if let Some(noise) = noise {
-                    let noise_16k = resample_whole(noise.samples, noise.rate, SampleRate::HZ_16000);
-                    crate::audio::mix::add_noise(&mut heard, &noise_16k, noise.snr_db, &mut random);
-                }
-                heard
-            }
-        }
-    }
-}
-
-fn white_noise(seed: u64) -> (SampleRate, Vec<i16>) {
-    let mut random = Random::new(seed);
-    let samples = (0..10 * 8_000).map(|_| ((random.next_unit() - 0.5) * 8_000.0) as i16).collect();
-    (SampleRate::HZ_8000, samples)
 }
 
 /// One recording's result.
@@ -490,22 +419,6 @@ mod tests {
         {
             assert!(!row("a", transcript, kind).has_words(), "{kind}");
         }
-    }
-
-    #[test]
-    fn the_line_repeats_itself_for_a_seed_only() {
-        let tone: Vec<i16> =
-            (0..16_000).map(|i| ((i as f32 * 0.3).sin() * 4_000.0) as i16).collect();
-        let line = |seed| Line {
-            channel: Channel::Phone,
-            noises: vec![white_noise(1)],
-            snr_db: Some(10.0),
-            seed,
-        };
-        let carry = |seed, index| line(seed).carry(index, SampleRate::HZ_16000, &tone);
-        assert_eq!(carry(1, 0), carry(1, 0));
-        assert_ne!(carry(1, 0), carry(2, 0));
-        assert_ne!(carry(1, 0), carry(1, 1));
     }
 
     #[test]
