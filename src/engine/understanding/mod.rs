@@ -8,7 +8,9 @@ mod embedding_cache;
 mod encoder;
 mod groups;
 mod head;
+mod layers;
 mod pool;
+mod pooling;
 mod regression;
 #[cfg(test)]
 mod with_model;
@@ -19,6 +21,7 @@ pub use encoder::{Embedding, SentenceEncoder, UnderstandingError};
 pub use groups::{group_alike, likeness};
 pub use head::{Head, TrainingReport};
 pub use pool::UnderstandingPool;
+pub use pooling::{Depth, Pooling};
 
 use std::path::Path;
 use std::sync::Arc;
