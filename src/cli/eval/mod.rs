@@ -1,6 +1,7 @@
 //! `frontdoor eval`: measures recognition, understanding and whole calls on your own data.
 
 mod calls;
+mod cpu;
 mod database;
 mod nlu;
 mod running;
