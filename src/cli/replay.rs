@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::base::CallId;
 use crate::config::Config;
-use crate::engine::understanding::{Embedding, Understander};
+use crate::engine::understanding::{Phrase, Understander};
 use crate::nlu::{ConfidencePolicy, Understanding};
 use crate::server::{Lessons, Trainer, load_profile};
 use crate::store::{Reveal, UtteranceRecord};
@@ -152,16 +152,17 @@ pub async fn run(args: ReplayArgs, config: &Config, out: &mut impl Write) -> any
         }
     };
     let texts: Vec<&str> = said.iter().map(|one| one.text.expose().as_str()).collect();
-    let embeddings = trainer.encoder().encode_batch(&texts)?;
+    // Both classifiers look at a sentence in the same way.
+    let phrases = present.phrases(&texts, None)?;
     let by =
-        |files: &Understander, point: &Embedding| Taken::of(&files.head().classify(point), &policy);
+        |files: &Understander, phrase: &Phrase| Taken::of(&files.head().classify(phrase), &policy);
     let replayed: Vec<Replayed> = said
         .into_iter()
-        .zip(&embeddings)
-        .map(|(said, point)| {
+        .zip(&phrases)
+        .map(|(said, phrase)| {
             let (before, after) = match &edited {
-                None => (Taken::recorded(&said, &policy), by(&present, point)),
-                Some(edited) => (by(&present, point), by(edited, point)),
+                None => (Taken::recorded(&said, &policy), by(&present, phrase)),
+                Some(edited) => (by(&present, phrase), by(edited, phrase)),
             };
             Replayed { said, before, after }
         })

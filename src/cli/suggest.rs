@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::base::Pii;
 use crate::config::Config;
-use crate::engine::understanding::{Embedding, group_alike, likeness};
+use crate::engine::understanding::{Embedding, Phrase, group_alike, likeness};
 use crate::nlu::spoken::commands::parse as parse_command;
 use crate::nlu::spoken::yes_no::parse as parse_yes_no;
 use crate::nlu::spoken::{GlobalPhrases, YesNo, is_backchannel};
@@ -186,11 +186,12 @@ fn look(
     let understander = trainer.train(&lessons)?;
     let examples = trainer.embed(&lessons)?;
     let texts: Vec<&str> = sentences.iter().map(|one| one.text.expose().as_str()).collect();
-    let points = trainer.encoder().encode_batch(&texts)?;
-    let is_settled = |point: &Embedding| is_sure(&understander.head().classify(point), policy);
+    let phrases = understander.phrases(&texts, None)?;
+    let is_settled = |phrase: &Phrase| is_sure(&understander.head().classify(phrase), policy);
     let (settled, open): (Vec<_>, Vec<_>) =
-        sentences.into_iter().zip(points).partition(|(_, point)| is_settled(point));
-    let (sentences, points): (Vec<Sentence>, Vec<Embedding>) = open.into_iter().unzip();
+        sentences.into_iter().zip(phrases).partition(|(_, phrase)| is_settled(phrase));
+    let (sentences, points): (Vec<Sentence>, Vec<Embedding>) =
+        open.into_iter().map(|(sentence, phrase)| (sentence, phrase.embedding)).unzip();
     let labelled: Vec<(&IntentName, &Embedding)> =
         lessons.examples.iter().map(|(intent, _)| intent).zip(&examples).collect();
     Ok(Found {

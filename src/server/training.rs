@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::engine::models::ModelStore;
 use crate::engine::understanding::{
-    Embedding, EmbeddingCache, SentenceEncoder, Understander, UnderstandingError,
+    Embedding, FeatureSet, SentenceEncoder, Understander, UnderstandingError, phrases,
 };
 use crate::nlu::IntentName;
 use crate::prompts::Generation;
@@ -96,14 +96,15 @@ impl Trainer {
         )
     }
 
-    /// The embeddings of the examples, in their order.
+    /// The embeddings of the examples, in their order, as a trained classifier looks at them.
     ///
     /// # Errors
     /// The encoder failed.
     pub fn embed(&self, lessons: &Lessons) -> Result<Vec<Embedding>, UnderstandingError> {
         let texts: Vec<&str> = lessons.examples.iter().map(|(_, text)| text.as_str()).collect();
-        let mut cache = EmbeddingCache::open(Arc::clone(&self.encoder), Some(&self.cache));
-        cache.encode(&texts, &mut |_, _| {})
+        let pooling = FeatureSet::default().pooling;
+        let phrases = phrases(&self.encoder, &texts, pooling, Some(&self.cache))?;
+        Ok(phrases.into_iter().map(|phrase| phrase.embedding).collect())
     }
 
     /// The encoder.

@@ -2,12 +2,11 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
 
 use super::file_of;
 use crate::cli::telling;
 use crate::conversation::{Rules, volunteered_slots};
-use crate::engine::understanding::{EmbeddingCache, Understander, UnderstandingError};
+use crate::engine::understanding::{Understander, UnderstandingError};
 use crate::nlu::{ConfidencePolicy, Decision, IntentName, Understanding};
 use crate::prompts::{Generation, InlineTest};
 
@@ -53,11 +52,10 @@ pub(super) fn run(
         .flat_map(|intent| intent.tests.iter().map(move |test| (file_of(generation, intent), test)))
         .collect();
     let texts: Vec<&str> = tests.iter().map(|(_, test)| test.caller.as_str()).collect();
-    let mut cache = EmbeddingCache::open(Arc::clone(understander.encoder()), Some(cache));
-    let embeddings = cache.encode(&texts, &mut |_, _| {})?;
+    let phrases = understander.phrases(&texts, Some(cache))?;
     let mut failures = Vec::new();
-    for ((path, test), embedding) in tests.iter().zip(&embeddings) {
-        let understanding = understander.head().classify(embedding);
+    for ((path, test), phrase) in tests.iter().zip(&phrases) {
+        let understanding = understander.head().classify(phrase);
         let complaint = check_intent(test, &understanding, &rules.policy)
             .or_else(|| check_slots(generation, test, rules.today));
         if let Some((expected, got)) = complaint {

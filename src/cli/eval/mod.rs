@@ -2,6 +2,7 @@
 
 mod calls;
 mod channel;
+mod cpu;
 mod database;
 mod nlu;
 mod running;

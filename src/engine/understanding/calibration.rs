@@ -74,7 +74,8 @@ pub struct HeldOut {
     pub logits: Vec<f32>,
 }
 
-fn mean_loss(held_out: &[HeldOut], temperature: f32) -> f64 {
+/// How improbable the true classes are on average at this temperature.
+pub fn mean_loss(held_out: &[HeldOut], temperature: f32) -> f64 {
     let losses = held_out.iter().map(|one| {
         let scaled: Vec<f32> = one.logits.iter().map(|logit| logit / temperature).collect();
         f64::from(log_sum_exp(&scaled) - scaled[one.class])

@@ -1,9 +1,10 @@
 //! Embeddings of example sentences on disk, so that a start or a reload of the prompt files costs
 //! milliseconds and not seconds.
 //!
-//! One file per encoder, named by its hash. Layout: 8 bytes of magic, u32 dimensions, u32 count,
-//! then per entry the SHA-256 of (encoder hash, text) and the vector, and at the end the SHA-256
-//! of all before. Little endian. A file that does not check out is ignored and written anew.
+//! One file per encoder and depth, named by the encoder's hash. Layout: 8 bytes of magic, u32
+//! dimensions, u32 count, then per entry the SHA-256 of (encoder hash, text) and the vector, and at
+//! the end the SHA-256 of all before. Little endian. A file that does not check out is ignored and
+//! written anew.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -14,10 +15,12 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::encoder::{Embedding, SentenceEncoder, UnderstandingError};
+use super::pooling::Depth;
 
 const MAGIC: &[u8; 8] = b"fdembed1";
 
-/// Above this, entries that this process did not ask for are dropped (75 MB at 384 numbers).
+/// Above this, entries that this process did not ask for are dropped (75 MB at 384 numbers, six
+/// times that with the layers).
 const ENTRIES_MAX: usize = 50_000;
 
 /// Sentences encoded between two calls of the progress function.
@@ -25,9 +28,10 @@ const STEP: usize = 128;
 
 type Key = [u8; 32];
 
-/// The cache of one encoder.
+/// The cache of one encoder at one depth.
 pub struct EmbeddingCache {
     encoder: Arc<SentenceEncoder>,
+    depth: Depth,
     path: Option<PathBuf>,
     entries: HashMap<Key, Embedding>,
     asked: HashSet<Key>,
@@ -37,14 +41,24 @@ impl EmbeddingCache {
     /// Opens the encoder's cache in a folder; a missing or damaged file is an empty cache. Without
     /// a folder, embeddings are kept in memory only.
     pub fn open(encoder: Arc<SentenceEncoder>, folder: Option<&Path>) -> Self {
-        let name: String = encoder.hash()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = folder.map(|folder| folder.join(format!("embeddings-{name}.bin")));
+        Self::open_at(encoder, folder, Depth::Last)
+    }
+
+    /// Likewise, of sentences read at this depth. The depths have a file each, so that the usual
+    /// one stays small.
+    pub fn open_at(encoder: Arc<SentenceEncoder>, folder: Option<&Path>, depth: Depth) -> Self {
+        let hash: String = encoder.hash()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        let kind = match depth {
+            Depth::Last => "embeddings",
+            Depth::Layers => "layers",
+        };
+        let path = folder.map(|folder| folder.join(format!("{kind}-{hash}.bin")));
         let entries = path
             .as_ref()
             .and_then(|path| fs::read(path).ok())
-            .and_then(|bytes| decode(&bytes, encoder.dimensions()))
+            .and_then(|bytes| decode(&bytes, depth.width(encoder.dimensions())))
             .unwrap_or_default();
-        Self { encoder, path, entries, asked: HashSet::new() }
+        Self { encoder, depth, path, entries, asked: HashSet::new() }
     }
 
     /// The embeddings of these sentences, in their order: known ones from the cache, the others
@@ -69,7 +83,7 @@ impl EmbeddingCache {
         for (step, chunk) in missing.chunks(STEP).enumerate() {
             progress(step * STEP, missing.len());
             let sentences: Vec<&str> = chunk.iter().map(|(_, text)| *text).collect();
-            let embeddings = self.encoder.encode_batch(&sentences)?;
+            let embeddings = self.encoder.encode_at(&sentences, self.depth)?;
             self.entries.extend(chunk.iter().map(|(key, _)| *key).zip(embeddings));
         }
         progress(missing.len(), missing.len());
@@ -93,10 +107,11 @@ impl EmbeddingCache {
             let asked = &self.asked;
             self.entries.retain(|key, _| asked.contains(key));
         }
+        let width = self.depth.width(self.encoder.dimensions());
         let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| {
             let partial = path.with_extension(format!("{}.tmp", std::process::id()));
             let mut file = fs::File::create(&partial)?;
-            file.write_all(&encode(&self.entries, self.encoder.dimensions()))?;
+            file.write_all(&encode(&self.entries, width))?;
             drop(file);
             fs::rename(&partial, path)
         });

@@ -1,12 +1,18 @@
 //! Sentences to vectors: all-MiniLM-L6-v2 (a small BERT) through candle.
+//!
+//! A sentence can be read at two depths: the mean of its tokens after the last layer, which is what
+//! the encoder was trained to give, or what several layers say of it, to be pooled in other ways.
 
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
-use candle_transformers::models::bert::{BertModel, Config};
+use candle_transformers::models::bert::Config;
 use sha2::{Digest, Sha256};
 use tokenizers::{Tokenizer, TruncationParams};
+
+use super::layers::LayeredBert;
+use super::pooling::{Depth, LAYERS};
 
 /// Tokens of a sentence that are looked at; a caller's sentence has about 12.
 const TOKENS_MAX: usize = 64;
@@ -48,7 +54,7 @@ pub enum UnderstandingError {
 
 /// The encoder. Share it in an `Arc`: users take turns on one core.
 pub struct SentenceEncoder {
-    model: BertModel,
+    model: LayeredBert,
     tokenizer: Tokenizer,
     /// candle spreads each product over rayon's pool; a pool of one keeps a sentence on one core.
     core: rayon::ThreadPool,
@@ -98,7 +104,7 @@ impl SentenceEncoder {
         hash.update(&weights);
         let weights = VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu)
             .map_err(|error| failed("model.safetensors")(error.to_string()))?;
-        let model = BertModel::load(weights, &config)
+        let model = LayeredBert::load(&weights, &config)
             .map_err(|error| failed("model.safetensors")(error.to_string()))?;
         let core = one_core("sentence-encoder")?;
         let (hash, dimensions) = (hash.finalize().into(), config.hidden_size);
@@ -130,6 +136,18 @@ impl SentenceEncoder {
     /// # Errors
     /// The encoder failed.
     pub fn encode_batch(&self, texts: &[&str]) -> Result<Vec<Embedding>, UnderstandingError> {
+        self.encode_at(texts, Depth::Last)
+    }
+
+    /// Many sentences, in their order, read at this depth. It costs the same at either.
+    ///
+    /// # Errors
+    /// The encoder failed.
+    pub fn encode_at(
+        &self,
+        texts: &[&str],
+        depth: Depth,
+    ) -> Result<Vec<Embedding>, UnderstandingError> {
         let failed = |error: &dyn std::fmt::Display| UnderstandingError::Encode(error.to_string());
         let mut sentences = Vec::with_capacity(texts.len());
         for (index, text) in texts.iter().enumerate() {
@@ -140,7 +158,8 @@ impl SentenceEncoder {
         sentences.sort_by_key(|(_, ids)| ids.len());
         let mut embeddings = vec![Embedding::new(); texts.len()];
         for batch in sentences.chunks(BATCH) {
-            let rows = self.core.install(|| self.forward(batch)).map_err(|error| failed(&error))?;
+            let rows =
+                self.core.install(|| self.forward(batch, depth)).map_err(|error| failed(&error))?;
             for ((index, _), row) in batch.iter().zip(rows) {
                 embeddings[*index] = row;
             }
@@ -148,7 +167,11 @@ impl SentenceEncoder {
         Ok(embeddings)
     }
 
-    fn forward(&self, batch: &[(usize, Vec<u32>)]) -> candle_core::Result<Vec<Embedding>> {
+    fn forward(
+        &self,
+        batch: &[(usize, Vec<u32>)],
+        depth: Depth,
+    ) -> candle_core::Result<Vec<Embedding>> {
         let longest = batch.iter().map(|(_, ids)| ids.len()).max().unwrap_or(0);
         let mut ids = Vec::with_capacity(batch.len() * longest);
         let mut mask = Vec::with_capacity(batch.len() * longest);
@@ -160,17 +183,42 @@ impl SentenceEncoder {
         }
         let shape = (batch.len(), longest);
         let ids = Tensor::from_vec(ids, shape, &Device::Cpu)?;
-        let types = ids.zeros_like()?;
         let mask = Tensor::from_vec(mask, shape, &Device::Cpu)?;
-        let padded = batch.iter().any(|(_, sentence)| sentence.len() < longest);
-        // Without padding the attention needs no mask.
-        let tokens = self.model.forward(&ids, &types, padded.then_some(&mask))?;
-        let weights = mask.unsqueeze(2)?;
-        let sums = tokens.broadcast_mul(&weights)?.sum(1)?;
-        let rows: Vec<Vec<f32>> = sums.to_vec2()?;
-        // The mean differs from the sum by a factor, which normalising takes out anyway.
-        Ok(rows.into_iter().map(normalised).collect())
+        match depth {
+            Depth::Last => {
+                let states = self.model.states(&ids, &mask, 1)?;
+                // The mean differs from the sum by a factor, which normalising takes out anyway.
+                Ok(sums(&states[0], &mask)?.into_iter().map(normalised).collect())
+            }
+            Depth::Layers => blocks(&self.model.states(&ids, &mask, LAYERS)?, &mask),
+        }
     }
+}
+
+/// The sum of each sentence's tokens.
+fn sums(state: &Tensor, mask: &Tensor) -> candle_core::Result<Vec<Vec<f32>>> {
+    state.broadcast_mul(&mask.unsqueeze(2)?)?.sum(1)?.to_vec2()
+}
+
+/// What `Pooling` chooses from, for each sentence: the sums of the last layers, the latest first,
+/// then the first token and the maximum over the tokens of the last layer.
+fn blocks(states: &[Tensor], mask: &Tensor) -> candle_core::Result<Vec<Vec<f32>>> {
+    let last = &states[0];
+    let mut rows: Vec<Vec<f32>> = vec![Vec::new(); mask.dim(0)?];
+    let mut append = |block: Vec<Vec<f32>>| {
+        for (row, values) in rows.iter_mut().zip(block) {
+            row.extend(values);
+        }
+    };
+    for layer in 0..LAYERS {
+        // An encoder with fewer layers has its lowest counted again.
+        append(sums(&states[layer.min(states.len() - 1)], mask)?);
+    }
+    append(last.narrow(1, 0, 1)?.squeeze(1)?.to_vec2()?);
+    // Padding is pushed far below every value.
+    let padding = mask.affine(1e9, -1e9)?.unsqueeze(2)?;
+    append(last.broadcast_add(&padding)?.max(1)?.to_vec2()?);
+    Ok(rows)
 }
 
 /// Scales a vector to length 1; a zero vector stays.

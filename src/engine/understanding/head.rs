@@ -3,21 +3,15 @@
 //! Confidence and rejection are apart: confidence answers "which of ours", and a maximum
 //! probability is a poor sign of "none of ours".
 
+use super::blend::{Blend, Judged, TEMPERATURE_ASSUMED};
 use super::calibration::{
-    FALSE_REJECTION, HeldOut, calibration_error, fit_temperature, folds, mean_and_spread, quantile,
+    FALSE_REJECTION, calibration_error, fit_temperature, folds, mean_and_spread, quantile,
 };
-use super::encoder::{Embedding, UnderstandingError, normalised, one_core};
-use super::regression::{Examples, Regression, dot, log_sum_exp};
+use super::encoder::{Embedding, UnderstandingError, one_core};
+use super::features::{Example, FeatureSet, Phrase};
+use super::judge::{Judge, Member, nearest};
+use super::regression::log_sum_exp;
 use crate::nlu::{IntentName, IntentScore, Understanding};
-
-/// Regularisation with few examples an intent.
-const C_FEW: f64 = 10.0;
-
-/// Regularisation with many.
-const C_MANY: f64 = 30.0;
-
-/// Examples an intent from which there are "many".
-const MANY_EXAMPLES: usize = 40;
 
 /// Signs that an utterance is in scope: the energy of the scores, the cosine to the nearest
 /// intent's mean, the cosine to the nearest example.
@@ -29,9 +23,6 @@ const SIGN_WEIGHTS: [f32; SIGNS] = [1.0, 1.0, 1.0];
 /// What is assumed when there are too few examples to examine (one for each intent): the sign's
 /// mean and standard deviation for sentences like the examples.
 const SIGNS_ASSUMED: [(f32, f32); SIGNS] = [(0.0, 1e6), (0.65, 0.12), (0.65, 0.12)];
-
-/// The temperature assumed likewise.
-const TEMPERATURE_ASSUMED: f32 = 0.15;
 
 /// A difference of cosines that counts like one standard deviation, for counter-examples.
 const CONTRAST_UNIT: f32 = 0.1;
@@ -57,52 +48,13 @@ pub struct TrainingReport {
 pub struct Head {
     intents: Vec<IntentName>,
     judge: Judge,
-    counter_examples: Vec<Embedding>,
+    /// Where the counter-examples are.
+    counter_places: Vec<Embedding>,
+    blend: Blend,
     temperature: f32,
     signs: [(f32, f32); SIGNS],
     threshold: f32,
     report: TrainingReport,
-}
-
-/// What is learned from a set of examples before it is known how sure one may be.
-#[derive(Debug, Clone)]
-struct Judge {
-    regression: Regression,
-    centroids: Vec<Embedding>,
-    examples: Vec<Embedding>,
-}
-
-impl Judge {
-    fn train(
-        examples: &[(usize, &Embedding)],
-        class_count: usize,
-    ) -> Result<Self, UnderstandingError> {
-        let dimensions = examples.first().map_or(0, |(_, embedding)| embedding.len());
-        let classes: Vec<usize> = examples.iter().map(|(class, _)| *class).collect();
-        let rows = examples.iter().flat_map(|(_, embedding)| embedding.iter().copied()).collect();
-        let mut sums = vec![vec![0.0; dimensions]; class_count];
-        for (class, embedding) in examples {
-            sums[*class].iter_mut().zip(*embedding).for_each(|(sum, value)| *sum += value);
-        }
-        let many = examples.len() >= class_count * MANY_EXAMPLES;
-        let problem = Examples { rows, classes: &classes, dimensions, class_count };
-        let regression = Regression::train(&problem, if many { C_MANY } else { C_FEW })
-            .map_err(|error| UnderstandingError::Encode(error.to_string()))?;
-        Ok(Self {
-            regression,
-            centroids: sums.into_iter().map(normalised).collect(),
-            examples: examples.iter().map(|(_, embedding)| (*embedding).clone()).collect(),
-        })
-    }
-
-    fn nearest(points: &[Embedding], embedding: &[f32]) -> f32 {
-        points.iter().map(|point| dot(point, embedding)).fold(-1.0, f32::max)
-    }
-
-    /// The signs of being in scope, apart from the energy, which needs the temperature.
-    fn likeness(&self, embedding: &[f32]) -> [f32; 2] {
-        [Self::nearest(&self.centroids, embedding), Self::nearest(&self.examples, embedding)]
-    }
 }
 
 fn energy(logits: &[f32], temperature: f32) -> f32 {
@@ -127,65 +79,77 @@ fn scope_score(values: [f32; SIGNS], signs: &[(f32, f32); SIGNS]) -> f32 {
 }
 
 impl Head {
-    /// Learns from labelled embeddings. `counter_examples` are sentences that are none of these
+    /// Learns from labelled phrases. `counter_examples` are sentences that are none of these
     /// intents: what is nearer to one of them than to any example is out of scope. The seed
     /// decides only which examples are examined together.
     ///
     /// # Errors
     /// There are no examples.
     pub fn train(
-        examples: &[(IntentName, Embedding)],
-        counter_examples: &[Embedding],
+        examples: &[Example],
+        counter_examples: &[Phrase],
+        features: FeatureSet,
         seed: u64,
     ) -> Result<Self, UnderstandingError> {
-        one_core("train-intents")?.install(|| Self::train_here(examples, counter_examples, seed))
+        let train = || Self::train_here(examples, counter_examples, features, seed);
+        one_core("train-intents")?.install(train)
     }
 
     fn train_here(
-        examples: &[(IntentName, Embedding)],
-        counter_examples: &[Embedding],
+        examples: &[Example],
+        counter_examples: &[Phrase],
+        features: FeatureSet,
         seed: u64,
     ) -> Result<Self, UnderstandingError> {
         if examples.is_empty() {
             return Err(UnderstandingError::NoExamples);
         }
-        let mut intents: Vec<IntentName> = examples.iter().map(|(name, _)| name.clone()).collect();
+        let mut intents: Vec<IntentName> =
+            examples.iter().map(|example| example.intent.clone()).collect();
         intents.sort();
         intents.dedup();
-        let classed: Vec<(usize, &Embedding)> = examples
+        let members: Vec<Member<'_>> = examples
             .iter()
-            .map(|(name, embedding)| (intents.binary_search(name).unwrap_or(0), embedding))
+            .map(|example| (intents.binary_search(&example.intent).unwrap_or(0), example))
             .collect();
-        let (held_out, likeness) = examine(&classed, intents.len(), seed)?;
-        let judge = Judge::train(&classed, intents.len())?;
+        let judged = examine(&members, intents.len(), features, seed)?;
+        let judge = Judge::train(&members, intents.len(), features)?;
+        let blend = if judged.is_empty() {
+            Blend::assumed(judge.expert_count())
+        } else {
+            Blend::fit(&judged)
+        };
+        // Averaged probabilities are no raw scores: they need no temperature to be one.
+        let temperature = if blend.is_single() { blend.first_temperature() } else { 1.0 };
         let mut head = Self {
             intents,
+            counter_places: counter_examples.iter().map(|phrase| judge.place(phrase)).collect(),
             judge,
-            counter_examples: counter_examples.to_vec(),
-            temperature: TEMPERATURE_ASSUMED,
+            blend,
+            temperature,
             signs: SIGNS_ASSUMED,
             threshold: -1.3,
             report: TrainingReport {
                 examples: examples.len(),
-                examined: held_out.len(),
+                examined: judged.len(),
                 accuracy: 0.0,
                 calibration_error: 0.0,
-                temperature: TEMPERATURE_ASSUMED,
+                temperature,
             },
         };
-        if !held_out.is_empty() {
-            head.calibrate(&held_out, &likeness);
+        if !judged.is_empty() {
+            head.calibrate(&judged);
         }
         Ok(head)
     }
 
-    fn calibrate(&mut self, held_out: &[HeldOut], likeness: &[[f32; 2]]) {
-        self.temperature = fit_temperature(held_out);
-        let values: Vec<[f32; SIGNS]> = held_out
-            .iter()
-            .zip(likeness)
-            .map(|(one, like)| [energy(&one.logits, self.temperature), like[0], like[1]])
-            .collect();
+    fn calibrate(&mut self, judged: &[Judged]) {
+        let held_out = self.blend.held_out(judged);
+        if !self.blend.is_single() {
+            self.temperature = fit_temperature(&held_out);
+        }
+        let values: Vec<[f32; SIGNS]> =
+            judged.iter().map(|one| self.sign_values(&one.opinions, one.likeness)).collect();
         for sign in 0..SIGNS {
             let column: Vec<f32> = values.iter().map(|value| value[sign]).collect();
             self.signs[sign] = mean_and_spread(&column);
@@ -206,30 +170,67 @@ impl Head {
         self.report.temperature = self.temperature;
     }
 
+    /// The signs of being in scope. The energy is that of the first opinion alone.
+    fn sign_values(&self, opinions: &[Vec<f32>], likeness: [f32; 2]) -> [f32; SIGNS] {
+        let first = opinions.first().map_or(&[][..], Vec::as_slice);
+        [energy(first, self.blend.first_temperature()), likeness[0], likeness[1]]
+    }
+
     /// What an utterance means: every intent with its confidence, and how far out of scope it is.
-    pub fn classify(&self, embedding: &[f32]) -> Understanding {
-        let logits = self.judge.regression.logits(embedding);
+    pub fn classify(&self, phrase: &Phrase) -> Understanding {
+        let (confidences, out_of_scope) = self.scores(phrase);
+        self.understanding(&confidences, out_of_scope)
+    }
+
+    /// What an utterance means that was heard in several ways, each with its weight: confidences
+    /// and the distance from scope are averaged. Nothing comes of no way, or of no weight.
+    pub fn classify_alternatives(&self, heard: &[(Phrase, f32)]) -> Option<Understanding> {
+        let total: f32 = heard.iter().map(|(_, weight)| weight.max(0.0)).sum();
+        if total <= 0.0 || !total.is_finite() {
+            return None;
+        }
+        let mut mean = vec![0.0; self.intents.len()];
+        let mut out_of_scope = 0.0;
+        for (phrase, weight) in heard {
+            let share = weight.max(0.0) / total;
+            let (confidences, outside) = self.scores(phrase);
+            mean.iter_mut().zip(confidences).for_each(|(sum, value)| *sum += share * value);
+            out_of_scope += share * outside;
+        }
+        Some(self.understanding(&mean, out_of_scope))
+    }
+
+    /// The confidence of each intent, and how far out of scope the phrase is.
+    fn scores(&self, phrase: &Phrase) -> (Vec<f32>, f32) {
+        let opinions = self.judge.opinions(phrase);
+        let logits = self.blend.combine(&opinions);
         let scaled: Vec<f32> = logits.iter().map(|logit| logit / self.temperature).collect();
         let total = log_sum_exp(&scaled);
+        let confidences = scaled.iter().map(|score| (score - total).exp()).collect();
+        let place = self.judge.place(phrase);
+        let likeness = self.judge.likeness(&place);
+        let values = self.sign_values(&opinions, likeness);
+        let mut out_of_scope = self.threshold - scope_score(values, &self.signs);
+        if !self.counter_places.is_empty() {
+            let lead = nearest(&self.counter_places, &place) - likeness[1];
+            if lead > 0.0 {
+                out_of_scope = out_of_scope.max(lead / CONTRAST_UNIT);
+            }
+        }
+        (confidences, out_of_scope)
+    }
+
+    fn understanding(&self, confidences: &[f32], out_of_scope: f32) -> Understanding {
         let mut intents: Vec<IntentScore> = self
             .intents
             .iter()
-            .zip(&scaled)
-            .map(|(intent, score)| IntentScore {
+            .zip(confidences)
+            .map(|(intent, confidence)| IntentScore {
                 intent: intent.clone(),
-                confidence: (score - total).exp(),
+                confidence: *confidence,
             })
             .collect();
         intents.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
-        let [centroid, neighbour] = self.judge.likeness(embedding);
-        let values = [energy(&logits, self.temperature), centroid, neighbour];
-        let mut out_of_scope = self.threshold - scope_score(values, &self.signs);
-        if !self.counter_examples.is_empty() {
-            let counter = Judge::nearest(&self.counter_examples, embedding);
-            if counter > neighbour {
-                out_of_scope = out_of_scope.max((counter - neighbour) / CONTRAST_UNIT);
-            }
-        }
         Understanding::of(intents, out_of_scope)
     }
 
@@ -246,41 +247,52 @@ impl Head {
 
 /// Judges each example by a classifier that did not see it.
 fn examine(
-    examples: &[(usize, &Embedding)],
+    members: &[Member<'_>],
     class_count: usize,
+    features: FeatureSet,
     seed: u64,
-) -> Result<(Vec<HeldOut>, Vec<[f32; 2]>), UnderstandingError> {
-    let mut held_out = Vec::new();
-    let mut likeness = Vec::new();
+) -> Result<Vec<Judged>, UnderstandingError> {
+    let mut judged = Vec::new();
     if class_count < 2 {
-        return Ok((held_out, likeness));
+        return Ok(judged);
     }
-    let mut taken = vec![false; examples.len()];
-    for fold in folds(examples, class_count, seed) {
+    let places: Vec<(usize, &Embedding)> =
+        members.iter().map(|(class, example)| (*class, &example.phrase.embedding)).collect();
+    let mut taken = vec![false; members.len()];
+    for fold in folds(&places, class_count, seed) {
         fold.iter().for_each(|&index| taken[index] = true);
-        let rest: Vec<(usize, &Embedding)> = examples
+        let rest: Vec<Member<'_>> = members
             .iter()
             .zip(&taken)
             .filter(|(_, taken)| !**taken)
-            .map(|(example, _)| *example)
+            .map(|(member, _)| *member)
             .collect();
-        let judge = Judge::train(&rest, class_count)?;
+        let judge = Judge::train(&rest, class_count, features)?;
         for index in fold {
-            let (class, embedding) = examples[index];
-            held_out.push(HeldOut { class, logits: judge.regression.logits(embedding) });
-            likeness.push(judge.likeness(embedding));
+            let (class, example) = members[index];
+            judged.push(Judged {
+                class,
+                opinions: judge.opinions(&example.phrase),
+                likeness: judge.likeness(&judge.place(&example.phrase)),
+            });
             taken[index] = false;
         }
     }
-    Ok((held_out, likeness))
+    Ok(judged)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::encoder::normalised;
+    use super::super::features::{Copies, Fusion, Lexical, Nearness, Transform};
     use super::*;
 
+    fn phrase(embedding: Embedding) -> Phrase {
+        Phrase { text: String::new(), embedding }
+    }
+
     /// Points around `classes` orthogonal directions, from a fixed sequence.
-    fn cloud(classes: usize, each: usize) -> Vec<(IntentName, Embedding)> {
+    fn cloud(classes: usize, each: usize) -> Vec<Example> {
         let mut seed = 9_u32;
         let mut noise = move || {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -290,18 +302,25 @@ mod tests {
             .map(|i| {
                 let mut point: Vec<f32> = (0..32).map(|_| noise() * 0.35).collect();
                 point[i % classes] += 1.0;
-                (IntentName::new(format!("intent_{}", i % classes)), normalised(point))
+                let text = format!("word{} word{}", i % classes, i % 7);
+                let phrase = Phrase { text, embedding: normalised(point) };
+                let intent = IntentName::new(format!("intent_{}", i % classes));
+                Example { intent, phrase, copies: Vec::new() }
             })
             .collect()
     }
 
-    fn axis(index: usize) -> Embedding {
-        (0..32).map(|i| if i == index { 1.0 } else { 0.0 }).collect()
+    fn axis(index: usize) -> Phrase {
+        phrase((0..32).map(|i| if i == index { 1.0 } else { 0.0 }).collect())
+    }
+
+    fn plain(examples: &[Example]) -> Head {
+        Head::train(examples, &[], FeatureSet::PLAIN, 1).expect("trains")
     }
 
     #[test]
     fn knows_its_intents_and_refuses_the_rest() {
-        let head = Head::train(&cloud(4, 12), &[], 1).expect("trains");
+        let head = plain(&cloud(4, 12));
         for class in 0..4 {
             let understanding = head.classify(&axis(class));
             let top = understanding.top().expect("four intents");
@@ -318,11 +337,12 @@ mod tests {
 
     #[test]
     fn counter_examples_are_refused_though_they_are_near() {
-        let mut near = axis(0);
+        let mut near = axis(0).embedding;
         near[5] = 0.9;
-        let near = normalised(near);
-        let plain = Head::train(&cloud(3, 12), &[], 1).expect("trains");
-        let warned = Head::train(&cloud(3, 12), std::slice::from_ref(&near), 1).expect("trains");
+        let near = phrase(normalised(near));
+        let (examples, counter) = (cloud(3, 12), std::slice::from_ref(&near));
+        let plain = plain(&examples);
+        let warned = Head::train(&examples, counter, FeatureSet::PLAIN, 1).expect("trains");
         assert!(warned.classify(&near).out_of_scope > plain.classify(&near).out_of_scope);
         assert!(warned.classify(&near).is_out_of_scope());
         assert!(!warned.classify(&axis(0)).is_out_of_scope());
@@ -330,11 +350,12 @@ mod tests {
 
     #[test]
     fn one_example_or_one_intent_is_enough_to_start() {
-        assert!(matches!(Head::train(&[], &[], 1), Err(UnderstandingError::NoExamples)));
-        let one = Head::train(&cloud(1, 1), &[], 1).expect("trains");
+        let nothing = Head::train(&[], &[], FeatureSet::PLAIN, 1);
+        assert!(matches!(nothing, Err(UnderstandingError::NoExamples)));
+        let one = plain(&cloud(1, 1));
         assert_eq!(one.classify(&axis(0)).top().map(|top| top.confidence), Some(1.0));
         assert!(one.classify(&axis(9)).is_out_of_scope());
-        let three = Head::train(&cloud(3, 1), &[], 1).expect("trains");
+        let three = plain(&cloud(3, 1));
         assert_eq!(three.report().examined, 0);
         assert!(!three.classify(&axis(1)).is_out_of_scope());
         assert!(three.classify(&axis(9)).is_out_of_scope());
@@ -342,8 +363,58 @@ mod tests {
 
     #[test]
     fn the_seed_repeats_the_result() {
-        let (a, b) = (Head::train(&cloud(3, 8), &[], 5), Head::train(&cloud(3, 8), &[], 5));
-        let (a, b) = (a.expect("trains"), b.expect("trains"));
+        let [a, b] = [plain(&cloud(3, 8)), plain(&cloud(3, 8))];
         assert_eq!(a.classify(&axis(1)), b.classify(&axis(1)));
+    }
+
+    #[test]
+    fn every_feature_set_understands_what_is_plain() {
+        let plain = FeatureSet::PLAIN;
+        let shrinkage = 0.5;
+        let mut sets = Vec::new();
+        for lexical in [Lexical::Words, Lexical::Letters, Lexical::WordsAndLetters] {
+            for fusion in [Fusion::Joined, Fusion::Averaged, Fusion::WithCentroids] {
+                sets.push(FeatureSet { lexical, fusion, ..plain });
+            }
+        }
+        for transform in [Transform::Whitened { shrinkage }, Transform::WithinIntents { shrinkage }]
+        {
+            sets.push(FeatureSet { transform, ..plain });
+            sets.push(FeatureSet { transform, nearness: Nearness::Features, ..plain });
+        }
+        sets.push(FeatureSet { copies: Copies::Mixed, ..plain });
+        let examples = cloud(4, 12);
+        for features in sets {
+            let head = Head::train(&examples, &[], features, 1).expect("trains");
+            assert!(head.report().accuracy > 0.95, "{features:?}: {:?}", head.report());
+            // The first four are of four intents.
+            for example in examples.iter().take(4) {
+                let understanding = head.classify(&example.phrase);
+                let top = understanding.top().expect("four intents");
+                assert_eq!(top.intent, example.intent, "{features:?}");
+                assert!(top.confidence > 0.6, "{features:?}: {}", top.confidence);
+                assert!(!understanding.is_out_of_scope(), "{features:?}");
+            }
+            // One intent alone cannot be examined, whatever is looked at.
+            Head::train(&cloud(1, 2), &[], features, 1).expect("trains");
+        }
+    }
+
+    #[test]
+    fn what_was_heard_in_two_ways_is_between_them() {
+        let head = plain(&cloud(3, 12));
+        let confidence = |understanding: &Understanding, class: usize| {
+            let name = format!("intent_{class}");
+            let score = understanding.intents.iter().find(|one| one.intent.as_str() == name);
+            score.map_or(0.0, |one| one.confidence)
+        };
+        let heard = [(axis(0), 3.0), (axis(1), 1.0), (axis(2), -5.0)];
+        let mixed = head.classify_alternatives(&heard).expect("there is weight");
+        let [first, second] = [0, 1].map(|class| head.classify(&axis(class)));
+        let expected = 0.75 * confidence(&first, 0) + 0.25 * confidence(&second, 0);
+        assert!((confidence(&mixed, 0) - expected).abs() < 1e-5);
+        assert_eq!(mixed.top().map(|top| top.intent.as_str()), Some("intent_0"));
+        assert!(head.classify_alternatives(&[]).is_none());
+        assert!(head.classify_alternatives(&[(axis(0), 0.0)]).is_none());
     }
 }

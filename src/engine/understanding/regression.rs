@@ -1,5 +1,5 @@
-//! Multinomial logistic regression with L2, trained by L-BFGS: the classifier on top of the frozen
-//! sentence encoder.
+//! Logistic regression with L2, trained by L-BFGS: the classifier on top of the frozen sentence
+//! encoder. Of classes that exclude each other (multinomial) or do not (one regression each).
 
 use std::collections::VecDeque;
 
@@ -14,12 +14,30 @@ const ITERATIONS_MAX: usize = 300;
 /// is no sign of the end here: on unit vectors it is small from the start.)
 const RELATIVE_FALL_MIN: f64 = 2e-5;
 
-/// Examples as one matrix, with the class of each row.
+/// What each row is; classes are below `class_count`.
+#[derive(Debug, Clone, Copy)]
+pub enum Targets<'a> {
+    /// Of one class.
+    OneOf(&'a [usize]),
+    /// Of any number of classes.
+    Several(&'a [Vec<usize>]),
+}
+
+impl Targets<'_> {
+    const fn len(self) -> usize {
+        match self {
+            Self::OneOf(classes) => classes.len(),
+            Self::Several(classes) => classes.len(),
+        }
+    }
+}
+
+/// Examples as one matrix, with what each row is.
 pub struct Examples<'a> {
-    /// Row-major, `classes.len()` rows.
+    /// Row-major, as many rows as targets.
     pub rows: Vec<f32>,
-    /// The class of each row, below `class_count`.
-    pub classes: &'a [usize],
+    /// What each row is.
+    pub targets: Targets<'a>,
     /// Numbers in a row.
     pub dimensions: usize,
     /// How many classes there are.
@@ -38,7 +56,7 @@ pub struct Regression {
 impl Regression {
     /// Minimises `sum(loss) * c + |weights|^2 / 2`. Uses the current rayon pool's cores.
     pub fn train(examples: &Examples<'_>, c: f64) -> candle_core::Result<Self> {
-        let shape = (examples.classes.len(), examples.dimensions);
+        let shape = (examples.targets.len(), examples.dimensions);
         let matrix = Tensor::from_slice(&examples.rows, shape, &Device::Cpu)?;
         let problem = Problem { examples, matrix, c };
         let parameters = minimise(
@@ -92,35 +110,61 @@ struct Problem<'a> {
 impl Problem<'_> {
     /// Loss (per example) and gradient.
     fn loss(&self, parameters: &[f32]) -> candle_core::Result<(f64, Vec<f32>)> {
-        let Examples { classes, dimensions, class_count, .. } = *self.examples;
+        let Examples { targets, dimensions, class_count, .. } = *self.examples;
         let (weights, biases) = parameters.split_at(class_count * dimensions);
         let weight_matrix = Tensor::from_slice(weights, (class_count, dimensions), &Device::Cpu)?;
         let mut logits: Vec<f32> =
             self.matrix.matmul(&weight_matrix.t()?)?.flatten_all()?.to_vec1()?;
-        let share = 1.0 / classes.len() as f32;
+        let count = targets.len();
+        let share = 1.0 / count as f32;
         let mut loss = 0.0;
         let mut bias_gradient = vec![0.0; class_count];
         // Turns each row of logits into its gradient: probability minus truth.
-        for (row, &class) in logits.chunks_exact_mut(class_count).zip(classes) {
+        for (index, row) in logits.chunks_exact_mut(class_count).enumerate() {
             row.iter_mut().zip(biases).for_each(|(logit, bias)| *logit += bias);
-            let total = log_sum_exp(row);
-            loss += f64::from(total - row[class]);
-            for (value, gradient) in row.iter_mut().zip(&mut bias_gradient) {
-                *value = (*value - total).exp() * share;
-                *gradient += *value;
-            }
-            row[class] -= share;
-            bias_gradient[class] -= share;
+            loss += match targets {
+                Targets::OneOf(classes) => one_of(row, classes[index], share),
+                Targets::Several(classes) => several(row, &classes[index], share),
+            };
+            bias_gradient.iter_mut().zip(&*row).for_each(|(sum, value)| *sum += *value);
         }
-        let residual = Tensor::from_vec(logits, (classes.len(), class_count), &Device::Cpu)?;
+        let residual = Tensor::from_vec(logits, (count, class_count), &Device::Cpu)?;
         let mut gradient: Vec<f32> =
             residual.t()?.matmul(&self.matrix)?.flatten_all()?.to_vec1()?;
-        let penalty = 1.0 / (self.c * classes.len() as f64);
+        let penalty = 1.0 / (self.c * count as f64);
         gradient.iter_mut().zip(weights).for_each(|(g, w)| *g += penalty as f32 * w);
         gradient.extend(bias_gradient);
         let squares = f64::from(dot(weights, weights));
-        Ok((loss / classes.len() as f64 + 0.5 * penalty * squares, gradient))
+        Ok((loss / count as f64 + 0.5 * penalty * squares, gradient))
     }
+}
+
+/// The loss of a row of logits of one class, which become its gradient.
+fn one_of(row: &mut [f32], class: usize, share: f32) -> f64 {
+    let total = log_sum_exp(row);
+    let loss = f64::from(total - row[class]);
+    row.iter_mut().for_each(|value| *value = (*value - total).exp() * share);
+    row[class] -= share;
+    loss
+}
+
+/// The loss of a row of logits of any number of classes, which become its gradient.
+fn several(row: &mut [f32], classes: &[usize], share: f32) -> f64 {
+    let mut loss = 0.0;
+    for (class, value) in row.iter_mut().enumerate() {
+        let logit: f32 = *value;
+        let truth = f32::from(u8::from(classes.contains(&class)));
+        // The logarithm of 1 + exp(x), without overflow.
+        let softplus = logit.max(0.0) + (-logit.abs()).exp().ln_1p();
+        loss += f64::from(softplus - truth * logit);
+        *value = (probability(logit) - truth) * share;
+    }
+    loss
+}
+
+/// The probability of a class that excludes no other.
+pub fn probability(logit: f32) -> f32 {
+    1.0 / (1.0 + (-logit).exp())
 }
 
 struct Step {
@@ -221,7 +265,8 @@ mod tests {
     fn separates_what_can_be_separated_and_respects_the_penalty() {
         let rows = vec![1.0, 0.0, 0.9, 0.1, 0.0, 1.0, 0.1, 0.9, -1.0, 0.0, -0.9, -0.1];
         let classes = [0, 0, 1, 1, 2, 2];
-        let examples = Examples { rows, classes: &classes, dimensions: 2, class_count: 3 };
+        let targets = Targets::OneOf(&classes);
+        let examples = Examples { rows, targets, dimensions: 2, class_count: 3 };
         let strong = Regression::train(&examples, 100.0).expect("trains");
         for (row, &class) in examples.rows.chunks(2).zip(&classes) {
             let logits = strong.logits(row);
@@ -234,20 +279,38 @@ mod tests {
 
     #[test]
     fn the_gradient_is_the_slope_of_the_loss() {
-        let rows = vec![0.3, -0.2, 0.5, 0.8];
-        let classes = [0, 1];
-        let examples = Examples { rows, classes: &classes, dimensions: 2, class_count: 2 };
-        let matrix = Tensor::from_slice(&examples.rows, (2, 2), &Device::Cpu).expect("2 by 2");
-        let problem = Problem { examples: &examples, matrix, c: 3.0 };
-        let at = [0.4_f32, -0.1, 0.2, 0.7, 0.05, -0.3];
-        let (_, gradient) = problem.loss(&at).expect("computes");
-        for i in 0..at.len() {
-            let (mut up, mut down) = (at, at);
-            up[i] += 1e-2;
-            down[i] -= 1e-2;
-            let slope =
-                (problem.loss(&up).expect("up").0 - problem.loss(&down).expect("down").0) / 2e-2;
-            assert!((slope - f64::from(gradient[i])).abs() < 1e-4, "parameter {i}");
+        let (one, any) = ([0, 1], [vec![0, 1], vec![]]);
+        for targets in [Targets::OneOf(&one), Targets::Several(&any)] {
+            let rows = vec![0.3, -0.2, 0.5, 0.8];
+            let examples = Examples { rows, targets, dimensions: 2, class_count: 2 };
+            let matrix = Tensor::from_slice(&examples.rows, (2, 2), &Device::Cpu).expect("2 by 2");
+            let problem = Problem { examples: &examples, matrix, c: 3.0 };
+            let at = [0.4_f32, -0.1, 0.2, 0.7, 0.05, -0.3];
+            let (_, gradient) = problem.loss(&at).expect("computes");
+            for i in 0..at.len() {
+                let (mut up, mut down) = (at, at);
+                up[i] += 1e-2;
+                down[i] -= 1e-2;
+                let (up, down) =
+                    (problem.loss(&up).expect("up"), problem.loss(&down).expect("down"));
+                let slope = (up.0 - down.0) / 2e-2;
+                let error = (slope - f64::from(gradient[i])).abs();
+                assert!(error < 1e-4, "parameter {i} of {targets:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn classes_need_not_exclude_each_other() {
+        let rows = vec![1.0, 0.0, 0.0, 1.0, 0.7, 0.7, -0.7, -0.7];
+        let classes = [vec![0], vec![1], vec![0, 1], vec![]];
+        let targets = Targets::Several(&classes);
+        let examples = Examples { rows, targets, dimensions: 2, class_count: 2 };
+        let trained = Regression::train(&examples, 100.0).expect("trains");
+        for (row, classes) in examples.rows.chunks(2).zip(&classes) {
+            for (class, logit) in trained.logits(row).into_iter().enumerate() {
+                assert_eq!(probability(logit) > 0.5, classes.contains(&class), "{row:?} {class}");
+            }
         }
     }
 

@@ -56,6 +56,29 @@ fn embeddings_are_unit_vectors_and_do_not_depend_on_their_batch() {
     assert!(dot(&near[0], &near[1]) > 0.8 && dot(&near[0], &near[2]) < 0.4);
 }
 
+#[test]
+#[ignore = "needs the models"]
+fn the_layers_hold_what_the_usual_depth_gives() {
+    let encoder = encoder();
+    let texts = ["yes", "I would like to know how much money is left in my checking account"];
+    let usual = encoder.encode_batch(&texts).expect("encodes");
+    let layers = encoder.encode_at(&texts, Depth::Layers).expect("encodes");
+    let dimensions = encoder.dimensions();
+    for ((text, usual), kept) in texts.iter().zip(&usual).zip(&layers) {
+        assert_eq!(kept.len(), Depth::Layers.width(dimensions));
+        let last = &kept[..dimensions];
+        assert!(dot(usual, last) / dot(last, last).sqrt() > 0.9999, "{text}");
+        let alone = encoder.encode_at(&[*text], Depth::Layers).expect("encodes").remove(0);
+        for pooling in
+            [Pooling::LastTwo, Pooling::LastFour, Pooling::FirstAndMean, Pooling::MaxAndMean]
+        {
+            // Padding has left no trace, in the maximum least of all.
+            let (together, alone) = (pooling.pool(kept), pooling.pool(&alone));
+            assert!(dot(&together, &alone) > 0.9999, "{pooling:?} {text}");
+        }
+    }
+}
+
 #[tokio::test]
 #[ignore = "needs the models"]
 async fn fifteen_sentences_are_enough_to_understand_a_caller() {
@@ -73,6 +96,11 @@ async fn fifteen_sentences_are_enough_to_understand_a_caller() {
         assert_eq!(understood.top().map(|top| top.intent.as_str()), Some(intent), "{text}");
         assert!(!understood.is_out_of_scope(), "{text}: {}", understood.out_of_scope);
     }
+    let heard = [("somebody stole my credit card", 0.6), ("somebody sold my credit part", 0.4)];
+    let understood = pool.current().understand_alternatives(&heard).expect("understood");
+    assert_eq!(understood.top().map(|top| top.intent.as_str()), Some("lost_card"));
+    let nothing = pool.current().understand_alternatives(&[("...", 1.0)]).expect("understood");
+    assert!(nothing.is_out_of_scope());
     for text in ["tell me a joke about penguins", "I'd like to buy a boat", "..."] {
         let understood = pool.current().understand(text).expect("understood");
         assert!(understood.is_out_of_scope(), "{text}: {}", understood.out_of_scope);

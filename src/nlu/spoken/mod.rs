@@ -42,4 +42,5 @@ pub use keys::{KeyedYesNo, KeysResult, spoken_keys};
 pub use money::Money;
 pub use nearest::nearest_name;
 pub use secrets::mask_secrets;
+pub use similar::{edit_distance, sound};
 pub use yes_no::YesNo;

@@ -1,7 +1,7 @@
 //! How alike two words are, in letters and in sound: for one word that was misheard.
 
 /// Letters to insert, delete or replace to make one word the other.
-pub(super) fn edit_distance(a: &str, b: &str) -> usize {
+pub fn edit_distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, a_char) in a.chars().enumerate() {
@@ -18,7 +18,7 @@ pub(super) fn edit_distance(a: &str, b: &str) -> usize {
 
 /// Roughly how an English word sounds: consonants by the place they are made at, vowels gone but
 /// for a first one.
-pub(super) fn sound(word: &str) -> String {
+pub fn sound(word: &str) -> String {
     let letters: Vec<char> = word.chars().collect();
     let mut key = String::new();
     let mut at = 0;
