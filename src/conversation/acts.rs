@@ -20,7 +20,7 @@ pub enum ConversationInput {
     },
     /// An utterance was transcribed and classified.
     Heard {
-        /// What was said.
+        /// What was said; empty if somebody spoke and no word could be made out.
         text: Pii<String>,
         /// The recogniser's confidence, 0 to 1.
         confidence: f32,

@@ -40,10 +40,11 @@ impl Conversation {
             _ => {}
         }
         self.silences = 0;
+        self.heard_anything = true;
+        // Somebody spoke, and no word of it could be made out.
         if text.expose().trim().is_empty() {
             return self.on_no_match();
         }
-        self.heard_anything = true;
         // An "okay" to the sentence before is no answer to a question that was not heard yet.
         if before_question && self.is_premature_yes(&text) {
             return self.ask_again();
