@@ -9,7 +9,7 @@ use crate::nlu::Provenance;
 use crate::nlu::spoken::mask_secrets;
 use crate::prompts::QueueName;
 
-use super::task::VerificationOutcome;
+use super::task::{VerificationOutcome, VerificationState};
 use super::{Conversation, HandoffRequest};
 
 /// Priority of a queue that does not say.
@@ -61,7 +61,9 @@ impl Conversation {
     }
 
     fn handoff_verification(&self) -> Option<HandoffVerification> {
-        let (name, state) = self.verifications.iter().next_back()?;
+        // One that failed is what the person must know of, whatever else was checked.
+        let failed = |state: &VerificationState| state.outcome == VerificationOutcome::Failed;
+        let (name, state) = self.verifications.iter().max_by_key(|(_, state)| failed(state))?;
         let result = match state.outcome {
             VerificationOutcome::Passed => "passed",
             VerificationOutcome::Failed => "failed",
@@ -118,7 +120,12 @@ impl Conversation {
         sentences.extend(question);
         if let Some(check) = check {
             let result = check.result.replace('_', " ");
-            sentences.push(format!("Identity check {}: {result}.", check.method));
+            let locked = if check.result == "failed" {
+                format!(" after {}, and locked for this call", tries(check.tries))
+            } else {
+                String::new()
+            };
+            sentences.push(format!("Identity check {}: {result}{locked}.", check.method));
         }
         for report in &self.actions {
             if report.result != "done" {
@@ -128,6 +135,10 @@ impl Conversation {
         sentences.push(reason_sentence(reason).to_owned());
         sentences.join(" ")
     }
+}
+
+fn tries(count: u32) -> String {
+    if count == 1 { "1 try".to_owned() } else { format!("{count} tries") }
 }
 
 fn reason_sentence(reason: HandoffReason) -> &'static str {
