@@ -11,6 +11,7 @@ use crate::base::Pii;
 use crate::config::Config;
 use crate::engine::understanding::{Embedding, group_alike, likeness};
 use crate::nlu::spoken::commands::parse as parse_command;
+use crate::nlu::spoken::mood::parse as parse_mood;
 use crate::nlu::spoken::yes_no::parse as parse_yes_no;
 use crate::nlu::spoken::{GlobalPhrases, YesNo, is_backchannel};
 use crate::nlu::{ConfidencePolicy, IntentName, Understanding};
@@ -145,7 +146,8 @@ fn is_not_understood(said: &UtteranceRecord, policy: &ConfidencePolicy) -> bool 
         || confidence < policy.accept
 }
 
-/// Answers and commands, which are understood without any intent; and what has no word in it.
+/// Answers, commands and complaints about us, which are understood without any intent; and what has
+/// no word in it.
 fn is_no_request(text: &str, generation: &Generation) -> bool {
     let words = &generation.house.global_words;
     let phrases = GlobalPhrases {
@@ -158,6 +160,7 @@ fn is_no_request(text: &str, generation: &Generation) -> bool {
         || is_backchannel(text)
         || matches!(parse_yes_no(text), YesNo::Yes | YesNo::No)
         || parse_command(text, &phrases).is_some()
+        || parse_mood(text).is_some_and(|felt| felt.rest.expose().is_empty())
 }
 
 /// The words of a text, to find it again however the recogniser wrote it.

@@ -211,6 +211,10 @@ pub struct Signals {
     pub silences: u32,
     /// Turns that were not understood.
     pub failed_turns: u32,
+    /// Turns in which the caller was out of patience with us.
+    pub frustrations: u32,
+    /// Turns in which the caller insulted us.
+    pub abuses: u32,
 }
 
 /// An action that was tried.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::acd::handoff::HandoffReason;
 use crate::base::Pii;
 use crate::nlu::spoken::commands::parse as parse_command;
+use crate::nlu::spoken::mood::parse as parse_mood;
 use crate::nlu::spoken::yes_no::parse as parse_yes_no;
 use crate::nlu::spoken::{GlobalCommand, GlobalPhrases, YesNo};
 use crate::nlu::{Decision, IntentName, SlotName, Understanding};
@@ -33,7 +34,12 @@ impl Conversation {
             }
             // Nothing can be answered before the result is in, but who wants a person gets one.
             Stage::Acting { .. } => {
-                let command = self.command_in(text.expose());
+                let felt = parse_mood(text.expose());
+                let words = felt.map_or(text, |felt| {
+                    self.note_mood(felt.mood);
+                    felt.rest
+                });
+                let command = self.command_in(words.expose());
                 self.wants_person |= command == Some(GlobalCommand::Agent);
                 return;
             }
@@ -49,6 +55,13 @@ impl Conversation {
         if before_question && self.is_premature_yes(&text) {
             return self.ask_again();
         }
+        let text = match parse_mood(text.expose()) {
+            Some(felt) => match self.on_mood(felt, confidence, &understanding) {
+                Some(rest) => rest,
+                None => return,
+            },
+            None => text,
+        };
         if let Some(command) = self.command_in(text.expose())
             && !self.is_yes_rather_than(command, text.expose())
         {
@@ -67,7 +80,12 @@ impl Conversation {
             && parse_yes_no(text) == YesNo::Yes
     }
 
-    fn on_answer(&mut self, text: Pii<String>, confidence: f32, understanding: &Understanding) {
+    pub(super) fn on_answer(
+        &mut self,
+        text: Pii<String>,
+        confidence: f32,
+        understanding: &Understanding,
+    ) {
         match self.stage.clone() {
             Stage::Open { anything_else } => self.on_open(anything_else, text, understanding),
             Stage::ConfirmIntent { intent, confidence, words } => {
@@ -106,15 +124,20 @@ impl Conversation {
             }
             Stage::Confirm => self.on_confirm(text.expose()),
             Stage::QuestionAnswered => self.on_question_answered(text, understanding),
-            Stage::OfferPerson { reason } => self.on_offer_answer(reason, text, understanding),
+            Stage::OfferPerson { reason, before: Some(before) } => {
+                self.on_offer_in_between(reason, *before, text, confidence, understanding);
+            }
+            Stage::OfferPerson { reason, before: None } => {
+                self.on_offer_answer(reason, text, understanding);
+            }
             Stage::KeypadMenu => self.on_no_match(),
             Stage::Over | Stage::HandingOff | Stage::Acting { .. } => {}
         }
     }
 
-    fn command_in(&self, text: &str) -> Option<GlobalCommand> {
+    pub(super) fn command_in(&self, text: &str) -> Option<GlobalCommand> {
         let words = &self.generation.house.global_words;
-        parse_command(
+        let command = parse_command(
             text,
             &GlobalPhrases {
                 agent: &words.agent,
@@ -122,7 +145,12 @@ impl Conversation {
                 stop: &words.stop,
                 goodbye: &words.goodbye,
             },
-        )
+        );
+        // A profile without words of its own for it may have an intent that answers.
+        let is_known = |command: &GlobalCommand| {
+            *command != GlobalCommand::WhoIsThis || self.has_words_for(Pattern::WhoIsThis)
+        };
+        command.filter(is_known)
     }
 
     fn on_command(&mut self, command: GlobalCommand) {
@@ -145,6 +173,7 @@ impl Conversation {
                 self.listen(expectation);
             }
             GlobalCommand::Help => self.on_help(),
+            GlobalCommand::WhoIsThis => self.on_who_is_this(),
             GlobalCommand::StartOver => match self.tasks.pop() {
                 Some(task) => self.start_over(task.intent, task.confidence),
                 None => self.on_help(),
@@ -246,7 +275,7 @@ impl Conversation {
     }
 
     /// Another thing the caller clearly asks for in place of an answer.
-    fn digression(&self, understanding: &Understanding, text: &str) -> Option<usize> {
+    pub(super) fn digression(&self, understanding: &Understanding, text: &str) -> Option<usize> {
         const WORDS_MIN: usize = 3;
         let top = understanding.top()?;
         let same = self.tasks.last().is_some_and(|task| task.intent == top.intent);

@@ -10,7 +10,7 @@ use crate::nlu::spoken::mask_secrets;
 use crate::prompts::QueueName;
 
 use super::task::{VerificationOutcome, VerificationState};
-use super::{Conversation, HandoffRequest};
+use super::{Conversation, HandoffRequest, Signals};
 
 /// Priority of a queue that does not say.
 const DEFAULT_PRIORITY: u8 = 5;
@@ -132,6 +132,7 @@ impl Conversation {
                 sentences.push(format!("{}: {}.", report.action, report.result));
             }
         }
+        sentences.extend(mood_sentence(self.signals).map(str::to_owned));
         sentences.push(reason_sentence(reason).to_owned());
         sentences.join(" ")
     }
@@ -139,6 +140,14 @@ impl Conversation {
 
 fn tries(count: u32) -> String {
     if count == 1 { "1 try".to_owned() } else { format!("{count} tries") }
+}
+
+fn mood_sentence(signals: Signals) -> Option<&'static str> {
+    match signals {
+        Signals { abuses: 1.., .. } => Some("They were abusive."),
+        Signals { frustrations: 1.., .. } => Some("They were out of patience."),
+        _ => None,
+    }
 }
 
 fn reason_sentence(reason: HandoffReason) -> &'static str {

@@ -7,6 +7,8 @@ use crate::base::{ActionRunId, Pii};
 use crate::nlu::{IntentName, SlotName, SlotValue};
 use crate::prompts::VerificationName;
 
+use super::Phrase;
+
 /// One thing the caller wants, being worked on.
 #[derive(Debug, Clone)]
 pub(super) struct Task {
@@ -74,11 +76,21 @@ pub(super) enum Stage {
     /// "Shall I put you through?"
     OfferPerson {
         reason: HandoffReason,
+        /// Taken up again after a no.
+        before: Option<Box<Interrupted>>,
     },
     /// Recognition is down: keys only.
     KeypadMenu,
     HandingOff,
     Over,
+}
+
+/// What was being asked when something else came up.
+#[derive(Debug, Clone)]
+pub(super) struct Interrupted {
+    pub stage: Stage,
+    /// As it was asked.
+    pub question: Option<Phrase>,
 }
 
 /// How far a verification has got.

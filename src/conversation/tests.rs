@@ -1,5 +1,7 @@
 //! Whole conversations on text, in microseconds.
 
+mod manners;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

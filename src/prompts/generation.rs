@@ -332,11 +332,32 @@ pub enum Pattern {
     NothingToRepeat,
     /// All the caller's tries are used and no person can be had.
     Sorry,
+    /// The caller is losing patience with us: an apology.
+    Frustrated,
+    /// And again: offers a person.
+    FrustratedAgain,
+    /// The caller insults us: a calm word.
+    Abuse,
+    /// And again, where a profile ends such calls: the last words. Without it a person takes over.
+    AbuseGoodbye,
+    /// "Who is this?", "am I talking to a robot?"
+    WhoIsThis,
+}
+
+/// Whether a profile can do without a [`Pattern`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PatternNeed {
+    /// Callers would hear nothing where they need an answer.
+    Required,
+    /// Calls go on without it, only less kindly.
+    Advised,
+    /// It is the profile's choice.
+    Optional,
 }
 
 impl Pattern {
     /// Every pattern, in the order of a call.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 34] = [
         Self::NoInput,
         Self::NoMatch,
         Self::Clarify,
@@ -366,6 +387,11 @@ impl Pattern {
         Self::KeypadMenu,
         Self::NothingToRepeat,
         Self::Sorry,
+        Self::Frustrated,
+        Self::FrustratedAgain,
+        Self::Abuse,
+        Self::AbuseGoodbye,
+        Self::WhoIsThis,
     ];
 
     /// Its heading in `patterns.md`.
@@ -400,6 +426,22 @@ impl Pattern {
             Self::KeypadMenu => "Keypad menu",
             Self::NothingToRepeat => "Nothing to repeat",
             Self::Sorry => "Sorry",
+            Self::Frustrated => "Frustrated",
+            Self::FrustratedAgain => "Frustrated again",
+            Self::Abuse => "Abuse",
+            Self::AbuseGoodbye => "Abuse goodbye",
+            Self::WhoIsThis => "Who is this",
+        }
+    }
+
+    /// Whether a profile can do without it.
+    pub const fn need(self) -> PatternNeed {
+        match self {
+            Self::Frustrated | Self::FrustratedAgain | Self::Abuse | Self::WhoIsThis => {
+                PatternNeed::Advised
+            }
+            Self::AbuseGoodbye => PatternNeed::Optional,
+            _ => PatternNeed::Required,
         }
     }
 
@@ -418,7 +460,7 @@ impl Pattern {
 /// What to say on each [`Pattern`], with the slots of each verification: `patterns.md`.
 #[derive(Debug, Clone)]
 pub struct Patterns {
-    /// Variants for every pattern; the parser makes sure that none is missing.
+    /// Variants for each pattern; the parser makes sure that none of those required is missing.
     pub says: BTreeMap<Pattern, Vec<Template>>,
     /// How each verification's slots are asked for.
     pub verifications: BTreeMap<VerificationName, Vec<SlotSpec>>,
