@@ -15,7 +15,7 @@ use crate::nlu::spoken::mood::parse as parse_mood;
 use crate::nlu::spoken::yes_no::parse as parse_yes_no;
 use crate::nlu::spoken::{GlobalPhrases, YesNo, is_backchannel};
 use crate::nlu::{ConfidencePolicy, IntentName, Understanding};
-use crate::prompts::Generation;
+use crate::prompts::{Generation, file_teaching};
 use crate::server::{Lessons, load_profile};
 use crate::store::{Reveal, UtteranceRecord};
 
@@ -235,7 +235,7 @@ fn to_json(found: &Found, reveal: Reveal) -> Value {
         .iter()
         .map(|group| {
             let texts = group.sentences.iter().map(|one| reveal.text(&one.text));
-            let file = group.meant().map(|intent| format!("intents/{intent}.md"));
+            let file = group.meant().map(file_teaching);
             let line = group.line().filter(|_| file.is_some() && reveal == Reveal::Full);
             json!({
                 "times": group.times(),
@@ -306,10 +306,10 @@ fn show_group(out: &mut impl Write, group: &Group, reveal: Reveal) -> io::Result
     match (group.meant(), line) {
         (None, _) => writeln!(out, "  a new intent?"),
         (Some(intent), None) => {
-            writeln!(out, "  add a line under '## Callers say' of intents/{intent}.md?")
+            writeln!(out, "  add a line under '## Callers say' of {}?", file_teaching(intent))
         }
         (Some(intent), Some(line)) => {
-            writeln!(out, "  under '## Callers say' of intents/{intent}.md:")?;
+            writeln!(out, "  under '## Callers say' of {}:", file_teaching(intent))?;
             writeln!(out, "    - {line}")
         }
     }

@@ -9,7 +9,7 @@ use crate::nlu::spoken::mood::parse as parse_mood;
 use crate::nlu::spoken::yes_no::parse as parse_yes_no;
 use crate::nlu::spoken::{GlobalCommand, GlobalPhrases, YesNo};
 use crate::nlu::{Decision, IntentName, SlotName, Understanding};
-use crate::prompts::Pattern;
+use crate::prompts::{Pattern, QueueName};
 
 use super::agreement::is_unreserved;
 use super::slots::Pieces;
@@ -124,11 +124,11 @@ impl Conversation {
             }
             Stage::Confirm => self.on_confirm(text.expose()),
             Stage::QuestionAnswered => self.on_question_answered(text, understanding),
-            Stage::OfferPerson { reason, before: Some(before) } => {
+            Stage::OfferPerson { reason, before: Some(before), .. } => {
                 self.on_offer_in_between(reason, *before, text, confidence, understanding);
             }
-            Stage::OfferPerson { reason, before: None } => {
-                self.on_offer_answer(reason, text, understanding);
+            Stage::OfferPerson { reason, queue, before: None } => {
+                self.on_offer_answer(reason, queue, text, understanding);
             }
             Stage::KeypadMenu => self.on_no_match(),
             Stage::Over | Stage::HandingOff | Stage::Acting { .. } => {}
@@ -292,6 +292,7 @@ impl Conversation {
     fn on_offer_answer(
         &mut self,
         reason: HandoffReason,
+        queue: Option<QueueName>,
         text: Pii<String>,
         understanding: &Understanding,
     ) {
@@ -301,7 +302,7 @@ impl Conversation {
                 self.tasks.clear();
                 self.on_request(text, understanding);
             }
-            YesNo::Yes | YesNo::YesBut(_) => self.request_person(reason, None),
+            YesNo::Yes | YesNo::YesBut(_) => self.request_person(reason, queue),
             YesNo::No | YesNo::NoWith(_) => {
                 self.tasks.clear();
                 self.say_pattern(Pattern::AnythingElse, &[]);
@@ -313,7 +314,7 @@ impl Conversation {
                     self.tasks.clear();
                     self.on_request_as(index, text, understanding);
                 }
-                None => self.request_person(reason, None),
+                None => self.request_person(reason, queue),
             },
         }
     }

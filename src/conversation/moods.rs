@@ -59,8 +59,8 @@ impl Conversation {
     }
 
     fn offer_person_for_patience(&mut self) {
-        if let Stage::OfferPerson { reason, .. } = self.stage {
-            return self.request_person(reason, None);
+        if let Stage::OfferPerson { reason, queue, .. } = self.stage.clone() {
+            return self.request_person(reason, queue);
         }
         let reason = HandoffReason::RepeatedFailure;
         if !self.has_words_for(Pattern::FrustratedAgain) {
@@ -69,7 +69,7 @@ impl Conversation {
         }
         let before = Interrupted { stage: self.stage.clone(), question: self.last_question() };
         self.say_pattern(Pattern::FrustratedAgain, &[]);
-        self.stage = Stage::OfferPerson { reason, before: Some(Box::new(before)) };
+        self.stage = Stage::OfferPerson { reason, queue: None, before: Some(Box::new(before)) };
         self.listen(yes_no());
     }
 

@@ -211,7 +211,7 @@ impl Conversation {
     }
 
     pub(super) fn offer_person(&mut self, reason: HandoffReason) {
-        self.stage = Stage::OfferPerson { reason, before: None };
+        self.stage = Stage::OfferPerson { reason, queue: None, before: None };
         self.listen(yes_no());
     }
 

@@ -93,6 +93,12 @@ impl Conversation {
         self.actions.iter().map(|report| (report.run, line(report))).collect()
     }
 
+    fn asked_not_by_phone(&self) -> Option<String> {
+        let (name, _, _) = self.last_intent.as_ref()?;
+        let entry = self.generation.not_by_phone(name)?;
+        Some(format!("Asked about {}, which is not done by phone.", entry.title))
+    }
+
     fn summary(&self, reason: HandoffReason, check: Option<&HandoffVerification>) -> String {
         let mut sentences = Vec::new();
         let who = self.caller.get("customer_name").map(|name| name.expose().as_str());
@@ -102,7 +108,8 @@ impl Conversation {
             .last_intent
             .as_ref()
             .and_then(|(name, _, _)| self.generation.faq_entry(name))
-            .map(|entry| format!("Asked: {}", entry.question));
+            .map(|entry| format!("Asked: {}", entry.question))
+            .or_else(|| self.asked_not_by_phone());
         sentences.push(match (who, wanted) {
             (who, None) if question.is_some() => {
                 format!("{} called.", who.unwrap_or("The caller"))

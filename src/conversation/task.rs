@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::acd::handoff::HandoffReason;
 use crate::base::{ActionRunId, Pii};
 use crate::nlu::{IntentName, SlotName, SlotValue};
-use crate::prompts::VerificationName;
+use crate::prompts::{QueueName, VerificationName};
 
 use super::Phrase;
 
@@ -76,6 +76,8 @@ pub(super) enum Stage {
     /// "Shall I put you through?"
     OfferPerson {
         reason: HandoffReason,
+        /// Who; `None`: whoever is right for the task in hand.
+        queue: Option<QueueName>,
         /// Taken up again after a no.
         before: Option<Box<Interrupted>>,
     },

@@ -144,6 +144,23 @@ impl Generation {
         self.faq.iter().flat_map(of).collect()
     }
 
+    /// What is not done by phone and has this name for the classifier.
+    pub fn not_by_phone(&self, name: &IntentName) -> Option<&NotByPhone> {
+        self.house.not_by_phone.iter().find(|entry| entry.name() == *name)
+    }
+
+    /// Every way to ask for something that is not done by phone, with the name it has for the
+    /// classifier.
+    pub fn not_by_phone_training(&self) -> Vec<(IntentName, String)> {
+        let of = |entry: &NotByPhone| {
+            let name = entry.name();
+            let asked = entry.examples.iter().map(|example| example.text.clone());
+            let asked = asked.chain([entry.title.clone()]);
+            asked.map(|text| (name.clone(), text)).collect::<Vec<_>>()
+        };
+        self.house.not_by_phone.iter().flat_map(of).collect()
+    }
+
     /// Every line of `## Not this`.
     pub fn negatives(&self) -> Vec<Negative> {
         let of = |intent: &Intent| {
@@ -205,6 +222,7 @@ impl Generation {
         let mut all: Vec<&Template> = Vec::new();
         all.extend(&self.house.greeting);
         all.extend(&self.house.disclosure);
+        all.extend(self.house.not_by_phone.iter().map(|entry| &entry.answer));
         all.extend(self.patterns.says.values().flatten());
         let verifying = self.patterns.verifications.values().flatten();
         for slot in verifying.chain(self.intents.iter().flat_map(|intent| &intent.slots)) {
@@ -247,6 +265,46 @@ pub struct House {
     pub disclosure: Option<Template>,
     /// Words that work at any time.
     pub global_words: GlobalWords,
+    /// What the organisation does, and does not do by phone.
+    pub not_by_phone: Vec<NotByPhone>,
+}
+
+/// Before the question, in the name that a question of `faq.md` has for the classifier. No intent
+/// can have such a name: theirs hold no spaces.
+const FAQ_PREFIX: &str = "faq: ";
+
+/// Before the title, in the name that something not done by phone has for the classifier.
+const NOT_BY_PHONE_PREFIX: &str = "not offered: ";
+
+/// The file of a profile that teaches what has this name for the classifier.
+pub fn file_teaching(name: &IntentName) -> String {
+    if name.as_str().starts_with(FAQ_PREFIX) {
+        "faq.md".to_owned()
+    } else if name.as_str().starts_with(NOT_BY_PHONE_PREFIX) {
+        "house.md".to_owned()
+    } else {
+        format!("intents/{name}.md")
+    }
+}
+
+/// Something that the organisation does, and that callers cannot have by phone.
+#[derive(Debug, Clone)]
+pub struct NotByPhone {
+    /// What it is, for the ear ("a mortgage").
+    pub title: String,
+    /// Ways callers ask for it.
+    pub examples: Vec<Example>,
+    /// What is said: where to get it.
+    pub answer: Template,
+    /// Who can tell more; `None`: whoever callers get who just want somebody.
+    pub queue: Option<QueueName>,
+}
+
+impl NotByPhone {
+    /// Its name for the classifier and in records.
+    pub fn name(&self) -> IntentName {
+        IntentName::new(format!("{NOT_BY_PHONE_PREFIX}{}", self.title))
+    }
 }
 
 /// Ways to say the commands that work at any time.
@@ -282,7 +340,7 @@ pub enum Pattern {
     Clarify,
     /// The classifier is unsure: uses `{intent}`, its title.
     ConfirmIntent,
-    /// About something this organisation does not do.
+    /// About something this organisation does not do: may use `{topics}`, what can be had here.
     OutOfScope,
     /// Too many failed tries; a person follows.
     TooManyTries,
@@ -342,6 +400,8 @@ pub enum Pattern {
     AbuseGoodbye,
     /// "Who is this?", "am I talking to a robot?"
     WhoIsThis,
+    /// After telling where to get what is not done by phone: offers the people of `{queue}`.
+    OfferTeam,
 }
 
 /// Whether a profile can do without a [`Pattern`].
@@ -357,7 +417,7 @@ pub enum PatternNeed {
 
 impl Pattern {
     /// Every pattern, in the order of a call.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::NoInput,
         Self::NoMatch,
         Self::Clarify,
@@ -392,6 +452,7 @@ impl Pattern {
         Self::Abuse,
         Self::AbuseGoodbye,
         Self::WhoIsThis,
+        Self::OfferTeam,
     ];
 
     /// Its heading in `patterns.md`.
@@ -431,6 +492,7 @@ impl Pattern {
             Self::Abuse => "Abuse",
             Self::AbuseGoodbye => "Abuse goodbye",
             Self::WhoIsThis => "Who is this",
+            Self::OfferTeam => "Offer a team",
         }
     }
 
@@ -440,7 +502,8 @@ impl Pattern {
             Self::Frustrated | Self::FrustratedAgain | Self::Abuse | Self::WhoIsThis => {
                 PatternNeed::Advised
             }
-            Self::AbuseGoodbye => PatternNeed::Optional,
+            // Without it, the words of `## Question not answered` offer a person.
+            Self::AbuseGoodbye | Self::OfferTeam => PatternNeed::Optional,
             _ => PatternNeed::Required,
         }
     }
@@ -452,6 +515,15 @@ impl Pattern {
             Self::ConfirmIntent => &["intent"],
             Self::ReadBack => &["value"],
             Self::Help => &["topics"],
+            Self::OfferTeam => &["queue"],
+            _ => &[],
+        }
+    }
+
+    /// Variables that its sentences may use besides.
+    pub const fn optional_variables(self) -> &'static [&'static str] {
+        match self {
+            Self::OutOfScope => &["topics"],
             _ => &[],
         }
     }
@@ -514,9 +586,9 @@ pub struct FaqEntry {
 }
 
 impl FaqEntry {
-    /// Its name for the classifier and in records. No intent can have it: theirs hold no spaces.
+    /// Its name for the classifier and in records.
     pub fn name(&self) -> IntentName {
-        IntentName::new(format!("faq: {}", self.question))
+        IntentName::new(format!("{FAQ_PREFIX}{}", self.question))
     }
 }
 

@@ -9,6 +9,7 @@ mod generation;
 mod hours;
 mod house;
 mod intent;
+mod not_by_phone;
 mod parse;
 mod patterns;
 mod slots;

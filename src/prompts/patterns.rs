@@ -77,7 +77,8 @@ fn read_pattern(
     if items.is_empty() {
         report.error(section.line, format!("{what} is empty"), "write what is said");
     }
-    let variables = Variables::only(pattern.variables());
+    let variables = [pattern.variables(), pattern.optional_variables()].concat();
+    let variables = Variables::only(&variables);
     let variants = read_all(&items, &variables, pattern_moment(pattern), cx, report);
     check_uses(&variants, pattern.variables(), &what, report);
     check_nameless_variant(&variants, &what, section.line, report);
