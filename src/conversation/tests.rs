@@ -1,6 +1,8 @@
 //! Whole conversations on text, in microseconds.
 
+mod identity;
 mod manners;
+mod scope;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -383,91 +385,6 @@ fn wrong_pins_end_with_a_person() {
     assert_eq!(handoff.verification.as_ref().map(|v| v.tries), Some(3));
 }
 
-/// Gives the account number and a PIN that is wrong.
-fn fail_to_verify(talk: &mut Talk) {
-    talk.key("12345678");
-    talk.key("1111");
-    let (run, action, _) = talk.action();
-    assert_eq!(action, "crm.verify_pin");
-    talk.fail(run, FailureWords::Refused("wrong pin".into()));
-}
-
-fn acts_on_nothing(talk: &Talk) -> bool {
-    !talk.acts.iter().any(|act| matches!(act, DialogAct::RunAction { .. }))
-}
-
-#[test]
-fn a_failed_identity_check_is_locked_for_the_call() {
-    let mut talk = Talk::new(&[]);
-    talk.ask("what's my balance", "balance");
-    for _ in 0..3 {
-        fail_to_verify(&mut talk);
-    }
-    assert!(talk.handoff().summary.contains("failed after 3 tries"), "{}", talk.handoff().summary);
-    // As if the hand-off had brought the caller back to us.
-    talk.conversation.stage = Stage::Open { anything_else: false };
-    talk.conversation.tasks.clear();
-    talk.ask("I lost my card, my account is 12345678", "lost_card");
-    assert!(acts_on_nothing(&talk), "{:?}", talk.acts);
-    let handoff = talk.handoff();
-    assert_eq!(handoff.reason, HandoffReason::RepeatedFailure);
-    assert_eq!(handoff.intent.as_ref().map(|i| i.name.as_str()), Some("lost_card"));
-    assert!(handoff.summary.contains("locked for this call"), "{}", handoff.summary);
-}
-
-#[test]
-fn a_check_that_failed_locks_the_other_checks_too() {
-    let mut talk = Talk::new(&[]);
-    let other = VerificationName::new("another");
-    let failed = VerificationState {
-        tries: 3,
-        outcome: task::VerificationOutcome::Failed,
-        ..VerificationState::default()
-    };
-    talk.conversation.verifications.insert(other, failed);
-    talk.ask("what's my balance", "balance");
-    assert!(acts_on_nothing(&talk), "{:?}", talk.acts);
-    let check = talk.handoff().verification.clone().expect("it tells of the check");
-    assert_eq!((check.method.as_str(), check.result.as_str()), ("another", "failed"));
-}
-
-#[test]
-fn tries_are_counted_over_all_requests_of_a_call() {
-    let mut talk = Talk::new(&[]);
-    talk.ask("what's my balance", "balance");
-    fail_to_verify(&mut talk);
-    fail_to_verify(&mut talk);
-    talk.say("never mind");
-    talk.ask("I lost my card", "lost_card");
-    fail_to_verify(&mut talk);
-    assert_eq!(talk.handoff().verification.as_ref().map(|v| v.tries), Some(3));
-}
-
-#[test]
-fn a_pin_that_was_not_checked_is_forgotten() {
-    for failure in [FailureWords::Unavailable, FailureWords::Timeout] {
-        let mut talk = Talk::new(&[]);
-        talk.ask("what's my balance", "balance");
-        fail_to_verify(&mut talk);
-        talk.key("12345678");
-        talk.key("4321");
-        let (run, _, _) = talk.action();
-        talk.fail(run, failure.clone());
-        let kept = talk.conversation.verifications.values().flat_map(|state| state.slots.values());
-        let kept: Vec<&String> = kept.map(|value| value.value.expose()).collect();
-        assert_eq!(kept, ["12345678"], "{failure:?}");
-        talk.say("no thanks");
-        talk.ask("what's my balance", "balance");
-        assert!(acts_on_nothing(&talk), "{failure:?}: {:?}", talk.acts);
-        assert!(talk.expects().secret, "the PIN is asked for again: {}", talk.last_words());
-        talk.key("1111");
-        let (run, _, _) = talk.action();
-        talk.fail(run, FailureWords::Refused("wrong pin".into()));
-        fail_to_verify(&mut talk);
-        assert_eq!(talk.handoff().verification.as_ref().map(|v| v.tries), Some(3), "{failure:?}");
-    }
-}
-
 #[test]
 fn not_understanding_ends_with_a_person_never_a_loop() {
     let mut talk = Talk::new(&[]);
@@ -846,52 +763,6 @@ fn a_question_is_answered_as_written_and_a_person_offered_if_that_was_not_it() {
     let handoff = talk.handoff();
     assert_eq!(handoff.reason, HandoffReason::OutOfScope);
     assert!(handoff.summary.contains("routing number"), "{}", handoff.summary);
-}
-
-#[test]
-fn what_is_not_done_by_phone_is_told_where_to_get_and_its_people_are_offered() {
-    let name = generation().house.not_by_phone[0].name();
-    let mut talk = Talk::new(&[]);
-    talk.ask("I want a mortgage", name.as_str());
-    let words = talk.last_words();
-    assert!(words.contains("at a branch") && words.contains("our accounts team"), "{words}");
-    assert_eq!(talk.expects().expected, Expected::YesNo);
-    talk.say("yes please");
-    let handoff = talk.handoff();
-    assert_eq!((handoff.reason, handoff.queue.as_str()), (HandoffReason::OutOfScope, "accounts"));
-    assert!(handoff.summary.contains("a mortgage, which is not done"), "{}", handoff.summary);
-
-    let mut talk = Talk::new(&[]);
-    talk.ask("I want a mortgage", name.as_str());
-    talk.ask("then tell me my balance please", "balance");
-    assert!(talk.last_words().to_lowercase().contains("account number"), "{}", talk.last_words());
-
-    let mut talk = Talk::new(&[]);
-    talk.ask("what's my balance", "balance");
-    talk.ask("by the way I want a mortgage", name.as_str());
-    let words = talk.last_words().to_lowercase();
-    assert!(words.contains("at a branch") && words.contains("account number"), "{words}");
-
-    let mut talk = Talk::new(&[]);
-    talk.hear("my house", &[(name.as_str(), 0.5), ("balance", 0.1)], -0.5);
-    assert!(talk.last_words().contains("a mortgage"), "{}", talk.last_words());
-    talk.say("yes");
-    assert!(talk.last_words().contains("at a branch"), "{}", talk.last_words());
-}
-
-#[test]
-fn what_is_none_of_ours_is_met_with_what_we_do() {
-    let mut talk = Talk::new(&[]);
-    talk.hear("how tall is the eiffel tower", &[("balance", 0.3)], 1.0);
-    assert!(talk.last_words().contains("your balance"), "{}", talk.last_words());
-    // A profile that does nothing has only the words that name nothing.
-    let mut changed = (*generation()).clone();
-    changed.intents.iter_mut().for_each(|intent| intent.action = None);
-    let plain = changed.patterns.says[&Pattern::FaqNoHelp].clone();
-    changed.patterns.says.entry(Pattern::OutOfScope).or_default().extend(plain);
-    let mut talk = Talk::on(Arc::new(changed), &[]);
-    talk.hear("how tall is the eiffel tower", &[("balance", 0.3)], 1.0);
-    assert!(!talk.last_words().is_empty() && !talk.last_words().contains("help with ."));
 }
 
 #[test]
