@@ -36,10 +36,13 @@ pub(super) fn patch(name: &str, text: &str) -> Option<Pii<String>> {
     (is_valid(&value) && value != name).then(|| Pii::new(value))
 }
 
-/// Whether the words tell of a letter and say nothing else: no name of their own.
+/// Whether the words tell of one letter and say nothing else: no name of their own, and no spelling
+/// of one.
 pub fn is_about_a_letter(text: &str) -> bool {
-    let heard = hear(text, &tokens(text), &[]);
-    heard.is_some_and(|heard| !heard.mentions.is_empty() || !heard.counts.is_empty())
+    hear(text, &tokens(text), &[]).is_some_and(|heard| {
+        let named = heard.mentions.iter().filter(|mention| !mention.negated).count();
+        named + heard.counts.len() == 1
+    })
 }
 
 /// A letter that was named. Not `Debug`: it holds what a caller said.
@@ -312,7 +315,7 @@ mod tests {
         for text in ["no, S as in Sam", "with a K", "double t", "only one T"] {
             assert!(is_about_a_letter(text), "{text}");
         }
-        for text in ["no, Sam", "no", "Katherine with a K", "I said no", ""] {
+        for text in ["no, Sam", "no", "Katherine with a K", "S M I T H", "I said no", ""] {
             assert!(!is_about_a_letter(text), "{text}");
         }
     }
