@@ -161,6 +161,12 @@ pub struct HandoffSignals {
     pub silences: u32,
     /// Turns that were not understood.
     pub failed_turns: u32,
+    /// Turns in which the caller was out of patience with the front door.
+    #[serde(default)]
+    pub frustrations: u32,
+    /// Turns in which the caller insulted it.
+    #[serde(default)]
+    pub abuses: u32,
 }
 
 // A hand-off is full of personal data: its Debug, which may end up in a log, tells none of it.

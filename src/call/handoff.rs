@@ -52,6 +52,8 @@ impl Call {
                 interruptions: request.signals.interruptions,
                 silences: request.signals.silences,
                 failed_turns: request.signals.failed_turns,
+                frustrations: request.signals.frustrations,
+                abuses: request.signals.abuses,
             },
             queue: request.queue.as_str().to_owned(),
             skills: request.skills,

@@ -13,6 +13,13 @@ use crate::speech::{EndpointEvent, SpeechSpan, TurnInput, TurnOutput, TurnState}
 use super::timing::TurnClock;
 use super::{Call, CallOutput, HeardResult, LineSpeaker, Timer, TranscriptLine};
 
+/// An utterance without words that was voiced for so long was speech: a click or a cough lasts
+/// 100 to 200 ms, and a word of one syllable takes about 250 ms.
+const UNCLEAR_VOICED_MIN: Duration = Duration::from_millis(250);
+
+/// How speech of which no word could be made out stands in the transcript.
+const UNCLEAR: &str = "[unclear]";
+
 /// An utterance on its way through the models.
 #[derive(Debug)]
 pub(super) struct PendingUtterance {
@@ -25,6 +32,8 @@ pub(super) struct PendingUtterance {
     pub secret: bool,
     /// It was said over our own speech.
     pub overlapped: bool,
+    /// How much of it was voice.
+    pub voiced: Duration,
 }
 
 impl Call {
@@ -82,6 +91,7 @@ impl Call {
             text: None,
             secret: self.expectation.secret || self.utterance_secret,
             overlapped,
+            voiced: span.voiced,
         });
         if !span.cut {
             self.utterance_secret = false;
@@ -124,6 +134,9 @@ impl Call {
             clock.transcribed = Some(now);
         }
         let text = self.pending_text();
+        if text.trim().is_empty() && self.is_unclear_speech() {
+            return self.on_unclear_speech(now);
+        }
         if text.trim().is_empty() || self.is_only_backchannel(&text) {
             self.pending.clear();
             self.clock = None;
@@ -132,6 +145,41 @@ impl Call {
         }
         self.outputs.push_back(CallOutput::Understand { utterance, text: Pii::new(text) });
         self.timers.set(Timer::Deciding, now + Self::deciding_limit());
+    }
+
+    /// Whether what has no words was speech all the same, and said to us. What is heard over our own
+    /// speech may be its echo, and a caller who asked us to wait is talking to somebody else.
+    fn is_unclear_speech(&self) -> bool {
+        let ours = self.pending.iter().filter(|p| !p.overlapped);
+        let voiced: Duration = ours.map(|p| p.voiced).sum();
+        voiced >= UNCLEAR_VOICED_MIN
+            && self.playout.is_empty()
+            && self.running.is_none()
+            && self.expectation.silence_factor == 1
+    }
+
+    /// Asks again at once: the caller has spoken and waits for us.
+    fn on_unclear_speech(&mut self, now: Instant) {
+        let pending = std::mem::take(&mut self.pending);
+        if let Some(clock) = &mut self.clock {
+            clock.understood = Some(now);
+        }
+        let line = self.outputs.len();
+        self.push_line(TranscriptLine {
+            at_ms: pending.first().map_or(0, |p| p.started_ms),
+            speaker: LineSpeaker::Caller,
+            text: Pii::new(UNCLEAR.to_owned()),
+            confidence: Some(0.0),
+            intent: None,
+            taken: Some(self.taken(None)),
+        });
+        let input = ConversationInput::Heard {
+            text: Pii::default(),
+            confidence: 0.0,
+            understanding: Understanding::of(Vec::new(), 0.0),
+            before_question: false,
+        };
+        self.converse_about(now, line, input);
     }
 
     fn pending_text(&self) -> String {

@@ -315,3 +315,76 @@ fn a_line_tells_how_it_was_taken() {
         assert_eq!(taken, Some(expected), "{intent}");
     }
 }
+
+/// The models' answer to an utterance in which they found no words.
+fn no_words(bench: &mut Bench) {
+    let utterance = bench.transcribes().expect("an utterance");
+    bench.outputs.clear();
+    let result = HeardResult::Text { text: Pii::default(), confidence: 0.0 };
+    bench.input(CallInput::Transcribed { utterance, result });
+}
+
+#[test]
+fn speech_without_a_word_in_it_is_asked_about_at_once() {
+    let mut bench = Bench::answered();
+    bench.speech(600);
+    bench.silence(700);
+    no_words(&mut bench);
+    assert!(!bench.speeches().is_empty(), "it asks again: {:?}", bench.outputs);
+    let line = bench.outputs.iter().find_map(|output| match output {
+        CallOutput::Line(line) => Some((line.text.expose().clone(), line.taken)),
+        _ => None,
+    });
+    let taken = Taken { expected: "request", out_of_scope: None, failed: true };
+    assert_eq!(line, Some(("[unclear]".to_owned(), Some(taken))));
+    bench.say_all(200);
+    bench.tick(0);
+    let answered = bench.outputs.iter().any(|output| matches!(output, CallOutput::Turn(_)));
+    assert!(answered, "its latency counts: {:?}", bench.outputs);
+}
+
+#[test]
+fn speech_without_a_word_in_it_again_and_again_ends_with_a_person() {
+    let mut bench = Bench::answered();
+    for _ in 0..3 {
+        bench.speech(600);
+        bench.silence(700);
+        no_words(&mut bench);
+        let handed_off = bench.outputs.iter().any(|o| matches!(o, CallOutput::StoreHandoff(_)));
+        if handed_off {
+            return;
+        }
+        bench.say_all(200);
+        bench.silence(1_000);
+    }
+    panic!("nobody was called");
+}
+
+#[test]
+fn a_cough_is_waited_out() {
+    let mut bench = Bench::answered();
+    bench.speech(160);
+    bench.silence(700);
+    no_words(&mut bench);
+    assert!(bench.outputs.is_empty(), "{:?}", bench.outputs);
+    bench.silence(4_000);
+    assert!(bench.speeches().is_empty(), "nothing is said before the time for an answer is up");
+    bench.silence(3_000);
+    assert!(!bench.speeches().is_empty(), "are you still there?");
+}
+
+#[test]
+fn what_is_heard_while_we_speak_is_not_asked_about() {
+    let mut bench = Bench::answered();
+    bench.speech(800);
+    bench.silence(700);
+    let utterance = bench.transcribes().expect("an utterance");
+    bench.understood(utterance, "when are you open", "branch_hours");
+    bench.say_all(4_000);
+    bench.silence(200);
+    bench.speech(300);
+    bench.silence(700);
+    no_words(&mut bench);
+    assert!(bench.tick(0).speaking, "we go on");
+    assert!(bench.speeches().is_empty(), "{:?}", bench.outputs);
+}

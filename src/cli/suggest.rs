@@ -11,10 +11,11 @@ use crate::base::Pii;
 use crate::config::Config;
 use crate::engine::understanding::{Embedding, Phrase, group_alike, likeness};
 use crate::nlu::spoken::commands::parse as parse_command;
+use crate::nlu::spoken::mood::parse as parse_mood;
 use crate::nlu::spoken::yes_no::parse as parse_yes_no;
 use crate::nlu::spoken::{GlobalPhrases, YesNo, is_backchannel};
 use crate::nlu::{ConfidencePolicy, IntentName, Understanding};
-use crate::prompts::Generation;
+use crate::prompts::{Generation, file_teaching};
 use crate::server::{Lessons, load_profile};
 use crate::store::{Reveal, UtteranceRecord};
 
@@ -145,7 +146,8 @@ fn is_not_understood(said: &UtteranceRecord, policy: &ConfidencePolicy) -> bool 
         || confidence < policy.accept
 }
 
-/// Answers and commands, which are understood without any intent; and what has no word in it.
+/// Answers, commands and complaints about us, which are understood without any intent; and what has
+/// no word in it.
 fn is_no_request(text: &str, generation: &Generation) -> bool {
     let words = &generation.house.global_words;
     let phrases = GlobalPhrases {
@@ -158,6 +160,7 @@ fn is_no_request(text: &str, generation: &Generation) -> bool {
         || is_backchannel(text)
         || matches!(parse_yes_no(text), YesNo::Yes | YesNo::No)
         || parse_command(text, &phrases).is_some()
+        || parse_mood(text).is_some_and(|felt| felt.rest.expose().is_empty())
 }
 
 /// The words of a text, to find it again however the recogniser wrote it.
@@ -233,7 +236,7 @@ fn to_json(found: &Found, reveal: Reveal) -> Value {
         .iter()
         .map(|group| {
             let texts = group.sentences.iter().map(|one| reveal.text(&one.text));
-            let file = group.meant().map(|intent| format!("intents/{intent}.md"));
+            let file = group.meant().map(file_teaching);
             let line = group.line().filter(|_| file.is_some() && reveal == Reveal::Full);
             json!({
                 "times": group.times(),
@@ -304,10 +307,10 @@ fn show_group(out: &mut impl Write, group: &Group, reveal: Reveal) -> io::Result
     match (group.meant(), line) {
         (None, _) => writeln!(out, "  a new intent?"),
         (Some(intent), None) => {
-            writeln!(out, "  add a line under '## Callers say' of intents/{intent}.md?")
+            writeln!(out, "  add a line under '## Callers say' of {}?", file_teaching(intent))
         }
         (Some(intent), Some(line)) => {
-            writeln!(out, "  under '## Callers say' of intents/{intent}.md:")?;
+            writeln!(out, "  under '## Callers say' of {}:", file_teaching(intent))?;
             writeln!(out, "    - {line}")
         }
     }

@@ -20,7 +20,7 @@ pub enum ConversationInput {
     },
     /// An utterance was transcribed and classified.
     Heard {
-        /// What was said.
+        /// What was said; empty if somebody spoke and no word could be made out.
         text: Pii<String>,
         /// The recogniser's confidence, 0 to 1.
         confidence: f32,
@@ -211,6 +211,10 @@ pub struct Signals {
     pub silences: u32,
     /// Turns that were not understood.
     pub failed_turns: u32,
+    /// Turns in which the caller was out of patience with us.
+    pub frustrations: u32,
+    /// Turns in which the caller insulted us.
+    pub abuses: u32,
 }
 
 /// An action that was tried.

@@ -1,9 +1,9 @@
 //! Answers to "is that right?" and "shall I?": what counts as a yes, and what is put right.
 
 use crate::base::Pii;
-use crate::nlu::spoken::YesNo;
 use crate::nlu::spoken::name::is_spelled;
 use crate::nlu::spoken::yes_no::parse as parse_yes_no;
+use crate::nlu::spoken::{YesNo, is_about_a_letter};
 use crate::nlu::{SlotKind, SlotName};
 use crate::prompts::{Pattern, SlotSpec};
 
@@ -46,6 +46,8 @@ impl Conversation {
         };
         let value = patched.or_else(|| match &answer {
             YesNo::Yes | YesNo::No => None,
+            // "S as in Sam" is no name of its own.
+            _ if spec.kind == SlotKind::Name && is_about_a_letter(text) => None,
             YesNo::NoWith(rest) => self.best_answer(&spec, rest.expose(), confidence),
             // Free text takes anything for a value, and names nearly so: only a no makes it a
             // correction, or a spelling.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use crate::acd::handoff::HandoffReason;
 use crate::base::Pii;
 use crate::nlu::spoken::commands::parse as parse_command;
+use crate::nlu::spoken::mood::parse as parse_mood;
 use crate::nlu::spoken::yes_no::parse as parse_yes_no;
 use crate::nlu::spoken::{GlobalCommand, GlobalPhrases, YesNo};
 use crate::nlu::{Decision, IntentName, SlotName, Understanding};
-use crate::prompts::Pattern;
+use crate::prompts::{Pattern, QueueName};
 
 use super::agreement::is_unreserved;
 use super::slots::Pieces;
@@ -33,21 +34,34 @@ impl Conversation {
             }
             // Nothing can be answered before the result is in, but who wants a person gets one.
             Stage::Acting { .. } => {
-                let command = self.command_in(text.expose());
+                let felt = parse_mood(text.expose());
+                let words = felt.map_or(text, |felt| {
+                    self.note_mood(felt.mood);
+                    felt.rest
+                });
+                let command = self.command_in(words.expose());
                 self.wants_person |= command == Some(GlobalCommand::Agent);
                 return;
             }
             _ => {}
         }
         self.silences = 0;
+        self.heard_anything = true;
+        // Somebody spoke, and no word of it could be made out.
         if text.expose().trim().is_empty() {
             return self.on_no_match();
         }
-        self.heard_anything = true;
         // An "okay" to the sentence before is no answer to a question that was not heard yet.
         if before_question && self.is_premature_yes(&text) {
             return self.ask_again();
         }
+        let text = match parse_mood(text.expose()) {
+            Some(felt) => match self.on_mood(felt, confidence, &understanding) {
+                Some(rest) => rest,
+                None => return,
+            },
+            None => text,
+        };
         if let Some(command) = self.command_in(text.expose())
             && !self.is_yes_rather_than(command, text.expose())
         {
@@ -66,7 +80,12 @@ impl Conversation {
             && parse_yes_no(text) == YesNo::Yes
     }
 
-    fn on_answer(&mut self, text: Pii<String>, confidence: f32, understanding: &Understanding) {
+    pub(super) fn on_answer(
+        &mut self,
+        text: Pii<String>,
+        confidence: f32,
+        understanding: &Understanding,
+    ) {
         match self.stage.clone() {
             Stage::Open { anything_else } => self.on_open(anything_else, text, understanding),
             Stage::ConfirmIntent { intent, confidence, words } => {
@@ -105,15 +124,20 @@ impl Conversation {
             }
             Stage::Confirm => self.on_confirm(text.expose()),
             Stage::QuestionAnswered => self.on_question_answered(text, understanding),
-            Stage::OfferPerson { reason } => self.on_offer_answer(reason, text, understanding),
+            Stage::OfferPerson { reason, before: Some(before), .. } => {
+                self.on_offer_in_between(reason, *before, text, confidence, understanding);
+            }
+            Stage::OfferPerson { reason, queue, before: None } => {
+                self.on_offer_answer(reason, queue, text, understanding);
+            }
             Stage::KeypadMenu => self.on_no_match(),
             Stage::Over | Stage::HandingOff | Stage::Acting { .. } => {}
         }
     }
 
-    fn command_in(&self, text: &str) -> Option<GlobalCommand> {
+    pub(super) fn command_in(&self, text: &str) -> Option<GlobalCommand> {
         let words = &self.generation.house.global_words;
-        parse_command(
+        let command = parse_command(
             text,
             &GlobalPhrases {
                 agent: &words.agent,
@@ -121,7 +145,12 @@ impl Conversation {
                 stop: &words.stop,
                 goodbye: &words.goodbye,
             },
-        )
+        );
+        // A profile without words of its own for it may have an intent that answers.
+        let is_known = |command: &GlobalCommand| {
+            *command != GlobalCommand::WhoIsThis || self.has_words_for(Pattern::WhoIsThis)
+        };
+        command.filter(is_known)
     }
 
     fn on_command(&mut self, command: GlobalCommand) {
@@ -144,6 +173,7 @@ impl Conversation {
                 self.listen(expectation);
             }
             GlobalCommand::Help => self.on_help(),
+            GlobalCommand::WhoIsThis => self.on_who_is_this(),
             GlobalCommand::StartOver => match self.tasks.pop() {
                 Some(task) => self.start_over(task.intent, task.confidence),
                 None => self.on_help(),
@@ -245,7 +275,7 @@ impl Conversation {
     }
 
     /// Another thing the caller clearly asks for in place of an answer.
-    fn digression(&self, understanding: &Understanding, text: &str) -> Option<usize> {
+    pub(super) fn digression(&self, understanding: &Understanding, text: &str) -> Option<usize> {
         const WORDS_MIN: usize = 3;
         let top = understanding.top()?;
         let same = self.tasks.last().is_some_and(|task| task.intent == top.intent);
@@ -262,6 +292,7 @@ impl Conversation {
     fn on_offer_answer(
         &mut self,
         reason: HandoffReason,
+        queue: Option<QueueName>,
         text: Pii<String>,
         understanding: &Understanding,
     ) {
@@ -271,7 +302,7 @@ impl Conversation {
                 self.tasks.clear();
                 self.on_request(text, understanding);
             }
-            YesNo::Yes | YesNo::YesBut(_) => self.request_person(reason, None),
+            YesNo::Yes | YesNo::YesBut(_) => self.request_person(reason, queue),
             YesNo::No | YesNo::NoWith(_) => {
                 self.tasks.clear();
                 self.say_pattern(Pattern::AnythingElse, &[]);
@@ -283,7 +314,7 @@ impl Conversation {
                     self.tasks.clear();
                     self.on_request_as(index, text, understanding);
                 }
-                None => self.request_person(reason, None),
+                None => self.request_person(reason, queue),
             },
         }
     }

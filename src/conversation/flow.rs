@@ -13,7 +13,7 @@ use crate::prompts::{
 
 use super::request::yes_no;
 use super::slots::{best, said};
-use super::task::{Purpose, Scope, Stage, Task, VerificationOutcome};
+use super::task::{Purpose, Scope, Stage, Task, VerificationOutcome, VerificationState};
 use super::{ActionReport, Conversation, DialogAct, Expectation, Expected};
 
 impl Conversation {
@@ -60,8 +60,7 @@ impl Conversation {
             self.out_of_place += 1;
             return self.request_person(HandoffReason::Outage, None);
         };
-        let state = self.verifications.entry(name.clone()).or_default();
-        if state.outcome == VerificationOutcome::Failed || state.tries >= rule.attempts_max {
+        if self.is_locked(&name, rule.attempts_max) {
             self.say_pattern(Pattern::VerifyFailed, &[]);
             return self.request_person(HandoffReason::RepeatedFailure, None);
         }
@@ -72,6 +71,14 @@ impl Conversation {
             return;
         }
         self.run_action(rule.action, Purpose::Verification(name));
+    }
+
+    /// Whether this call has used up its tries to prove who is calling. A check that failed locks
+    /// the others as well: they would be so many more guesses.
+    fn is_locked(&self, name: &VerificationName, attempts_max: u32) -> bool {
+        let used_up = self.verifications.get(name).is_some_and(|state| state.tries >= attempts_max);
+        let failed = |state: &VerificationState| state.outcome == VerificationOutcome::Failed;
+        used_up || self.verifications.values().any(failed)
     }
 
     /// An account number that came with the request need not be asked for again.

@@ -16,6 +16,7 @@ mod agreement;
 mod answer;
 mod flow;
 mod keyed;
+mod moods;
 mod outcome;
 mod questions;
 mod request;

@@ -79,6 +79,7 @@ impl Conversation {
 
     fn on_not_verified(&mut self, name: &VerificationName, failure: &FailureWords) {
         if matches!(failure, FailureWords::Unavailable | FailureWords::Timeout) {
+            self.forget_secrets(name);
             self.say_pattern(Pattern::TaskFailed, &[]);
             return self.offer_or_call_person(HandoffReason::Outage);
         }
@@ -107,6 +108,19 @@ impl Conversation {
         }
         self.say_pattern(Pattern::VerifyRetry, &[]);
         self.advance();
+    }
+
+    /// A PIN that was not checked holds for nothing: it is asked for again, not kept for a later try.
+    fn forget_secrets(&mut self, name: &VerificationName) {
+        let generation = self.generation_arc();
+        let specs = generation.patterns.verifications.get(name);
+        let is_secret = |slot: &SlotName| {
+            specs.is_none_or(|specs| specs.iter().any(|s| s.name == *slot && s.secret))
+        };
+        if let Some(state) = self.verifications.get_mut(name) {
+            state.slots.retain(|slot, _| !is_secret(slot));
+            state.agreed.retain(|slot| !is_secret(slot));
+        }
     }
 
     fn on_task_done(&mut self, outputs: BTreeMap<String, Pii<String>>) {
@@ -197,7 +211,7 @@ impl Conversation {
     }
 
     pub(super) fn offer_person(&mut self, reason: HandoffReason) {
-        self.stage = Stage::OfferPerson { reason };
+        self.stage = Stage::OfferPerson { reason, queue: None, before: None };
         self.listen(yes_no());
     }
 

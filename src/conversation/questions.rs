@@ -1,4 +1,5 @@
-//! Questions of `faq.md`: answered in the words that stand there, or not at all.
+//! Questions of `faq.md`, and what is not done by phone: answered in the words that stand there, or
+//! not at all.
 
 use crate::acd::handoff::HandoffReason;
 use crate::base::Pii;
@@ -31,6 +32,36 @@ impl Conversation {
         self.last_intent = Some((name.clone(), confidence, words.clone()));
         self.say_pattern(Pattern::FaqCheck, &[]);
         self.stage = Stage::QuestionAnswered;
+        self.listen(yes_no());
+        true
+    }
+
+    /// Tells where to get what is not done by phone, and offers the people who know more. Says
+    /// whether it is such a thing.
+    pub(super) fn answer_not_by_phone(
+        &mut self,
+        name: &IntentName,
+        confidence: f32,
+        words: &Pii<String>,
+    ) -> bool {
+        let generation = self.generation_arc();
+        let Some(entry) = generation.not_by_phone(name) else { return false };
+        self.progress();
+        self.unsure = 0;
+        self.say_template(&entry.answer, &Default::default());
+        if !self.tasks.is_empty() || !self.next_requests.is_empty() {
+            self.after_task(false);
+            return true;
+        }
+        self.last_intent = Some((name.clone(), confidence, words.clone()));
+        let queue = entry.queue.clone().or_else(|| self.default_queue());
+        let spoken = queue.as_ref().and_then(|name| generation.queues.get(name));
+        match spoken.filter(|_| self.has_words_for(Pattern::OfferTeam)) {
+            Some(queue) => self.say_pattern(Pattern::OfferTeam, &[("queue", queue.spoken.clone())]),
+            None => self.say_pattern(Pattern::FaqNoHelp, &[]),
+        }
+        let reason = HandoffReason::OutOfScope;
+        self.stage = Stage::OfferPerson { reason, queue, before: None };
         self.listen(yes_no());
         true
     }

@@ -65,6 +65,9 @@ impl Conversation {
         if let Some(entry) = self.generation.faq_entry(intent) {
             return entry.question.trim_end_matches('?').to_lowercase();
         }
+        if let Some(entry) = self.generation.not_by_phone(intent) {
+            return entry.title.clone();
+        }
         self.generation
             .intent(intent)
             .map_or_else(|| intent.as_str().replace('_', " "), |found| found.title.clone())
@@ -76,7 +79,10 @@ impl Conversation {
         if self.out_of_scope_turns >= 2 {
             return self.request_person(HandoffReason::OutOfScope, None);
         }
-        self.say_pattern(Pattern::OutOfScope, &[]);
+        // Without topics, only a variant that names none can be said.
+        let topics = Some(self.topics()).filter(|topics| !topics.is_empty());
+        let topics: Vec<_> = topics.map(|topics| ("topics", topics)).into_iter().collect();
+        self.say_pattern(Pattern::OutOfScope, &topics);
         if self.just_asked() {
             return self.offer_person(HandoffReason::OutOfScope);
         }
@@ -85,7 +91,9 @@ impl Conversation {
 
     /// Puts a new task on top and works on it.
     pub(super) fn start_task(&mut self, name: IntentName, confidence: f32, words: Pii<String>) {
-        if self.answer_question(&name, confidence, &words) {
+        if self.answer_question(&name, confidence, &words)
+            || self.answer_not_by_phone(&name, confidence, &words)
+        {
             return;
         }
         let Some(intent) = self.generation.intent(&name).cloned() else {

@@ -9,8 +9,8 @@ use crate::nlu::Provenance;
 use crate::nlu::spoken::mask_secrets;
 use crate::prompts::QueueName;
 
-use super::task::VerificationOutcome;
-use super::{Conversation, HandoffRequest};
+use super::task::{VerificationOutcome, VerificationState};
+use super::{Conversation, HandoffRequest, Signals};
 
 /// Priority of a queue that does not say.
 const DEFAULT_PRIORITY: u8 = 5;
@@ -61,7 +61,9 @@ impl Conversation {
     }
 
     fn handoff_verification(&self) -> Option<HandoffVerification> {
-        let (name, state) = self.verifications.iter().next_back()?;
+        // One that failed is what the person must know of, whatever else was checked.
+        let failed = |state: &VerificationState| state.outcome == VerificationOutcome::Failed;
+        let (name, state) = self.verifications.iter().max_by_key(|(_, state)| failed(state))?;
         let result = match state.outcome {
             VerificationOutcome::Passed => "passed",
             VerificationOutcome::Failed => "failed",
@@ -91,6 +93,12 @@ impl Conversation {
         self.actions.iter().map(|report| (report.run, line(report))).collect()
     }
 
+    fn asked_not_by_phone(&self) -> Option<String> {
+        let (name, _, _) = self.last_intent.as_ref()?;
+        let entry = self.generation.not_by_phone(name)?;
+        Some(format!("Asked about {}, which is not done by phone.", entry.title))
+    }
+
     fn summary(&self, reason: HandoffReason, check: Option<&HandoffVerification>) -> String {
         let mut sentences = Vec::new();
         let who = self.caller.get("customer_name").map(|name| name.expose().as_str());
@@ -100,7 +108,8 @@ impl Conversation {
             .last_intent
             .as_ref()
             .and_then(|(name, _, _)| self.generation.faq_entry(name))
-            .map(|entry| format!("Asked: {}", entry.question));
+            .map(|entry| format!("Asked: {}", entry.question))
+            .or_else(|| self.asked_not_by_phone());
         sentences.push(match (who, wanted) {
             (who, None) if question.is_some() => {
                 format!("{} called.", who.unwrap_or("The caller"))
@@ -118,15 +127,33 @@ impl Conversation {
         sentences.extend(question);
         if let Some(check) = check {
             let result = check.result.replace('_', " ");
-            sentences.push(format!("Identity check {}: {result}.", check.method));
+            let locked = if check.result == "failed" {
+                format!(" after {}, and locked for this call", tries(check.tries))
+            } else {
+                String::new()
+            };
+            sentences.push(format!("Identity check {}: {result}{locked}.", check.method));
         }
         for report in &self.actions {
             if report.result != "done" {
                 sentences.push(format!("{}: {}.", report.action, report.result));
             }
         }
+        sentences.extend(mood_sentence(self.signals).map(str::to_owned));
         sentences.push(reason_sentence(reason).to_owned());
         sentences.join(" ")
+    }
+}
+
+fn tries(count: u32) -> String {
+    if count == 1 { "1 try".to_owned() } else { format!("{count} tries") }
+}
+
+fn mood_sentence(signals: Signals) -> Option<&'static str> {
+    match signals {
+        Signals { abuses: 1.., .. } => Some("They were abusive."),
+        Signals { frustrations: 1.., .. } => Some("They were out of patience."),
+        _ => None,
     }
 }
 

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use crate::acd::handoff::HandoffReason;
 use crate::base::{ActionRunId, Pii};
 use crate::nlu::{IntentName, SlotName, SlotValue};
-use crate::prompts::VerificationName;
+use crate::prompts::{QueueName, VerificationName};
+
+use super::Phrase;
 
 /// One thing the caller wants, being worked on.
 #[derive(Debug, Clone)]
@@ -74,11 +76,23 @@ pub(super) enum Stage {
     /// "Shall I put you through?"
     OfferPerson {
         reason: HandoffReason,
+        /// Who; `None`: whoever is right for the task in hand.
+        queue: Option<QueueName>,
+        /// Taken up again after a no.
+        before: Option<Box<Interrupted>>,
     },
     /// Recognition is down: keys only.
     KeypadMenu,
     HandingOff,
     Over,
+}
+
+/// What was being asked when something else came up.
+#[derive(Debug, Clone)]
+pub(super) struct Interrupted {
+    pub stage: Stage,
+    /// As it was asked.
+    pub question: Option<Phrase>,
 }
 
 /// How far a verification has got.

@@ -1,5 +1,9 @@
 //! Whole conversations on text, in microseconds.
 
+mod identity;
+mod manners;
+mod scope;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -594,6 +598,37 @@ fn a_name_is_read_back_spelled_and_corrected_by_spelling() {
     assert!(talk.last_words().contains("Smith, S M I T H"), "{}", talk.last_words());
     talk.say("yes");
     assert!(talk.expects().secret, "{}", talk.last_words());
+}
+
+#[test]
+fn one_letter_of_a_name_is_put_right() {
+    let mut talk = Talk::asking_for(SlotKind::Name);
+    talk.ask("what's my balance", "balance");
+    talk.say("It's Catherine.");
+    talk.say("no, with a K");
+    let words = talk.last_words();
+    assert!(words.contains("Katherine, K A T H E R I N E"), "{words}");
+    talk.say("yes");
+    assert!(talk.expects().secret, "{}", talk.last_words());
+    // Two letters may be meant: the name is asked for again, and Mary is nobody.
+    let mut talk = Talk::asking_for(SlotKind::Name);
+    talk.ask("what's my balance", "balance");
+    talk.say("It's Hannah.");
+    talk.say("no, M as in Mary");
+    assert!(!talk.last_words().contains("Mary"), "{}", talk.last_words());
+    assert_eq!(talk.expects().expected, Expected::Slot(SlotKind::Name));
+    talk.say("Mannah");
+    talk.say("yes");
+    assert!(talk.expects().secret, "{}", talk.last_words());
+}
+
+#[test]
+fn not_five_nine_changes_one_digit() {
+    let mut talk = Talk::new(&[]);
+    talk.ask("what's my balance", "balance");
+    talk.say("one two three four five six seven eight");
+    talk.say("not five, nine");
+    assert!(talk.last_words().contains("1 2, 3 4, 9 6, 7 8"), "{}", talk.last_words());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::nlu::{IntentName, SlotKind, SlotName};
 
-use super::Template;
+use super::{Pattern, Template};
 
 macro_rules! name_type {
     ($(#[$doc:meta])* $name:ident) => {
@@ -144,6 +144,23 @@ impl Generation {
         self.faq.iter().flat_map(of).collect()
     }
 
+    /// What is not done by phone and has this name for the classifier.
+    pub fn not_by_phone(&self, name: &IntentName) -> Option<&NotByPhone> {
+        self.house.not_by_phone.iter().find(|entry| entry.name() == *name)
+    }
+
+    /// Every way to ask for something that is not done by phone, with the name it has for the
+    /// classifier.
+    pub fn not_by_phone_training(&self) -> Vec<(IntentName, String)> {
+        let of = |entry: &NotByPhone| {
+            let name = entry.name();
+            let asked = entry.examples.iter().map(|example| example.text.clone());
+            let asked = asked.chain([entry.title.clone()]);
+            asked.map(|text| (name.clone(), text)).collect::<Vec<_>>()
+        };
+        self.house.not_by_phone.iter().flat_map(of).collect()
+    }
+
     /// Every line of `## Not this`.
     pub fn negatives(&self) -> Vec<Negative> {
         let of = |intent: &Intent| {
@@ -205,6 +222,7 @@ impl Generation {
         let mut all: Vec<&Template> = Vec::new();
         all.extend(&self.house.greeting);
         all.extend(&self.house.disclosure);
+        all.extend(self.house.not_by_phone.iter().map(|entry| &entry.answer));
         all.extend(self.patterns.says.values().flatten());
         let verifying = self.patterns.verifications.values().flatten();
         for slot in verifying.chain(self.intents.iter().flat_map(|intent| &intent.slots)) {
@@ -247,6 +265,46 @@ pub struct House {
     pub disclosure: Option<Template>,
     /// Words that work at any time.
     pub global_words: GlobalWords,
+    /// What the organisation does, and does not do by phone.
+    pub not_by_phone: Vec<NotByPhone>,
+}
+
+/// Before the question, in the name that a question of `faq.md` has for the classifier. No intent
+/// can have such a name: theirs hold no spaces.
+const FAQ_PREFIX: &str = "faq: ";
+
+/// Before the title, in the name that something not done by phone has for the classifier.
+const NOT_BY_PHONE_PREFIX: &str = "not offered: ";
+
+/// The file of a profile that teaches what has this name for the classifier.
+pub fn file_teaching(name: &IntentName) -> String {
+    if name.as_str().starts_with(FAQ_PREFIX) {
+        "faq.md".to_owned()
+    } else if name.as_str().starts_with(NOT_BY_PHONE_PREFIX) {
+        "house.md".to_owned()
+    } else {
+        format!("intents/{name}.md")
+    }
+}
+
+/// Something that the organisation does, and that callers cannot have by phone.
+#[derive(Debug, Clone)]
+pub struct NotByPhone {
+    /// What it is, for the ear ("a mortgage").
+    pub title: String,
+    /// Ways callers ask for it.
+    pub examples: Vec<Example>,
+    /// What is said: where to get it.
+    pub answer: Template,
+    /// Who can tell more; `None`: whoever callers get who just want somebody.
+    pub queue: Option<QueueName>,
+}
+
+impl NotByPhone {
+    /// Its name for the classifier and in records.
+    pub fn name(&self) -> IntentName {
+        IntentName::new(format!("{NOT_BY_PHONE_PREFIX}{}", self.title))
+    }
 }
 
 /// Ways to say the commands that work at any time.
@@ -271,154 +329,10 @@ pub struct Words {
     pub hints: Vec<String>,
 }
 
-/// A moment in which the house has something to say that belongs to no intent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Pattern {
-    /// Silence where an answer was expected.
-    NoInput,
-    /// Speech that was not understood.
-    NoMatch,
-    /// Two intents are close: uses `{first}` and `{second}`.
-    Clarify,
-    /// The classifier is unsure: uses `{intent}`, its title.
-    ConfirmIntent,
-    /// About something this organisation does not do.
-    OutOfScope,
-    /// Too many failed tries; a person follows.
-    TooManyTries,
-    /// After a correction was taken in.
-    Corrected,
-    /// The caller left the task.
-    Cancelled,
-    /// "Hold on".
-    HoldOn,
-    /// "Anything else?"
-    AnythingElse,
-    /// The last words.
-    Goodbye,
-    /// Before explicit confirmation: "Is that right?"
-    ConfirmQuestion,
-    /// Reading a value back: uses `{value}`.
-    ReadBack,
-    /// What was given did not match; asked once more.
-    VerifyRetry,
-    /// Identity could not be verified; a person follows.
-    VerifyFailed,
-    /// Identity verified.
-    Verified,
-    /// A task failed and the intent has no words for it: offers a person.
-    TaskFailed,
-    /// An action succeeded, and its details cannot be told.
-    TaskDone,
-    /// While something takes long.
-    OneMoment,
-    /// A part of a number was said; the rest is waited for.
-    GoOn,
-    /// The caller wants something changed before a confirmation, and it is not clear what.
-    WhatToChange,
-    /// "What can you do?": uses `{topics}`.
-    Help,
-    /// After an answer from `faq.md`: "Does that answer your question?"
-    FaqCheck,
-    /// It did not: offers a person.
-    FaqNoHelp,
-    /// A person is needed: the hand-off is recorded and somebody will call back.
-    HandOffCallback,
-    /// The hand-off itself could not be recorded.
-    HandOffFailed,
-    /// Speech models are down: "press 1 for ..., or 0 for a person".
-    KeypadMenu,
-    /// Nothing was said that can be repeated.
-    NothingToRepeat,
-    /// All the caller's tries are used and no person can be had.
-    Sorry,
-}
-
-impl Pattern {
-    /// Every pattern, in the order of a call.
-    pub const ALL: [Self; 29] = [
-        Self::NoInput,
-        Self::NoMatch,
-        Self::Clarify,
-        Self::ConfirmIntent,
-        Self::OutOfScope,
-        Self::TooManyTries,
-        Self::Corrected,
-        Self::Cancelled,
-        Self::HoldOn,
-        Self::AnythingElse,
-        Self::Goodbye,
-        Self::ConfirmQuestion,
-        Self::ReadBack,
-        Self::VerifyRetry,
-        Self::VerifyFailed,
-        Self::Verified,
-        Self::TaskFailed,
-        Self::TaskDone,
-        Self::OneMoment,
-        Self::GoOn,
-        Self::WhatToChange,
-        Self::Help,
-        Self::FaqCheck,
-        Self::FaqNoHelp,
-        Self::HandOffCallback,
-        Self::HandOffFailed,
-        Self::KeypadMenu,
-        Self::NothingToRepeat,
-        Self::Sorry,
-    ];
-
-    /// Its heading in `patterns.md`.
-    pub const fn heading(self) -> &'static str {
-        match self {
-            Self::NoInput => "No input",
-            Self::NoMatch => "No match",
-            Self::Clarify => "Clarify",
-            Self::ConfirmIntent => "Confirm intent",
-            Self::OutOfScope => "Out of scope",
-            Self::TooManyTries => "Too many tries",
-            Self::Corrected => "Corrected",
-            Self::Cancelled => "Cancelled",
-            Self::HoldOn => "Hold on",
-            Self::AnythingElse => "Anything else",
-            Self::Goodbye => "Goodbye",
-            Self::ConfirmQuestion => "Confirm question",
-            Self::ReadBack => "Read back",
-            Self::VerifyRetry => "Verify retry",
-            Self::VerifyFailed => "Verify failed",
-            Self::Verified => "Verified",
-            Self::TaskFailed => "Task failed",
-            Self::TaskDone => "Task done",
-            Self::OneMoment => "One moment",
-            Self::GoOn => "Go on",
-            Self::WhatToChange => "What to change",
-            Self::Help => "Help",
-            Self::FaqCheck => "Question answered",
-            Self::FaqNoHelp => "Question not answered",
-            Self::HandOffCallback => "Hand off callback",
-            Self::HandOffFailed => "Hand off failed",
-            Self::KeypadMenu => "Keypad menu",
-            Self::NothingToRepeat => "Nothing to repeat",
-            Self::Sorry => "Sorry",
-        }
-    }
-
-    /// Variables that its sentences must use.
-    pub const fn variables(self) -> &'static [&'static str] {
-        match self {
-            Self::Clarify => &["first", "second"],
-            Self::ConfirmIntent => &["intent"],
-            Self::ReadBack => &["value"],
-            Self::Help => &["topics"],
-            _ => &[],
-        }
-    }
-}
-
 /// What to say on each [`Pattern`], with the slots of each verification: `patterns.md`.
 #[derive(Debug, Clone)]
 pub struct Patterns {
-    /// Variants for every pattern; the parser makes sure that none is missing.
+    /// Variants for each pattern; the parser makes sure that none of those required is missing.
     pub says: BTreeMap<Pattern, Vec<Template>>,
     /// How each verification's slots are asked for.
     pub verifications: BTreeMap<VerificationName, Vec<SlotSpec>>,
@@ -472,9 +386,9 @@ pub struct FaqEntry {
 }
 
 impl FaqEntry {
-    /// Its name for the classifier and in records. No intent can have it: theirs hold no spaces.
+    /// Its name for the classifier and in records.
     pub fn name(&self) -> IntentName {
-        IntentName::new(format!("faq: {}", self.question))
+        IntentName::new(format!("{FAQ_PREFIX}{}", self.question))
     }
 }
 

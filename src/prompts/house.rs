@@ -10,10 +10,17 @@ use super::finding::{Report, nearest};
 use super::speech::{
     Context, Moment, Variables, check_aloud, check_nameless_variant, read, read_all,
 };
-use super::{FaqEntry, GlobalWords, House, Template, Words};
+use super::{FaqEntry, GlobalWords, House, Template, Words, not_by_phone};
 
-const HOUSE_SECTIONS: [&str; 6] =
-    ["Greeting", "Disclosure", "Agent words", "Repeat words", "Stop words", "Goodbye words"];
+const HOUSE_SECTIONS: [&str; 7] = [
+    "Greeting",
+    "Disclosure",
+    "Agent words",
+    "Repeat words",
+    "Stop words",
+    "Goodbye words",
+    not_by_phone::HEADING,
+];
 
 /// Reads `house.md`.
 pub(super) fn read_house(
@@ -50,6 +57,7 @@ pub(super) fn read_house(
         greeting,
         disclosure,
         global_words,
+        not_by_phone: not_by_phone::read_not_by_phone(document, cx, report),
     })
 }
 
@@ -194,7 +202,7 @@ fn faq_entry(section: &Block, cx: &Context<'_>, report: &mut Report) -> Option<F
     let (answer, also) = section.lines.split_at(also_at);
     let also: Vec<Item> =
         keyed(also, &["Also"], report).into_iter().flat_map(|entry| entry.items).collect();
-    let also = also.iter().flat_map(|item| expand_also(item, report)).collect();
+    let also = also.iter().flat_map(|item| expand_plain(item, report)).collect();
     let answers = super::document::items(answer, report);
     if let Some(second) = answers.get(1) {
         report.error(
@@ -216,7 +224,8 @@ fn faq_entry(section: &Block, cx: &Context<'_>, report: &mut Report) -> Option<F
     Some(FaqEntry { question: section.heading.clone(), also, answer })
 }
 
-fn expand_also(item: &Item, report: &mut Report) -> Vec<String> {
+/// The sentences of a line whose blanks nothing fills.
+pub(super) fn expand_plain(item: &Item, report: &mut Report) -> Vec<String> {
     match Expression::parse(&item.text) {
         Ok(expression) => {
             if let Some(slot) = expression.slots().first() {

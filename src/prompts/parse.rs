@@ -17,8 +17,8 @@ use super::intent::read_intent;
 use super::patterns::{read_patterns, read_queues};
 use super::speech::Context;
 use super::{
-    Declared, FaqEntry, Generation, GenerationHash, Hours, Intent, Patterns, PersonRule, SlotSpec,
-    Words,
+    Declared, FaqEntry, Generation, GenerationHash, Hours, Intent, NotByPhone, Patterns,
+    PersonRule, SlotSpec, Words,
 };
 
 const TOP_FILES: [&str; 6] =
@@ -177,7 +177,8 @@ impl<'a> Tree<'a> {
         let faq = self.top("faq.md", |d, r| read_faq(d, &cx, r)).unwrap_or_default();
         let intents = self.read_intents(&cx);
         self.check_intents(&intents, patterns.as_ref());
-        self.check_same_words(&intents, &faq);
+        let not_by_phone = house.as_ref().map_or(&[][..], |house| &house.not_by_phone);
+        self.check_same_words(&intents, &faq, not_by_phone);
         Some(Generation {
             hash: hash(files),
             profile: self.profile.to_owned(),
@@ -302,7 +303,12 @@ impl<'a> Tree<'a> {
     }
 
     /// Nobody can tell two intents apart by the same words.
-    fn check_same_words(&mut self, intents: &[Intent], faq: &[(FaqEntry, usize)]) {
+    fn check_same_words(
+        &mut self,
+        intents: &[Intent],
+        faq: &[(FaqEntry, usize)],
+        not_by_phone: &[NotByPhone],
+    ) {
         let mut owners: BTreeMap<String, (String, usize)> = BTreeMap::new();
         let mut said: Vec<(String, &str, usize)> = Vec::new();
         for intent in intents {
@@ -315,6 +321,13 @@ impl<'a> Tree<'a> {
         for (entry, line) in faq {
             let asked = entry.also.iter().map(String::as_str).chain([entry.question.as_str()]);
             said.extend(asked.map(|text| (format!("faq.md#{line}"), text, *line)));
+        }
+        for entry in not_by_phone {
+            let owner = format!("house.md#{}", entry.title);
+            let examples = entry.examples.iter();
+            said.extend(
+                examples.map(|example| (owner.clone(), example.text.as_str(), example.line)),
+            );
         }
         for (owner, text, line) in said {
             let key = plain_words(text);
@@ -338,7 +351,7 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// Questions of the FAQ are owners of their own, `faq.md#12`.
+/// Questions of the FAQ are owners of their own, `faq.md#12`, and so is what is not done by phone.
 fn path_of(owner: &str) -> &str {
     owner.split('#').next().unwrap_or(owner)
 }

@@ -9,7 +9,9 @@ use super::speech::{
     Context, Moment, Variables, check_aloud, check_nameless_variant, check_uses, read_all,
 };
 use super::template::is_name;
-use super::{Pattern, Patterns, Queue, QueueName, SlotSpec, Template, VerificationName};
+use super::{
+    Pattern, PatternNeed, Patterns, Queue, QueueName, SlotSpec, Template, VerificationName,
+};
 
 /// Urgency of a queue that does not give one.
 const PRIORITY_DEFAULT: u8 = 5;
@@ -46,14 +48,19 @@ pub(super) fn read_patterns(
             );
         }
     }
-    let missing: Vec<&str> =
-        Pattern::ALL.iter().filter(|p| !says.contains_key(p)).map(|p| p.heading()).collect();
-    if !missing.is_empty() {
-        report.error(
-            1,
-            format!("there is nothing to say on {}", missing.join(", ")),
-            "add a section for each, such as `## No input`, with one or more lines",
-        );
+    let missing = |need: PatternNeed| {
+        let missing = Pattern::ALL.iter().filter(|p| p.need() == need && !says.contains_key(p));
+        let headings: Vec<&str> = missing.map(|p| p.heading()).collect();
+        (!headings.is_empty())
+            .then(|| format!("there is nothing to say on {}", headings.join(", ")))
+    };
+    if let Some(what) = missing(PatternNeed::Required) {
+        let fix = "add a section for each, such as `## No input`, with one or more lines";
+        report.error(1, what, fix);
+    }
+    if let Some(what) = missing(PatternNeed::Advised) {
+        let fix = "add a section for each, such as `## Frustrated`, with one or more lines";
+        report.warning(1, what, fix);
     }
     Patterns { says, verifications }
 }
@@ -70,7 +77,8 @@ fn read_pattern(
     if items.is_empty() {
         report.error(section.line, format!("{what} is empty"), "write what is said");
     }
-    let variables = Variables::only(pattern.variables());
+    let variables = [pattern.variables(), pattern.optional_variables()].concat();
+    let variables = Variables::only(&variables);
     let variants = read_all(&items, &variables, pattern_moment(pattern), cx, report);
     check_uses(&variants, pattern.variables(), &what, report);
     check_nameless_variant(&variants, &what, section.line, report);

@@ -264,6 +264,64 @@ fn the_small_tree_is_read_completely() {
     assert_eq!(generation.negatives()[0].not, IntentName::new("balance"));
 }
 
+const NOT_BY_PHONE: &str = "\
+## Not by phone
+### a mortgage
+Say: We do those at our branches.
+Queue: billing
+Callers say:
+- I want a (mortgage|home loan)
+- what are your mortgage rates
+- can I refinance my house
+## Agent words";
+
+#[test]
+fn what_is_not_done_by_phone_is_read() {
+    let mut files = tree();
+    files[0].text = HOUSE.replacen("## Agent words", NOT_BY_PHONE, 1);
+    let generation = parse("bank", &files, &declared()).expect("still sound").generation;
+    let [entry] = &generation.house.not_by_phone[..] else { panic!("one entry") };
+    let name = IntentName::new("not offered: a mortgage");
+    assert_eq!((entry.title.as_str(), entry.name()), ("a mortgage", name.clone()));
+    assert_eq!(entry.queue, Some(QueueName::new("billing")));
+    assert_eq!(entry.answer.to_string(), "We do those at our branches.");
+    assert_eq!(entry.examples.len(), 4);
+    assert_eq!(generation.not_by_phone_training().len(), 5);
+    assert_eq!(
+        generation.not_by_phone(&name).map(|found| found.title.as_str()),
+        Some("a mortgage")
+    );
+    assert!(generation.fixed_sentences().contains(&"We do those at our branches.".to_owned()));
+    assert_eq!(file_teaching(&name), "house.md");
+    assert_eq!(file_teaching(&generation.faq[0].name()), "faq.md");
+    assert_eq!(file_teaching(&IntentName::new("balance")), "intents/balance.md");
+}
+
+#[test]
+fn mistakes_in_what_is_not_done_by_phone_are_named() {
+    let line = 1 + HOUSE.lines().position(|line| line == "## Agent words").expect("it is there");
+    let cases = [
+        ("### a mortgage\n", "", 1, "belongs to nothing", "`### a mortgage`"),
+        ("Say: We do those at our branches.\n", "", 1, "has no answer", "`Say:`"),
+        ("Say: We", "Says: We", 2, "`Says:` is not known", "`Say`"),
+        ("- can I refinance my house\n", "", 4, "there are 2 lines", "at least 3"),
+        ("Queue: billing", "Queue: biling", 3, "no queue `biling`", "`billing`"),
+        ("(mortgage|home loan)", "{mortgage}", 5, "is not known here", "write the words out"),
+        ("those at", "{amount} at", 2, "`{amount}`", ""),
+        ("those at our branches", "those. I've moved it", 2, "no action has succeeded", "known"),
+        ("can I refinance my house", "check my balance", 7, "is also in", "remove the other"),
+    ];
+    for (old, new, below, what, fix) in cases {
+        let changed = NOT_BY_PHONE.replacen(old, new, 1);
+        assert_ne!(changed, NOT_BY_PHONE, "{old:?} is not there");
+        let found = findings("house.md", "## Agent words", &changed);
+        let hit =
+            |f: &&Finding| f.line == line + below && f.what.contains(what) && f.fix.contains(fix);
+        let listed: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert!(found.iter().any(|f| hit(&f)), "{old:?} -> {new:?} gave {listed:#?}");
+    }
+}
+
 #[test]
 fn settings_of_intents_are_checked() {
     check(

@@ -28,6 +28,7 @@ impl Lessons {
     pub fn of(generation: &Generation) -> Self {
         let mut examples = generation.training();
         examples.extend(generation.faq_training());
+        examples.extend(generation.not_by_phone_training());
         // An intent's name and title say in other words what it is about.
         for intent in &generation.intents {
             examples.push((intent.name.clone(), intent.name.as_words()));

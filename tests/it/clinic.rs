@@ -324,3 +324,14 @@ async fn an_emergency_goes_to_the_nurse_on_duty_at_once() {
     assert_says(&said, &["nurses"]);
     assert_eq!(talk.handoff().queue.as_str(), "nurses");
 }
+
+#[tokio::test]
+async fn what_is_not_done_by_phone_goes_to_its_own_people() {
+    let clinic = Clinic::open().await;
+    let mut talk = clinic.call(SAMIR.0).await;
+    let said = talk.ask("can you refer me to an eye doctor", "not offered: a referral").await;
+    assert_says(&said, &["refer you", "our nurses"]);
+    talk.say("yes please").await;
+    assert_eq!(talk.handoff().queue.as_str(), "nurses");
+    assert_eq!(talk.handoff().reason, HandoffReason::OutOfScope);
+}

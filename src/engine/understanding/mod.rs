@@ -38,7 +38,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::Pii;
-use crate::nlu::spoken::clauses;
+use crate::nlu::spoken::{clauses, mood};
 use crate::nlu::{IntentName, IntentScore, Part, Understanding};
 
 /// The tokenizer writes sentences, letter by letter, at level trace: give every log filter this.
@@ -116,11 +116,15 @@ impl Understander {
 
     /// What a caller's sentence means. About 15 ms of one core, and as much again for each piece of
     /// a sentence that may hold several requests. A sentence without a letter or digit is out of
-    /// scope, all intents equally likely.
+    /// scope, all intents equally likely. What a caller says about us ("this is ridiculous, I lost
+    /// my card") is left out: it is no part of what they want.
     ///
     /// # Errors
     /// The encoder failed.
     pub fn understand(&self, text: &str) -> Result<Understanding, UnderstandingError> {
+        let felt = mood::parse(text);
+        let wanted = felt.as_ref().map(|felt| felt.rest.expose().as_str());
+        let text = wanted.filter(|wanted| !wanted.is_empty()).unwrap_or(text);
         if text.contains(char::is_alphanumeric) {
             let mut whole = self.head.classify(&self.phrase(text)?);
             whole.parts = self.parts(text)?;

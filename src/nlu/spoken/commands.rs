@@ -1,4 +1,4 @@
-//! Words that work at any time: "agent", "repeat that", "stop", "hold on", "goodbye".
+//! Words that work at any time: "agent", "repeat that", "stop", "hold on", "goodbye", "who is this?"
 //!
 //! They count only when hardly anything else is said: "stop" leaves a task, "stop a payment"
 //! begins one.
@@ -24,6 +24,8 @@ pub enum GlobalCommand {
     Help,
     /// Wants to begin again from the top.
     StartOver,
+    /// Wants to know who or what is speaking.
+    WhoIsThis,
 }
 
 /// The organisation's own ways to say the commands, besides the built-in ones.
@@ -426,6 +428,9 @@ pub fn parse(text: &str, phrases: &GlobalPhrases<'_>) -> Option<GlobalCommand> {
     if matches!(words[words.len() - 1], "bye" | "goodbye") {
         return Some(GlobalCommand::Goodbye);
     }
+    if asks_who(&words) {
+        return Some(GlobalCommand::WhoIsThis);
+    }
     COMMANDS
         .iter()
         .find(|spoken| {
@@ -491,6 +496,82 @@ fn is_task(words: &[&str], command: GlobalCommand) -> bool {
         GlobalCommand::Stop => matches!(words[0], "yes" | "yeah" | "yep" | "sure"),
         _ => false,
     }
+}
+
+/// "Who is this?", "am I talking to a robot?"
+fn asks_who(words: &[&str]) -> bool {
+    const BEFORE: &[&str] = &[
+        "hey", "hi", "hello", "sorry", "wait", "so", "ok", "okay", "oh", "and", "but", "excuse",
+        "me", "no", "yes", "yeah", "please",
+    ];
+    const AFTER: &[&str] =
+        &["please", "then", "anyway", "exactly", "again", "now", "here", "right", "even"];
+    const WHO: &[&str] = &[
+        "who is this",
+        "who's this",
+        "who is that",
+        "who's that",
+        "who are you",
+        "what are you",
+        "who am i talking to",
+        "who am i talking with",
+        "who am i speaking to",
+        "who am i speaking with",
+        "who is speaking",
+        "who's speaking",
+    ];
+    let is_core = |list: &[&str], word: &&str| !list.contains(word);
+    let Some(start) = words.iter().position(|word| is_core(BEFORE, word)) else { return false };
+    let end = words.iter().rposition(|word| is_core(AFTER, word)).map_or(0, |last| last + 1);
+    let core = words.get(start..end).unwrap_or_default();
+    WHO.iter().any(|phrase| phrase.split(' ').eq(core.iter().copied())) || asks_what(core)
+}
+
+/// "Are you a robot or a real person?"
+fn asks_what(words: &[&str]) -> bool {
+    const ASKED: &[&[&str]] = &[
+        &["are", "you"],
+        &["is", "this"],
+        &["is", "that"],
+        &["am", "i", "talking", "to"],
+        &["am", "i", "talking", "with"],
+        &["am", "i", "speaking", "to"],
+        &["am", "i", "speaking", "with"],
+    ];
+    const NATURES: &[&str] = &[
+        "robot",
+        "bot",
+        "machine",
+        "computer",
+        "recording",
+        "chatbot",
+        "ai",
+        "person",
+        "human",
+        "real",
+    ];
+    const AROUND: &[&str] = &[
+        "a",
+        "an",
+        "actual",
+        "live",
+        "automated",
+        "just",
+        "even",
+        "really",
+        "actually",
+        "being",
+        "or",
+        "not",
+        "still",
+        "some",
+        "kind",
+        "of",
+    ];
+    let Some(asked) = ASKED.iter().find(|asked| words.starts_with(asked)) else { return false };
+    let rest = &words[asked.len()..];
+    rest.iter().any(|word| NATURES.contains(word))
+        && rest.iter().all(|word| NATURES.contains(word) || AROUND.contains(word))
 }
 
 /// "Hold on, let me find my card": the rest says why.
@@ -566,7 +647,9 @@ fn begins_with(text: &str, words: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::GlobalCommand::{Agent, Goodbye, Help, HoldOn, Repeat, Slower, StartOver, Stop};
+    use super::GlobalCommand::{
+        Agent, Goodbye, Help, HoldOn, Repeat, Slower, StartOver, Stop, WhoIsThis,
+    };
     use super::*;
 
     #[test]
@@ -692,6 +775,23 @@ mod tests {
             ),
             (Help, &["help", "help me", "what can I say", "what are my options", "I need help"]),
             (
+                WhoIsThis,
+                &[
+                    "who is this",
+                    "Sorry, who is this please?",
+                    "who am I talking to",
+                    "who am I speaking with exactly",
+                    "who are you",
+                    "are you a robot",
+                    "are you a real person",
+                    "are you real",
+                    "wait, am I talking to a robot?",
+                    "Am I speaking to a person or a machine?",
+                    "is this a recording",
+                    "are you some kind of computer",
+                ],
+            ),
+            (
                 StartOver,
                 &[
                     "start over",
@@ -742,6 +842,12 @@ mod tests {
             "thank you for the help",
             "could you be a real person",
             "it is good to see you",
+            "who is this payment from",
+            "who are you with",
+            "is this a real charge",
+            "is this the bank",
+            "are you open",
+            "am I talking to the billing department",
             "yes cancel it",
             "I want to talk about my mortgage",
             "",

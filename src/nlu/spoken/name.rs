@@ -233,7 +233,7 @@ fn as_written(word: &str) -> String {
 }
 
 /// `o'brien` to `O'Brien`, `mary-ann` to `Mary-Ann`, `mcdonald` to `McDonald`.
-fn capitalised(word: &str) -> String {
+pub(super) fn capitalised(word: &str) -> String {
     let lower = word.to_lowercase();
     let mut name = String::new();
     let mut is_start = true;

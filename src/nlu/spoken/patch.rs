@@ -1,9 +1,9 @@
 //! A part of a number put right: "it ends in four seven", "the third digit is five", "nine, not
-//! five". What was read back stays but for the digits that the caller names.
+//! five", "not five, nine". What was read back stays but for the digits that the caller names.
 
 use super::digits::{Run, homophone, runs};
 use super::token::{Token, starts_with, tokens};
-use super::{card, number, phone, zip_code};
+use super::{card, name_patch, number, phone, zip_code};
 use crate::base::Pii;
 use crate::nlu::SlotKind;
 
@@ -22,8 +22,12 @@ pub fn patch(digits: &str, text: &str) -> Option<Pii<String>> {
     patched.map(Pii::new)
 }
 
-/// As [`patch()`], for a value in normal form of any kind that is made of digits.
+/// As [`patch()`], for a value in normal form of any kind that is made of digits, or a name of
+/// which one letter is wrong ("with a K").
 pub fn patch_value(kind: &SlotKind, value: &str, text: &str) -> Option<Pii<String>> {
+    if *kind == SlotKind::Name {
+        return name_patch::patch(value, text);
+    }
     let prefix = match kind {
         SlotKind::Phone if value.starts_with("+1") => "+1",
         SlotKind::Phone if value.starts_with('+') => "+",
@@ -216,21 +220,38 @@ fn digits_after(tokens: &[Token<'_>]) -> Option<String> {
     }
 }
 
-/// "Nine, not five", "nine instead of five", "the five should be a nine": digits that stand once
-/// in the number, replaced.
+/// "Nine, not five", "nine instead of five", "the five should be a nine", "not five, nine": digits
+/// that stand once in the number, replaced.
 fn swapped(digits: &str, tokens: &[Token<'_>]) -> Option<String> {
+    let (old, new) = swap(tokens)?;
+    let is_once = digits.find(&old).is_some_and(|at| digits.rfind(&old) == Some(at));
+    (is_once && old.len() == new.len() && old != new).then(|| digits.replacen(&old, &new, 1))
+}
+
+/// The digits that are wrong, and the right ones.
+fn swap(tokens: &[Token<'_>]) -> Option<(String, String)> {
     let runs = runs(tokens);
-    let [first, second] = &runs[..] else { return None };
-    let (old, new) = if is_refused(tokens, second) {
-        (second, first)
-    } else if is_refused(tokens, first) || is_turned_into(&tokens[first.end..second.first]) {
-        (first, second)
-    } else {
-        return None;
+    let (old, new) = match &runs[..] {
+        [first, second] if is_refused(tokens, second) => (second, first),
+        [first, second]
+            if is_refused(tokens, first) || is_turned_into(&tokens[first.end..second.first]) =>
+        {
+            (first, second)
+        }
+        [both] if is_refused(tokens, both) => return parted(tokens, both),
+        _ => return None,
     };
-    let (old, new) = (old.plain(), new.plain());
-    let is_once = digits.find(old).is_some_and(|at| digits.rfind(old) == Some(at));
-    (is_once && old.len() == new.len() && old != new).then(|| digits.replacen(old, new, 1))
+    Some((old.plain().to_owned(), new.plain().to_owned()))
+}
+
+/// "Not five, nine": nothing but the pause parts the wrong digits from the right ones.
+fn parted(tokens: &[Token<'_>], run: &Run) -> Option<(String, String)> {
+    let pause = (run.first + 1..run.end).find(|at| tokens[*at].is_set_apart())?;
+    let plain = |tokens: &[Token<'_>]| match &runs(tokens)[..] {
+        [run] => Some(run.plain().to_owned()),
+        _ => None,
+    };
+    Some((plain(&tokens[run.first..pause])?, plain(&tokens[pause..run.end])?))
 }
 
 /// "Not five", "not a five", "instead of five", "rather than five".
@@ -290,6 +311,12 @@ mod tests {
             ("it's nine not five", Some("12349678")),
             ("it's a nine, not a five", Some("12349678")),
             ("nine instead of five", Some("12349678")),
+            ("no, not five, nine", Some("12349678")),
+            ("Not 5, 9.", Some("12349678")),
+            ("not a five, a nine", Some("12349678")),
+            ("not four five, nine eight", Some("12398678")),
+            ("not five nine", None),
+            ("not five, nine eight", None),
             ("a nine rather than a five", Some("12349678")),
             ("no, the five should be a nine", Some("12349678")),
             ("it's nine eight not four five", Some("12398678")),
@@ -332,6 +359,8 @@ mod tests {
             (&SlotKind::Card, "4111111111111111", "it ends in two", None),
             (&SlotKind::Money, "120.50", "it ends in two", None),
             (&SlotKind::Text, "12", "it ends in three", None),
+            (&SlotKind::Name, "Catherine", "no, with a K", Some("Katherine")),
+            (&SlotKind::Name, "Smith", "no, Jones", None),
         ] {
             let patched = patch_value(kind, value, text).map(Pii::into_inner);
             assert_eq!(patched.as_deref(), expected, "{value} {text}");

@@ -1,0 +1,201 @@
+//! The moments for which `patterns.md` has words.
+
+/// A moment in which the house has something to say that belongs to no intent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Pattern {
+    /// Silence where an answer was expected.
+    NoInput,
+    /// Speech that was not understood.
+    NoMatch,
+    /// Two intents are close: uses `{first}` and `{second}`.
+    Clarify,
+    /// The classifier is unsure: uses `{intent}`, its title.
+    ConfirmIntent,
+    /// About something this organisation does not do: may use `{topics}`, what can be had here.
+    OutOfScope,
+    /// Too many failed tries; a person follows.
+    TooManyTries,
+    /// After a correction was taken in.
+    Corrected,
+    /// The caller left the task.
+    Cancelled,
+    /// "Hold on".
+    HoldOn,
+    /// "Anything else?"
+    AnythingElse,
+    /// The last words.
+    Goodbye,
+    /// Before explicit confirmation: "Is that right?"
+    ConfirmQuestion,
+    /// Reading a value back: uses `{value}`.
+    ReadBack,
+    /// What was given did not match; asked once more.
+    VerifyRetry,
+    /// Identity could not be verified; a person follows.
+    VerifyFailed,
+    /// Identity verified.
+    Verified,
+    /// A task failed and the intent has no words for it: offers a person.
+    TaskFailed,
+    /// An action succeeded, and its details cannot be told.
+    TaskDone,
+    /// While something takes long.
+    OneMoment,
+    /// A part of a number was said; the rest is waited for.
+    GoOn,
+    /// The caller wants something changed before a confirmation, and it is not clear what.
+    WhatToChange,
+    /// "What can you do?": uses `{topics}`.
+    Help,
+    /// After an answer from `faq.md`: "Does that answer your question?"
+    FaqCheck,
+    /// It did not: offers a person.
+    FaqNoHelp,
+    /// A person is needed: the hand-off is recorded and somebody will call back.
+    HandOffCallback,
+    /// The hand-off itself could not be recorded.
+    HandOffFailed,
+    /// Speech models are down: "press 1 for ..., or 0 for a person".
+    KeypadMenu,
+    /// Nothing was said that can be repeated.
+    NothingToRepeat,
+    /// All the caller's tries are used and no person can be had.
+    Sorry,
+    /// The caller is losing patience with us: an apology.
+    Frustrated,
+    /// And again: offers a person.
+    FrustratedAgain,
+    /// The caller insults us: a calm word.
+    Abuse,
+    /// And again, where a profile ends such calls: the last words. Without it a person takes over.
+    AbuseGoodbye,
+    /// "Who is this?", "am I talking to a robot?"
+    WhoIsThis,
+    /// After telling where to get what is not done by phone: offers the people of `{queue}`.
+    OfferTeam,
+}
+
+/// Whether a profile can do without a [`Pattern`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PatternNeed {
+    /// Callers would hear nothing where they need an answer.
+    Required,
+    /// Calls go on without it, only less kindly.
+    Advised,
+    /// It is the profile's choice.
+    Optional,
+}
+
+impl Pattern {
+    /// Every pattern, in the order of a call.
+    pub const ALL: [Self; 35] = [
+        Self::NoInput,
+        Self::NoMatch,
+        Self::Clarify,
+        Self::ConfirmIntent,
+        Self::OutOfScope,
+        Self::TooManyTries,
+        Self::Corrected,
+        Self::Cancelled,
+        Self::HoldOn,
+        Self::AnythingElse,
+        Self::Goodbye,
+        Self::ConfirmQuestion,
+        Self::ReadBack,
+        Self::VerifyRetry,
+        Self::VerifyFailed,
+        Self::Verified,
+        Self::TaskFailed,
+        Self::TaskDone,
+        Self::OneMoment,
+        Self::GoOn,
+        Self::WhatToChange,
+        Self::Help,
+        Self::FaqCheck,
+        Self::FaqNoHelp,
+        Self::HandOffCallback,
+        Self::HandOffFailed,
+        Self::KeypadMenu,
+        Self::NothingToRepeat,
+        Self::Sorry,
+        Self::Frustrated,
+        Self::FrustratedAgain,
+        Self::Abuse,
+        Self::AbuseGoodbye,
+        Self::WhoIsThis,
+        Self::OfferTeam,
+    ];
+
+    /// Its heading in `patterns.md`.
+    pub const fn heading(self) -> &'static str {
+        match self {
+            Self::NoInput => "No input",
+            Self::NoMatch => "No match",
+            Self::Clarify => "Clarify",
+            Self::ConfirmIntent => "Confirm intent",
+            Self::OutOfScope => "Out of scope",
+            Self::TooManyTries => "Too many tries",
+            Self::Corrected => "Corrected",
+            Self::Cancelled => "Cancelled",
+            Self::HoldOn => "Hold on",
+            Self::AnythingElse => "Anything else",
+            Self::Goodbye => "Goodbye",
+            Self::ConfirmQuestion => "Confirm question",
+            Self::ReadBack => "Read back",
+            Self::VerifyRetry => "Verify retry",
+            Self::VerifyFailed => "Verify failed",
+            Self::Verified => "Verified",
+            Self::TaskFailed => "Task failed",
+            Self::TaskDone => "Task done",
+            Self::OneMoment => "One moment",
+            Self::GoOn => "Go on",
+            Self::WhatToChange => "What to change",
+            Self::Help => "Help",
+            Self::FaqCheck => "Question answered",
+            Self::FaqNoHelp => "Question not answered",
+            Self::HandOffCallback => "Hand off callback",
+            Self::HandOffFailed => "Hand off failed",
+            Self::KeypadMenu => "Keypad menu",
+            Self::NothingToRepeat => "Nothing to repeat",
+            Self::Sorry => "Sorry",
+            Self::Frustrated => "Frustrated",
+            Self::FrustratedAgain => "Frustrated again",
+            Self::Abuse => "Abuse",
+            Self::AbuseGoodbye => "Abuse goodbye",
+            Self::WhoIsThis => "Who is this",
+            Self::OfferTeam => "Offer a team",
+        }
+    }
+
+    /// Whether a profile can do without it.
+    pub const fn need(self) -> PatternNeed {
+        match self {
+            Self::Frustrated | Self::FrustratedAgain | Self::Abuse | Self::WhoIsThis => {
+                PatternNeed::Advised
+            }
+            // Without it, the words of `## Question not answered` offer a person.
+            Self::AbuseGoodbye | Self::OfferTeam => PatternNeed::Optional,
+            _ => PatternNeed::Required,
+        }
+    }
+
+    /// Variables that its sentences must use.
+    pub const fn variables(self) -> &'static [&'static str] {
+        match self {
+            Self::Clarify => &["first", "second"],
+            Self::ConfirmIntent => &["intent"],
+            Self::ReadBack => &["value"],
+            Self::Help => &["topics"],
+            Self::OfferTeam => &["queue"],
+            _ => &[],
+        }
+    }
+
+    /// Variables that its sentences may use besides.
+    pub const fn optional_variables(self) -> &'static [&'static str] {
+        match self {
+            Self::OutOfScope => &["topics"],
+            _ => &[],
+        }
+    }
+}
