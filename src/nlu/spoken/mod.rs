@@ -40,6 +40,6 @@ pub use digits::{DigitsMatch, DigitsResult};
 pub use fill::{Expectation, FillContext, Filled, fill, iso_date};
 pub use keys::{KeyedYesNo, KeysResult, spoken_keys};
 pub use money::Money;
-pub use nearest::nearest_name;
+pub use nearest::{nearest_name, rank, same_letters, sounds_alike, spells_alike};
 pub use secrets::mask_secrets;
 pub use yes_no::YesNo;
