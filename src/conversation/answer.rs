@@ -44,6 +44,7 @@ impl Conversation {
             return self.on_no_match();
         }
         self.heard_anything = true;
+        self.last_heard = text.clone();
         // An "okay" to the sentence before is no answer to a question that was not heard yet.
         if before_question && self.is_premature_yes(&text) {
             return self.ask_again();
@@ -102,6 +103,10 @@ impl Conversation {
             }
             Stage::ReadBack { scope, slot } => {
                 self.on_read_back(scope, slot, text.expose(), confidence);
+            }
+            Stage::WhichName { scope, slot, first, second } => {
+                let names = [first, second];
+                self.on_which_name((scope, slot), names, text, confidence, understanding);
             }
             Stage::Confirm => self.on_confirm(text.expose()),
             Stage::QuestionAnswered => self.on_question_answered(text, understanding),
@@ -245,7 +250,7 @@ impl Conversation {
     }
 
     /// Another thing the caller clearly asks for in place of an answer.
-    fn digression(&self, understanding: &Understanding, text: &str) -> Option<usize> {
+    pub(super) fn digression(&self, understanding: &Understanding, text: &str) -> Option<usize> {
         const WORDS_MIN: usize = 3;
         let top = understanding.top()?;
         let same = self.tasks.last().is_some_and(|task| task.intent == top.intent);
@@ -253,7 +258,12 @@ impl Conversation {
         (sure && !same && text.split_whitespace().count() >= WORDS_MIN).then_some(0)
     }
 
-    fn on_request_as(&mut self, index: usize, text: Pii<String>, understanding: &Understanding) {
+    pub(super) fn on_request_as(
+        &mut self,
+        index: usize,
+        text: Pii<String>,
+        understanding: &Understanding,
+    ) {
         if let Some(scored) = understanding.intents.get(index) {
             self.start_task(scored.intent.clone(), scored.confidence, text);
         }
@@ -299,6 +309,11 @@ impl Conversation {
             Stage::ReadBack { scope, slot } => {
                 if let Some(spec) = self.slot_spec(&scope, &slot) {
                     return self.read_back(scope, &spec);
+                }
+            }
+            Stage::WhichName { scope, slot, first, second } => {
+                if let Some(spec) = self.slot_spec(&scope, &slot) {
+                    return self.ask_which(scope, &spec, first, second);
                 }
             }
             Stage::Confirm => return self.ask_confirmation(),

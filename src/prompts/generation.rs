@@ -70,6 +70,8 @@ pub struct ActionSignature {
     pub outputs: Vec<String>,
     /// Whether it changes anything. An intent with such an action needs a confirmation.
     pub changes_state: bool,
+    /// Whether it gives a list in place of outputs, for `Check against:`.
+    pub gives_list: bool,
 }
 
 /// What a declared verification asks for.
@@ -300,6 +302,10 @@ pub enum Pattern {
     ConfirmQuestion,
     /// Reading a value back: uses `{value}`.
     ReadBack,
+    /// Two names in the records are equally like what was said: uses `{first}` and `{second}`.
+    WhichName,
+    /// No name in the records is like what was said: asks to spell it.
+    SpellName,
     /// What was given did not match; asked once more.
     VerifyRetry,
     /// Identity could not be verified; a person follows.
@@ -336,7 +342,7 @@ pub enum Pattern {
 
 impl Pattern {
     /// Every pattern, in the order of a call.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::NoInput,
         Self::NoMatch,
         Self::Clarify,
@@ -350,6 +356,8 @@ impl Pattern {
         Self::Goodbye,
         Self::ConfirmQuestion,
         Self::ReadBack,
+        Self::WhichName,
+        Self::SpellName,
         Self::VerifyRetry,
         Self::VerifyFailed,
         Self::Verified,
@@ -384,6 +392,8 @@ impl Pattern {
             Self::Goodbye => "Goodbye",
             Self::ConfirmQuestion => "Confirm question",
             Self::ReadBack => "Read back",
+            Self::WhichName => "Which name",
+            Self::SpellName => "Spell name",
             Self::VerifyRetry => "Verify retry",
             Self::VerifyFailed => "Verify failed",
             Self::Verified => "Verified",
@@ -406,7 +416,7 @@ impl Pattern {
     /// Variables that its sentences must use.
     pub const fn variables(self) -> &'static [&'static str] {
         match self {
-            Self::Clarify => &["first", "second"],
+            Self::Clarify | Self::WhichName => &["first", "second"],
             Self::ConfirmIntent => &["intent"],
             Self::ReadBack => &["value"],
             Self::Help => &["topics"],
@@ -582,6 +592,8 @@ pub struct SlotSpec {
     pub read_back: ReadBack,
     /// Field of the caller's CRM record that fills it (`account_number`).
     pub from_caller: Option<String>,
+    /// The action whose list a name is checked against.
+    pub check_against: Option<ActionName>,
 }
 
 /// A test written in an intent file.
