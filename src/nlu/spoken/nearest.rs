@@ -349,6 +349,7 @@ mod tests {
             ("Smith", "Schmidt"),
             ("Feldstein", "Feldman"),
             ("Feldman", "Nora Feldman"),
+            ("R\u{e9}ne", "R\u{f6}ne"),
             ("", ""),
         ] {
             assert!(!sounds_alike(heard, name), "{heard} {name}");

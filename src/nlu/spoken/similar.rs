@@ -34,6 +34,8 @@ pub(super) fn full_sound(word: &str) -> String {
     sounded(word, |letters, at| {
         let vowels = letters[at..].iter().take_while(|letter| is_vowel(**letter)).count();
         match letters[at] {
+            // How it is said cannot be told.
+            letter if !letter.is_ascii() => (Some(letter), 1),
             _ if vowels > 0 => (Some(vowel(&letters[at..at + vowels])), vowels),
             letter @ ('h' | 'w') if at == 0 && letters.get(1) != Some(&'r') => (Some(letter), 1),
             _ => consonant(letters, at),
