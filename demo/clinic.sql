@@ -69,7 +69,10 @@ INSERT INTO patients (number, name, first_name, date_of_birth, phone) VALUES
     ('4033560', 'Daniel Reyes', 'Daniel', '1988-03-02', '5550158'),
     ('4010274', 'Grace Lindqvist', 'Grace', '1947-11-30', '5550171'),
     ('4058813', 'Samir Haddad', 'Samir', '2001-05-09', '5550126'),
-    ('4047729', 'Tessa Bloom', 'Tessa', '1975-09-21', '5550194');
+    ('4047729', 'Tessa Bloom', 'Tessa', '1975-09-21', '5550194'),
+    -- Born on the same day, and the same by ear.
+    ('4062251', 'Owen Smith', 'Owen', '1980-02-29', '5550133'),
+    ('4065590', 'Iris Smyth', 'Iris', '1980-02-29', '5550137');
 
 INSERT INTO clinicians (id, name, kind) VALUES
     (1, 'Doctor Okafor', 'doctor'),

@@ -14,10 +14,11 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::base::Pii;
-use crate::config::{HttpActionConfig, HttpMethod};
+use crate::config::{ActionConfig, HttpActionConfig, HttpMethod};
 
 use super::ActionRequest;
 use super::failure::{ActionFailure, ActionOutcome, FailureKind};
+use super::list::list_output;
 
 /// Larger answers are cut off and refused.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
@@ -50,16 +51,19 @@ enum Tried {
 pub(super) struct HttpConnector {
     client: Client,
     declared: HttpActionConfig,
+    /// Pointer to the list that it gives in place of outputs.
+    list: Option<String>,
     token: Option<Pii<String>>,
 }
 
 impl HttpConnector {
     pub(super) fn new(
         client: Client,
+        action: &ActionConfig,
         declared: &HttpActionConfig,
         token: Option<Pii<String>>,
     ) -> Self {
-        Self { client, declared: declared.clone(), token }
+        Self { client, declared: declared.clone(), list: action.list.clone(), token }
     }
 
     /// Runs the request, with further tries while `limit` leaves time for them.
@@ -123,7 +127,7 @@ impl HttpConnector {
         if !status.is_success() {
             return self.failed_status(status, unsure);
         }
-        if self.declared.outputs.is_empty() {
+        if self.declared.outputs.is_empty() && self.list.is_none() {
             return Tried::Done(BTreeMap::new());
         }
         match self.outputs(response).await {
@@ -240,6 +244,9 @@ impl HttpConnector {
             let (line, column) = (error.line(), error.column());
             AnswerError::Senseless(format!("the answer is not JSON (line {line}, column {column})"))
         })?;
+        if let Some(pointer) = &self.list {
+            return listed(&answer, pointer);
+        }
         let mut outputs = BTreeMap::new();
         for (name, pointer) in &self.declared.outputs {
             let text = match answer.pointer(pointer) {
@@ -256,6 +263,19 @@ impl HttpConnector {
         }
         Ok(outputs)
     }
+}
+
+/// The array of texts at this place of an answer.
+fn listed(answer: &Value, pointer: &str) -> Result<BTreeMap<String, Pii<String>>, AnswerError> {
+    let items = answer.pointer(pointer).and_then(Value::as_array).ok_or_else(|| {
+        AnswerError::Senseless(format!("the answer has no array at \"{pointer}\" for the list"))
+    })?;
+    let texts: Option<Vec<String>> =
+        items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
+    let texts = texts.ok_or_else(|| {
+        AnswerError::Senseless(format!("the array at \"{pointer}\" holds what is no text"))
+    })?;
+    list_output(texts).map_err(|failure| AnswerError::Senseless(failure.detail))
 }
 
 enum AnswerError {

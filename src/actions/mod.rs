@@ -7,6 +7,7 @@
 mod demo_crm;
 mod failure;
 mod http;
+mod list;
 mod sql;
 mod sqlite;
 
@@ -19,7 +20,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::Pii;
+use crate::base::{LIST_OUTPUT, Pii};
 use crate::config::{ActionConfig, Config, ConnectorConfig};
 
 use self::demo_crm::Operation;
@@ -119,7 +120,7 @@ impl Actions {
                 }
                 ConnectorConfig::Http(http) => {
                     let token = bearer(name, http.bearer_env.as_deref())?;
-                    let http = HttpConnector::new(client.clone(), http, token);
+                    let http = HttpConnector::new(client.clone(), declared, http, token);
                     Connector::Http(Box::new(http))
                 }
                 ConnectorConfig::Sql(sql) => {
@@ -177,7 +178,8 @@ impl Actions {
             }
         };
         let names = declared.output_names();
-        outputs.retain(|name, _| names.contains(&name.as_str()));
+        let is_list = |name: &str| declared.list.is_some() && name == LIST_OUTPUT;
+        outputs.retain(|name, _| names.contains(&name.as_str()) || is_list(name));
         Ok(outputs)
     }
 

@@ -54,6 +54,10 @@ async fn account(UrlPath((number, kind)): UrlPath<(String, String)>) -> impl Int
     }
 }
 
+async fn names() -> impl IntoResponse {
+    axum::Json(serde_json::json!({"names": ["Smith", " De  Luca "], "odd": ["Smith", 1]}))
+}
+
 async fn ticket(
     State(seen): State<Arc<Seen>>,
     headers: HeaderMap,
@@ -74,6 +78,7 @@ async fn site() -> Site {
         .route("/accounts/{number}/{kind}", get(account))
         .route("/tickets", post(ticket))
         .route("/junk", get(|| async { "<html>" }).post(|| async { "<html>" }))
+        .route("/names", get(names))
         .route("/huge", get(|| async { vec![b' '; 3 * 1024 * 1024] }))
         .route("/never", get(std::future::pending::<String>).post(std::future::pending::<String>))
         .route("/away", post(|| async { axum::response::Redirect::to("/junk") }))
@@ -120,6 +125,18 @@ async fn answers_are_taken_apart_and_inputs_cannot_leave_their_place() {
     for climb in ["..", "."] {
         let outcome = run(&site.address, ACCOUNT, &[("number", climb), ("kind", "k")]).await;
         assert_eq!(kind(outcome), FailureKind::BadRequest, "{climb}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_an_array_of_texts() {
+    let site = site().await;
+    let at = |pointer: &str| format!("url = \"http://HOST/names\"\nlist = \"{pointer}\"\n");
+    let outputs = run(&site.address, &at("/names"), &[]).await.expect("answers");
+    assert_eq!(outputs[LIST_OUTPUT].expose(), "De Luca\nSmith");
+    for pointer in ["/odd", "/none", ""] {
+        let outcome = run(&site.address, &at(pointer), &[]).await;
+        assert_eq!(kind(outcome), FailureKind::Unavailable, "{pointer}");
     }
 }
 

@@ -1,12 +1,14 @@
-//! Words every room shares: ids, personal data that redacts itself, timers, how a call ended.
+//! Words every room shares: ids, personal data that redacts itself, lists, timers, how a call ended.
 //! Imports only `std`; knows no clock.
 
 mod ids;
+mod list;
 mod pii;
 mod termination;
 mod timers;
 
 pub use ids::{ActionRunId, CallId, LegId, ParseIdError, SpeechId, TurnId, UtteranceId};
+pub use list::{LIST_OUTPUT, join_list, split_list};
 pub use pii::Pii;
 pub use termination::{Termination, TerminationResult};
 pub use timers::TimerTable;

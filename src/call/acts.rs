@@ -37,7 +37,7 @@ impl Call {
                     {
                         clock.acted.get_or_insert(now);
                     }
-                    asked = Some(self.enqueue_speech(now, phrase.text, phrase.fixed));
+                    asked = Some(self.enqueue_speech(now, phrase));
                 }
                 DialogAct::Listen(expectation) => {
                     self.utterance_secret |= expectation.secret && self.endpointer.is_speaking();

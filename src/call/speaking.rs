@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use crate::base::{Pii, SpeechId};
-use crate::conversation::ConversationInput;
+use crate::conversation::{ConversationInput, Phrase};
 use crate::speech::{TurnInput, TurnState};
 
 use super::{Call, CallOutput, LineSpeaker, PlayoutFrame, Timer, TranscriptLine};
@@ -15,11 +15,16 @@ const FRAME: usize = 160;
 /// A sample louder than this (about -44 dBFS) counts as voiced for the latency figures.
 const VOICED_LEVEL: u16 = 200;
 
+/// What stands in a transcript for a part of what we said that it does not show.
+const HIDDEN: &str = "[name]";
+
 /// A speech in the queue.
 #[derive(Debug)]
 pub(super) struct PlayItem {
     pub speech: SpeechId,
     text: Pii<String>,
+    /// Parts of the text that the transcript does not show.
+    hidden: Vec<Pii<String>>,
     samples: VecDeque<i16>,
     /// No more samples will come.
     complete: bool,
@@ -32,12 +37,8 @@ pub(super) struct PlayItem {
 }
 
 impl Call {
-    pub(super) fn enqueue_speech(
-        &mut self,
-        now: Instant,
-        text: Pii<String>,
-        fixed: bool,
-    ) -> SpeechId {
+    pub(super) fn enqueue_speech(&mut self, now: Instant, phrase: Phrase) -> SpeechId {
+        let Phrase { text, fixed, hidden, .. } = phrase;
         let speech = self.next_speech;
         self.next_speech = speech.next();
         self.timers.cancel(Timer::NoInput);
@@ -47,6 +48,7 @@ impl Call {
         self.playout.push_back(PlayItem {
             speech,
             text: text.clone(),
+            hidden,
             samples: VecDeque::new(),
             complete: false,
             played: 0,
@@ -201,14 +203,17 @@ impl Call {
         if item.played == 0 {
             return;
         }
-        let text = item.text.expose();
+        let spoken_len = item.text.expose().len();
+        let text = item.hidden.iter().fold(item.text.expose().clone(), |text, hidden| {
+            if hidden.expose().is_empty() { text } else { text.replace(hidden.expose(), HIDDEN) }
+        });
         let heard = if item.complete && item.samples.is_empty() {
-            text.clone()
+            text
         } else {
             // Until all of it is made its length is unknown; 75 ms (600 samples) a character of
             // text is what this voice takes.
             let whole =
-                if item.complete { item.received } else { item.received.max(text.len() * 600) };
+                if item.complete { item.received } else { item.received.max(spoken_len * 600) };
             let share = item.played as f64 / whole.max(1) as f64;
             let words: Vec<&str> = text.split_whitespace().collect();
             let count = ((words.len() as f64 * share).round() as usize).min(words.len());

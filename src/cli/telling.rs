@@ -1,6 +1,7 @@
 //! How understandings, slots and actions are written for people at a terminal.
 
 use crate::acd::handoff::HandoffReason;
+use crate::base::{LIST_OUTPUT, split_list};
 use crate::conversation::ActionResult;
 use crate::nlu::{SlotName, SlotValue, Understanding};
 
@@ -24,8 +25,14 @@ pub(super) fn result_words(result: &ActionResult) -> &str {
     result.as_ref().map_or_else(|failure| failure.as_words(), |_| "done")
 }
 
-/// `done (balance=1204.50)`, or the failure's words.
+/// `done (balance=1204.50)`, or the failure's words. Of a list only its length: most of its names
+/// are other people's.
 pub(super) fn result(result: &ActionResult) -> String {
+    if let Ok(outputs) = result
+        && let Some(list) = outputs.get(LIST_OUTPUT)
+    {
+        return format!("done (a list of {})", split_list(list.expose()).count());
+    }
     match result {
         Ok(outputs) if !outputs.is_empty() => {
             let outputs = outputs.iter().map(|(name, value)| format!("{name}={}", value.expose()));
@@ -78,6 +85,8 @@ mod tests {
         assert_eq!(slot(&SlotName::new("amount"), &value), "amount=50.00 (said)");
         let outputs = [("balance".to_owned(), Pii::new("1.00".to_owned()))];
         assert_eq!(result(&Ok(outputs.into())), "done (balance=1.00)");
+        let list = [(LIST_OUTPUT.to_owned(), Pii::new("Smith\nJones".to_owned()))];
+        assert_eq!(result(&Ok(list.into())), "done (a list of 2)");
         assert_eq!(result(&Ok(std::collections::BTreeMap::new())), "done");
         assert_eq!(result(&Err(FailureWords::NotFound)), "not found");
     }

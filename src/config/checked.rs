@@ -262,6 +262,9 @@ pub struct ActionConfig {
     pub changes_state: bool,
     /// For the whole action, retries included: a caller is waiting.
     pub timeout_ms: u64,
+    /// Where the list is that it gives in place of outputs, to check names against: a column (SQL),
+    /// a JSON pointer to an array of texts (HTTP), or a name (the demo CRM).
+    pub list: Option<String>,
     /// How it is done.
     pub connector: ConnectorConfig,
 }

@@ -120,6 +120,7 @@ pub(super) struct RawAction {
     #[serde(default)]
     pub inputs: Vec<String>,
     pub outputs: Option<RawOutputs>,
+    pub list: Option<String>,
     pub changes_state: Option<bool>,
     pub timeout_ms: Option<i64>,
     pub method: Option<String>,

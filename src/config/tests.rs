@@ -293,3 +293,33 @@ fn templates_keep_doubled_braces() {
         assert!(TextTemplate::parse(bad).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn lists_stand_alone_and_only_look_up() {
+    let lookup = format!("{}list = \"b\"\n[caller_lookup]\naction = \"a.b\"\n", sql(READ));
+    let verification = format!(
+        "{}list = \"b\"\n[verifications.v]\naction = \"a.b\"\nslots = [\"id\", \"day\"]\n",
+        sql(READ)
+    );
+    for (text, expected) in [
+        (sql(&format!("{READ}\nlist = \"b\"\noutputs = {{ x = \"b\" }}")), "beside outputs"),
+        (
+            sql("database = \"sqlite:a.db\"\nstatements = [\"DELETE FROM c RETURNING b\"]\n\
+                 list = \"b\""),
+            "list: belongs to an action that changes something",
+        ),
+        (sql(&format!("{READ}\nlist = \" \"")), "list: names nothing"),
+        (sql(&format!("{READ}\nlist = \"b\"\ntimeout_ms = 5000")), "not between 50 and 3000"),
+        (http("url = \"http://h/\"\nlist = \"names\""), "is not a JSON pointer"),
+        (lookup, "\"a.b\" gives a list, not a caller's record"),
+        (verification, "\"a.b\" gives a list and so checks nothing"),
+    ] {
+        let message = complaint(&text);
+        assert!(message.contains(expected), "{expected}\nnot in\n{message}");
+    }
+    let config = parse(&sql(&format!("{READ}\nlist = \"b\""))).expect("valid");
+    let action = &config.actions["a.b"];
+    assert_eq!((action.list.as_deref(), action.timeout_ms), (Some("b"), 1000));
+    assert!(action.output_names().is_empty() && !action.changes_state);
+    parse(&http("url = \"http://h/\"\nlist = \"\"")).expect("the whole answer is the list");
+}

@@ -16,6 +16,12 @@ const METHODS: [HttpMethod; 5] =
     [HttpMethod::Get, HttpMethod::Post, HttpMethod::Put, HttpMethod::Patch, HttpMethod::Delete];
 /// Further tries of a request that may be repeated.
 const RETRIES_DEFAULT: u32 = 2;
+/// How long a caller waits for an action, if the file does not say.
+const TIMEOUT_MS_DEFAULT: u32 = 3000;
+const TIMEOUT_MS_MAX: u32 = 60_000;
+/// The same for a list to check a name against, which the call can do without.
+const LIST_TIMEOUT_MS_DEFAULT: u32 = 1000;
+const LIST_TIMEOUT_MS_MAX: u32 = 3000;
 /// The one thing known about a caller before they speak.
 const LOOKUP_INPUT: &str = "phone";
 
@@ -44,9 +50,13 @@ fn action(
         check.problem(&here, "is not a good name. Use lower case, `_` and dots: \"crm.balance\"");
     }
     duplicates(check, &["actions", name, "inputs"], &raw.inputs);
-    let timeout_ms =
-        check.number(&["actions", name, "timeout_ms"], raw.timeout_ms, 3000, 50..=60_000).into();
-    let inputs = raw.inputs.clone();
+    let (default_ms, max_ms) = match raw.list {
+        Some(_) => (LIST_TIMEOUT_MS_DEFAULT, LIST_TIMEOUT_MS_MAX),
+        None => (TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX),
+    };
+    let timeout_path = ["actions", name, "timeout_ms"];
+    let timeout_ms = check.number(&timeout_path, raw.timeout_ms, default_ms, 50..=max_ms).into();
+    let (inputs, list) = (raw.inputs.clone(), raw.list.clone());
     if let Some(kind) = raw.kind.as_deref().filter(|kind| KINDS.contains(kind)) {
         foreign_keys(check, name, kind, &raw);
     }
@@ -68,7 +78,37 @@ fn action(
             return None;
         }
     };
-    Some(ActionConfig { name: name.to_owned(), inputs, changes_state, timeout_ms, connector })
+    let name = name.to_owned();
+    let action = ActionConfig { name, inputs, changes_state, timeout_ms, list, connector };
+    list_alone(check, &action);
+    Some(action)
+}
+
+/// A list is looked up, and nothing else is.
+fn list_alone(check: &mut Checker<'_>, action: &ActionConfig) {
+    let Some(list) = &action.list else { return };
+    let path = ["actions", action.name.as_str(), "list"];
+    if !action.output_names().is_empty() {
+        check.problem(&path, "stands beside outputs. Remove one of the two");
+    }
+    if action.changes_state {
+        check.problem(&path, "belongs to an action that changes something. It may only look up");
+    }
+    match &action.connector {
+        // An empty pointer is the whole answer.
+        ConnectorConfig::Http(_) if !list.is_empty() && !list.starts_with('/') => check.problem(
+            &path,
+            format!(
+                "\"{list}\" is not a JSON pointer. It begins with a slash, \"/customers\", or is \
+                 empty if the whole answer is the list"
+            ),
+        ),
+        ConnectorConfig::Http(_) => {}
+        ConnectorConfig::DemoCrm { .. } | ConnectorConfig::Sql(_) if list.trim().is_empty() => {
+            check.problem(&path, "names nothing. Write the column, \"last_name\"");
+        }
+        ConnectorConfig::DemoCrm { .. } | ConnectorConfig::Sql(_) => {}
+    }
 }
 
 /// Keys that another kind takes.
@@ -396,6 +436,9 @@ pub(super) fn caller_lookup(
             format!("\"{}\" changes state. A call that arrives may change nothing", action.name),
         );
     }
+    if action.list.is_some() {
+        check.problem(&path, format!("\"{}\" gives a list, not a caller's record", action.name));
+    }
 }
 
 pub(super) fn verifications(
@@ -425,6 +468,12 @@ pub(super) fn verifications(
         if let Some(action) =
             declared(check, &["verifications", &name, "action"], &action_name, actions)
         {
+            if action.list.is_some() {
+                check.problem(
+                    &["verifications", &name, "action"],
+                    format!("\"{action_name}\" gives a list and so checks nothing"),
+                );
+            }
             for slot in raw.slots.iter().filter(|slot| !action.inputs.contains(*slot)) {
                 check.problem(
                     &slots_path,

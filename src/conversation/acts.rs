@@ -122,6 +122,9 @@ pub struct Phrase {
     pub fixed: bool,
     /// It reports the result of an action that succeeded.
     pub claims_completion: bool,
+    /// Parts of the words that no transcript shows: names of the records that the caller has not
+    /// agreed to.
+    pub hidden: Vec<Pii<String>>,
 }
 
 /// What is expected next: sets patience, keypad and secrecy.

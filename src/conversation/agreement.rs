@@ -56,7 +56,7 @@ impl Conversation {
             YesNo::YesBut(rest) => self.best_answer(&spec, rest.expose(), confidence),
             YesNo::Unclear => self.best_answer(&spec, text, confidence),
         });
-        let current = self.slot_value(&scope, &slot).map(|value| value.value.clone());
+        let current = self.value_to_read_back(&scope, &slot);
         let same = value.as_ref().is_some_and(|value| Some(&value.value) == current.as_ref());
         let agreed = match (&answer, &value) {
             (YesNo::Yes, _) => true,
@@ -66,6 +66,7 @@ impl Conversation {
         };
         if agreed {
             self.progress();
+            self.accept_proposal(&scope, &spec);
             self.agree(&scope, &slot);
             return self.advance();
         }
@@ -75,14 +76,16 @@ impl Conversation {
                     return;
                 }
                 self.say_pattern(Pattern::Corrected, &[]);
+                self.refuse_proposal(&scope, &slot);
                 self.set_slot(&scope, &spec, value);
                 self.advance();
             }
             // The same number again with a no: it is misheard every time.
             _ if said_no => {
+                self.refuse_proposal(&scope, &slot);
                 self.clear_slot(&scope, &slot);
                 if !self.reject(&slot) {
-                    self.ask_slot(scope, &spec, 1);
+                    self.ask_name_again(scope, &spec);
                 }
             }
             _ => self.on_no_match(),

@@ -51,6 +51,7 @@ impl Conversation {
         if text.expose().trim().is_empty() {
             return self.on_no_match();
         }
+        self.last_heard = text.clone();
         // An "okay" to the sentence before is no answer to a question that was not heard yet.
         if before_question && self.is_premature_yes(&text) {
             return self.ask_again();
@@ -121,6 +122,10 @@ impl Conversation {
             }
             Stage::ReadBack { scope, slot } => {
                 self.on_read_back(scope, slot, text.expose(), confidence);
+            }
+            Stage::WhichName { scope, slot, first, second } => {
+                let names = [first, second];
+                self.on_which_name((scope, slot), names, text, confidence, understanding);
             }
             Stage::Confirm => self.on_confirm(text.expose()),
             Stage::QuestionAnswered => self.on_question_answered(text, understanding),
@@ -283,7 +288,12 @@ impl Conversation {
         (sure && !same && text.split_whitespace().count() >= WORDS_MIN).then_some(0)
     }
 
-    fn on_request_as(&mut self, index: usize, text: Pii<String>, understanding: &Understanding) {
+    pub(super) fn on_request_as(
+        &mut self,
+        index: usize,
+        text: Pii<String>,
+        understanding: &Understanding,
+    ) {
         if let Some(scored) = understanding.intents.get(index) {
             self.start_task(scored.intent.clone(), scored.confidence, text);
         }
@@ -330,6 +340,11 @@ impl Conversation {
             Stage::ReadBack { scope, slot } => {
                 if let Some(spec) = self.slot_spec(&scope, &slot) {
                     return self.read_back(scope, &spec);
+                }
+            }
+            Stage::WhichName { scope, slot, first, second } => {
+                if let Some(spec) = self.slot_spec(&scope, &slot) {
+                    return self.ask_which(scope, &spec, first, second);
                 }
             }
             Stage::Confirm => return self.ask_confirmation(),

@@ -139,7 +139,12 @@ impl Conversation {
                 self.ask_slot(scope.clone(), spec, 0);
                 return true;
             }
-            if spec.read_back != ReadBack::No && !self.is_agreed(scope, &spec.name) {
+            if self.needs_lookup(scope, spec) {
+                self.look_up(scope, spec);
+                return true;
+            }
+            let wants_yes = spec.read_back != ReadBack::No && !self.is_agreed(scope, &spec.name);
+            if wants_yes || self.proposal(scope, &spec.name).is_some() {
                 self.read_back(scope.clone(), spec);
                 return true;
             }
@@ -164,14 +169,25 @@ impl Conversation {
     }
 
     pub(super) fn read_back(&mut self, scope: Scope, spec: &SlotSpec) {
-        let Some(value) = self.slot_value(&scope, &spec.name) else { return };
-        let spoken = spoken_value(spec, value.value.expose());
-        self.say_pattern(Pattern::ReadBack, &[("value", spoken)]);
+        let Some(value) = self.value_to_read_back(&scope, &spec.name) else { return };
+        let spoken = spoken_value(spec, value.expose());
+        let values = [("value", spoken)];
+        if self.proposal(&scope, &spec.name).is_some() {
+            self.say_pattern_hidden(Pattern::ReadBack, &values);
+        } else {
+            self.say_pattern(Pattern::ReadBack, &values);
+        }
         self.stage = Stage::ReadBack { scope, slot: spec.name.clone() };
         // The right value may be keyed in place of an answer.
         let keys_max = if spec.keypad { keys_max(&spec.kind) } else { 1 };
         // A yes takes no patience, whatever the value took.
         self.listen(Expectation { secret: spec.secret, keys_max: Some(keys_max), ..yes_no() });
+    }
+
+    /// A name of the records that is to be agreed to, or else the slot's value.
+    pub(super) fn value_to_read_back(&self, scope: &Scope, slot: &SlotName) -> Option<Pii<String>> {
+        let value = self.slot_value(scope, slot).map(|value| &value.value);
+        self.proposal(scope, slot).or(value).cloned()
     }
 
     pub(super) fn ask_confirmation(&mut self) {
@@ -193,8 +209,8 @@ impl Conversation {
         self.listen(yes_no());
     }
 
-    fn run_action(&mut self, action: ActionName, purpose: Purpose) {
-        let inputs = self.inputs_of(&action, &purpose);
+    pub(super) fn run_action(&mut self, action: ActionName, purpose: Purpose) {
+        let inputs = self.inputs_of(&action, &purpose.scope());
         let run = self.next_run;
         self.next_run = run.next();
         self.actions.push(ActionReport {
@@ -206,23 +222,19 @@ impl Conversation {
         self.acts.push(DialogAct::RunAction { run, action, inputs });
     }
 
-    fn inputs_of(&self, action: &ActionName, purpose: &Purpose) -> BTreeMap<String, Pii<String>> {
+    /// What is known of an action's inputs.
+    pub(super) fn inputs_of(
+        &self,
+        action: &ActionName,
+        scope: &Scope,
+    ) -> BTreeMap<String, Pii<String>> {
         let names = self.rules.action_inputs.get(action).cloned().unwrap_or_default();
-        let of_verification = match purpose {
-            Purpose::Verification(name) => self.verifications.get(name).map(|state| &state.slots),
-            Purpose::Task => None,
-        };
-        let of_task = match purpose {
-            Purpose::Task => self.tasks.last().map(|task| &task.slots),
-            Purpose::Verification(_) => None,
-        };
         names
             .into_iter()
             .filter_map(|name| {
                 let slot = SlotName::new(name.as_str());
-                let value = of_verification
-                    .and_then(|slots| slots.get(&slot))
-                    .or_else(|| of_task.and_then(|slots| slots.get(&slot)))
+                let value = self
+                    .slot_value(scope, &slot)
                     .or_else(|| self.facts.get(&slot))
                     .map(|value| value.value.clone())
                     .or_else(|| self.caller.get(&name).cloned())?;
@@ -309,7 +321,7 @@ fn keys_max(kind: &SlotKind) -> usize {
 }
 
 /// A value as it is read back.
-fn spoken_value(spec: &SlotSpec, value: &str) -> String {
+pub(super) fn spoken_value(spec: &SlotSpec, value: &str) -> String {
     let format = match (spec.read_back, &spec.kind) {
         // Whatever the file says: nobody hears more of a card's number.
         (_, SlotKind::Card) => VarFormat::Last4,
@@ -371,6 +383,7 @@ mod tests {
                 again: Vec::new(),
                 read_back,
                 from_caller: None,
+                check_against: None,
             };
             assert_eq!(spoken_value(&spec, value), expected, "{value}");
         }

@@ -42,6 +42,9 @@ impl Conversation {
             Stage::ReadBack { scope, slot } if keys.expose().len() > 1 => {
                 self.on_keyed_correction(scope, &slot, keys.expose());
             }
+            Stage::WhichName { scope, slot, first, second } => {
+                self.on_which_key((scope, slot), [first, second], keys.expose());
+            }
             Stage::ReadBack { .. }
             | Stage::Confirm
             | Stage::ConfirmIntent { .. }

@@ -10,6 +10,9 @@
 //!
 //! The claim gate: words that say something was done are rendered only from an `ActionSuccess`,
 //! and only the arrival of an action's good result makes one.
+//!
+//! A name may be checked against the organisation's records once it was heard (`names`): a lookup
+//! and perhaps a question stand between `Ask` and `ReadBack` then.
 
 mod acts;
 mod agreement;
@@ -17,6 +20,7 @@ mod answer;
 mod flow;
 mod keyed;
 mod moods;
+mod names;
 mod outcome;
 mod questions;
 mod request;
@@ -69,6 +73,8 @@ pub struct Conversation {
     unsure: u32,
     /// How often what was read back was wrong, by slot.
     rejections: BTreeMap<SlotName, u32>,
+    /// What the caller said last, whatever came of it.
+    last_heard: Pii<String>,
     /// The beginning of a number, the rest of which is to come.
     partial: Option<(SlotName, Pii<String>)>,
     /// Every value ever given for a secret slot: hidden wherever it turns up again.
@@ -109,6 +115,7 @@ impl Conversation {
             failures: 0,
             unsure: 0,
             rejections: BTreeMap::new(),
+            last_heard: Pii::default(),
             partial: None,
             secrets: Vec::new(),
             wants_person: false,

@@ -114,6 +114,8 @@ impl Conversation {
                 parse_yes_no(rest) != YesNo::Unclear
                     || !matches!(decision, Decision::OutOfScope | Decision::NoMatch)
             }
+            // Any word may be a name.
+            Stage::WhichName { .. } => true,
             Stage::Acting { .. } | Stage::KeypadMenu | Stage::HandingOff | Stage::Over => false,
         };
         answers || self.command_in(rest).is_some()
@@ -192,6 +194,7 @@ impl Conversation {
             text: Pii::new(question.to_owned()),
             fixed: phrase.fixed,
             claims_completion: false,
+            hidden: phrase.hidden.clone(),
         })
     }
 }

@@ -42,6 +42,7 @@ impl Conversation {
         match (purpose, result) {
             (Purpose::Verification(name), Ok(outputs)) => self.on_verified(&name, outputs),
             (Purpose::Verification(name), Err(failure)) => self.on_not_verified(&name, &failure),
+            (Purpose::Lookup { scope, slot }, result) => self.on_looked_up(scope, &slot, result),
             (Purpose::Task, Ok(outputs)) => self.on_task_done(outputs),
             (Purpose::Task, Err(failure)) => self.on_task_failed(&failure),
         }
@@ -56,6 +57,7 @@ impl Conversation {
         state.tries += 1;
         state.outcome = VerificationOutcome::Passed;
         let mut proven = std::mem::take(&mut state.slots);
+        state.names.clear();
         let is_secret = |slot: &SlotName| {
             specs.is_none_or(|specs| specs.iter().any(|s| s.name == *slot && s.secret))
         };
@@ -95,6 +97,7 @@ impl Conversation {
         // Which of the values was wrong cannot be told, and must not be: all are asked again.
         state.slots.clear();
         state.agreed.clear();
+        state.names.clear();
         if state.tries > 1 {
             // The caller may not be who their number says: what it filled in is asked as well.
             let generation = self.generation_arc();

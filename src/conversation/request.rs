@@ -13,6 +13,7 @@ use super::{Conversation, Expectation, Expected};
 
 impl Conversation {
     pub(super) fn listen_open(&mut self, anything_else: bool) {
+        self.forget_names();
         self.stage = Stage::Open { anything_else };
         self.listen(Expectation::of(Expected::Request));
     }
@@ -118,6 +119,7 @@ impl Conversation {
             agreed: Vec::new(),
             confirmed: false,
             retries: 0,
+            names: Default::default(),
         };
         self.fill_volunteered(&intent, &mut task, words.expose());
         self.tasks.push(task);

@@ -145,6 +145,7 @@ impl Conversation {
     pub(super) fn set_slot(&mut self, scope: &Scope, spec: &SlotSpec, value: SlotValue) {
         let needs_read_back =
             spec.read_back != ReadBack::No && value.provenance == Provenance::Said;
+        self.forget_proposal(scope, &spec.name);
         if spec.secret {
             self.secrets.push(value.value.clone());
         }

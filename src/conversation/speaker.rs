@@ -72,7 +72,8 @@ impl Conversation {
         match self.render(template, values) {
             Ok(text) => {
                 let fixed = is_fixed(template);
-                self.say(Phrase { text: Pii::new(text), fixed, claims_completion: false });
+                let text = Pii::new(text);
+                self.say(Phrase { text, fixed, claims_completion: false, hidden: Vec::new() });
             }
             Err(_) => self.out_of_place += 1,
         }
@@ -90,8 +91,7 @@ impl Conversation {
         let picked = self.speaker.pick("then say", sayable.len());
         match sayable.into_iter().nth(picked) {
             Some(text) => {
-                let phrase = Phrase { text: Pii::new(text), fixed: false, claims_completion: true };
-                self.say(phrase);
+                self.say_claim(Pii::new(text));
             }
             None => {
                 // The result came without a value the sentence needs. It is done all the same, and
@@ -101,9 +101,26 @@ impl Conversation {
                 if let Some(variants) = generation.patterns.says.get(&Pattern::TaskDone) {
                     let text = variants.iter().find_map(|t| self.render(t, &Values::new()).ok());
                     let text = Pii::new(text.unwrap_or_default());
-                    self.say(Phrase { text, fixed: false, claims_completion: true });
+                    self.say_claim(text);
                 }
             }
+        }
+    }
+
+    fn say_claim(&mut self, text: Pii<String>) {
+        let hidden = Vec::new();
+        self.say(Phrase { text, fixed: false, claims_completion: true, hidden });
+    }
+
+    /// As [`Self::say_pattern`], for values that no transcript shows.
+    pub(super) fn say_pattern_hidden(&mut self, pattern: Pattern, values: &[(&str, String)]) {
+        self.say_pattern(pattern, values);
+        let hidden: Vec<_> = values.iter().map(|(_, value)| Pii::new(value.clone())).collect();
+        if let Some(phrase) = self.speaker.since_listen.last_mut() {
+            phrase.hidden.clone_from(&hidden);
+        }
+        if let Some(DialogAct::Say(phrase)) = self.acts.last_mut() {
+            phrase.hidden = hidden;
         }
     }
 

@@ -21,6 +21,20 @@ pub(super) struct Task {
     pub confirmed: bool,
     /// How often it was tried again after "not found".
     pub retries: u32,
+    /// Names that are checked against the records.
+    pub names: BTreeMap<SlotName, NameCheck>,
+}
+
+/// How far the check of a name against the records has got.
+#[derive(Debug, Clone, Default)]
+pub(super) struct NameCheck {
+    /// The value that was looked up: it need not be again.
+    pub checked: Option<Pii<String>>,
+    /// A name of the records that the caller has yet to agree to.
+    pub proposed: Option<Pii<String>>,
+    /// Names of the records that the caller has said no to.
+    pub refused: Vec<Pii<String>>,
+    pub asked_to_spell: bool,
 }
 
 /// Whose slot is being asked for.
@@ -35,6 +49,22 @@ pub(super) enum Scope {
 pub(super) enum Purpose {
     Task,
     Verification(VerificationName),
+    /// A list of names to check this slot against.
+    Lookup {
+        scope: Scope,
+        slot: SlotName,
+    },
+}
+
+impl Purpose {
+    /// Whose slots are its inputs.
+    pub fn scope(&self) -> Scope {
+        match self {
+            Self::Task => Scope::Task,
+            Self::Verification(name) => Scope::Verification(name.clone()),
+            Self::Lookup { scope, .. } => scope.clone(),
+        }
+    }
 }
 
 /// Where the dialogue stands: what the next answer means.
@@ -65,6 +95,13 @@ pub(super) enum Stage {
     ReadBack {
         scope: Scope,
         slot: SlotName,
+    },
+    /// "Is that this name or that one?"
+    WhichName {
+        scope: Scope,
+        slot: SlotName,
+        first: Pii<String>,
+        second: Pii<String>,
     },
     Confirm,
     Acting {
@@ -102,6 +139,8 @@ pub(super) struct VerificationState {
     pub outcome: VerificationOutcome,
     pub slots: BTreeMap<SlotName, SlotValue>,
     pub agreed: Vec<SlotName>,
+    /// Names that are checked against the records.
+    pub names: BTreeMap<SlotName, NameCheck>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -7,6 +7,8 @@ mod scope;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+mod names;
+
 use super::*;
 use crate::nlu::{ConfidencePolicy, IntentScore, Part, SlotKind, Understanding};
 use crate::prompts::{
@@ -18,6 +20,7 @@ fn declared() -> Declared {
         inputs: inputs.iter().map(|s| (*s).to_owned()).collect(),
         outputs: outputs.iter().map(|s| (*s).to_owned()).collect(),
         changes_state,
+        gives_list: false,
     };
     let transfer_inputs = ["account_number", "from_account", "to_account", "amount"];
     let actions = [
@@ -30,6 +33,7 @@ fn declared() -> Declared {
         ("crm.transfer", action(&transfer_inputs, &["from_balance", "to_balance"], true)),
         ("crm.change_address", action(&["account_number", "new_address"], &[], true)),
         ("crm.verify_pin", action(&["account_number", "pin"], &[], false)),
+        ("crm.surnames", ActionSignature { gives_list: true, ..ActionSignature::default() }),
     ];
     Declared {
         actions: actions.into_iter().map(|(n, a)| (ActionName::new(n), a)).collect(),

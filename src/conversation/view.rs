@@ -70,7 +70,7 @@ impl Conversation {
             Stage::Clarify { first, second, .. } => {
                 Step::IntentChoice(first.clone(), second.clone())
             }
-            Stage::Ask { slot, .. } => Step::Slot(slot.clone()),
+            Stage::Ask { slot, .. } | Stage::WhichName { slot, .. } => Step::Slot(slot.clone()),
             Stage::ReadBack { slot, .. } => Step::ReadBack(slot.clone()),
             Stage::Confirm => Step::Confirmation,
             Stage::Acting { .. } => Step::ActionResult,

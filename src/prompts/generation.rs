@@ -70,6 +70,8 @@ pub struct ActionSignature {
     pub outputs: Vec<String>,
     /// Whether it changes anything. An intent with such an action needs a confirmation.
     pub changes_state: bool,
+    /// Whether it gives a list in place of outputs, for `Check against:`.
+    pub gives_list: bool,
 }
 
 /// What a declared verification asks for.
@@ -496,6 +498,8 @@ pub struct SlotSpec {
     pub read_back: ReadBack,
     /// Field of the caller's CRM record that fills it (`account_number`).
     pub from_caller: Option<String>,
+    /// The action whose list a name is checked against.
+    pub check_against: Option<ActionName>,
 }
 
 /// A test written in an intent file.

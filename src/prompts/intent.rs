@@ -365,6 +365,13 @@ fn check_inputs(
 ) {
     let (Some(action), Some(name)) = (action, &settings.action) else { return };
     let line = document.field("action").map_or(1, |field| field.line);
+    if action.gives_list {
+        report.error(
+            line,
+            format!("`{name}` gives a list of names, which is nothing to tell a caller"),
+            "name it behind `Check against:` in a slot, and another action here",
+        );
+    }
     let has = |input: &str| slots.iter().chain(verified).any(|slot| slot.name.as_str() == input);
     let missing: Vec<&str> =
         action.inputs.iter().map(String::as_str).filter(|input| !has(input)).collect();

@@ -29,6 +29,10 @@ pub enum Pattern {
     ConfirmQuestion,
     /// Reading a value back: uses `{value}`.
     ReadBack,
+    /// Two names in the records are equally like what was said: uses `{first}` and `{second}`.
+    WhichName,
+    /// No name in the records is like what was said: asks to spell it.
+    SpellName,
     /// What was given did not match; asked once more.
     VerifyRetry,
     /// Identity could not be verified; a person follows.
@@ -88,7 +92,7 @@ pub enum PatternNeed {
 
 impl Pattern {
     /// Every pattern, in the order of a call.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 37] = [
         Self::NoInput,
         Self::NoMatch,
         Self::Clarify,
@@ -102,6 +106,8 @@ impl Pattern {
         Self::Goodbye,
         Self::ConfirmQuestion,
         Self::ReadBack,
+        Self::WhichName,
+        Self::SpellName,
         Self::VerifyRetry,
         Self::VerifyFailed,
         Self::Verified,
@@ -142,6 +148,8 @@ impl Pattern {
             Self::Goodbye => "Goodbye",
             Self::ConfirmQuestion => "Confirm question",
             Self::ReadBack => "Read back",
+            Self::WhichName => "Which name",
+            Self::SpellName => "Spell name",
             Self::VerifyRetry => "Verify retry",
             Self::VerifyFailed => "Verify failed",
             Self::Verified => "Verified",
@@ -182,7 +190,7 @@ impl Pattern {
     /// Variables that its sentences must use.
     pub const fn variables(self) -> &'static [&'static str] {
         match self {
-            Self::Clarify => &["first", "second"],
+            Self::Clarify | Self::WhichName => &["first", "second"],
             Self::ConfirmIntent => &["intent"],
             Self::ReadBack => &["value"],
             Self::Help => &["topics"],

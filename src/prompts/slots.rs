@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use crate::nlu::spoken::{card, email, name, phone, postcode, time, zip_code};
 use crate::nlu::{Choice, SlotKind, SlotName};
 
-use super::document::{Block, Keyed, keyed, normal};
+use super::document::{Block, Keyed, keyed, normal, split_key};
 use super::finding::{Report, did_you_mean, listed};
 use super::speech::{Context, Moment, Variables, read_all};
 use super::template::{date, is_name};
-use super::{ReadBack, SlotSpec, Template};
+use super::{ActionName, ReadBack, SlotSpec, Template};
 
-const KEYS: [&str; 4] = ["Ask", "Again", "Read back", "From"];
+const KEYS: [&str; 5] = ["Ask", "Again", "Read back", "From", "Check against"];
 const OPTIONS: [&str; 4] = ["keypad", "patient", "secret", "default"];
 const KINDS: [&str; 12] = [
     "digits", "money", "date", "time", "phone", "zip", "postcode", "card", "name", "email", "text",
@@ -44,14 +44,18 @@ pub(super) fn read_slots(
     let mut slots: Vec<SlotSpec> = Vec::new();
     let mut variables = variables.clone();
     variables.later.extend(section.blocks.iter().map(|block| slot_name(block).to_owned()));
+    // Secrets are among them: an action may take what may not be said.
+    let mut given = variables.known.clone();
     for block in &section.blocks {
-        let Some(slot) = read_slot(block, &variables, cx, report) else { continue };
+        let Some(mut slot) = read_slot(block, &variables, cx, report) else { continue };
+        slot.check_against = check_against(block, &slot, &given, cx, report);
         let name = slot.name.as_str().to_owned();
         if slots.iter().any(|other| other.name == slot.name) {
             report.error(block.line, format!("`{name}` is asked for twice"), "keep one of the two");
             continue;
         }
         variables.later.remove(&name);
+        given.insert(name.clone());
         let names = if slot.secret { &mut variables.secret } else { &mut variables.known };
         names.insert(name);
         slots.push(slot);
@@ -117,6 +121,7 @@ fn read_slot(
         again,
         read_back,
         from_caller,
+        check_against: None,
     })
 }
 
@@ -212,6 +217,54 @@ fn from_caller(entry: &Keyed, cx: &Context<'_>, report: &mut Report) -> Option<S
         return None;
     }
     Some(field.to_owned())
+}
+
+/// The action of a `Check against:` line. It runs as soon as the slot is filled, so that what it
+/// takes must be `given` by then.
+fn check_against(
+    block: &Block,
+    slot: &SlotSpec,
+    given: &BTreeSet<String>,
+    cx: &Context<'_>,
+    report: &mut Report,
+) -> Option<ActionName> {
+    let (line, text) = block.lines.iter().find_map(|line| {
+        let (key, value) = split_key(&line.text)?;
+        (normal(key) == "check against").then_some((line.number, value))
+    })?;
+    if slot.kind != SlotKind::Name || slot.secret {
+        report.error(
+            line,
+            "only a name that is no secret can be checked against a list",
+            format!("write the heading as `### {} (name)`, or remove the line", slot.name),
+        );
+        return None;
+    }
+    let lists = cx.declared.actions.iter().filter(|(_, signature)| signature.gives_list);
+    let name = ActionName::new(text);
+    let Some((_, signature)) = lists.clone().find(|(known, _)| **known == name) else {
+        report.error(
+            line,
+            format!("no action `{text}` gives a list"),
+            did_you_mean(
+                text,
+                lists.map(|(known, _)| known.as_str()),
+                "remove the line: frontdoor.toml declares no action with `list`",
+            ),
+        );
+        return None;
+    };
+    let is_given = |input: &str| given.contains(input) || cx.declared.caller_fields.contains(input);
+    let missing: Vec<&str> =
+        signature.inputs.iter().map(String::as_str).filter(|input| !is_given(input)).collect();
+    if !missing.is_empty() {
+        report.error(
+            line,
+            format!("`{text}` needs {}, which is not known by then", listed(missing)),
+            "ask for it further up, or check against another list",
+        );
+    }
+    Some(name)
 }
 
 /// What stands in the brackets of a slot's heading.

@@ -174,7 +174,8 @@ fn declared() -> Declared {
     let strings = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let action = |name: &str, inputs: &[&str], outputs: &[&str], changes_state| {
         let (inputs, outputs) = (strings(inputs), strings(outputs));
-        (ActionName::new(name), ActionSignature { inputs, outputs, changes_state })
+        let signature = ActionSignature { inputs, outputs, changes_state, gives_list: false };
+        (ActionName::new(name), signature)
     };
     Declared {
         actions: BTreeMap::from([
@@ -911,4 +912,48 @@ proptest! {
             prop_assert_eq!(again.map(|t| t.to_string()), Ok(template.to_string()));
         }
     }
+}
+
+#[test]
+fn names_are_checked_against_lists_that_are_declared() {
+    let list = |inputs: &[&str]| ActionSignature {
+        inputs: inputs.iter().map(|input| (*input).to_owned()).collect(),
+        gives_list: true,
+        ..ActionSignature::default()
+    };
+    let mut declared = declared();
+    declared.actions.insert(ActionName::new("crm.surnames"), list(&["account_number"]));
+    declared.actions.insert(ActionName::new("crm.towns"), list(&["town"]));
+    let errors = |old: &str, new: &str| {
+        let mut files = tree();
+        let file = files.iter_mut().find(|file| file.path == "intents/balance.md");
+        let file = file.expect("the tree has this file");
+        file.text = file.text.replacen(old, new, 1);
+        let findings = parse("bank", &files, &declared).err().unwrap_or_default();
+        let errors = findings.into_iter().filter(|f| f.severity == Severity::Error);
+        errors.map(|finding| finding.to_string()).collect::<Vec<_>>()
+    };
+    let slot = |kind: &str, action: &str| {
+        let questions = "Ask: Who are you?\nAgain: Sorry, who?";
+        let block = format!("### holder ({kind})\n{questions}\nCheck against: {action}\n");
+        errors("### account_type", &format!("{block}### account_type"))
+    };
+    assert_eq!(slot("name", "crm.surnames"), Vec::<String>::new());
+    for (kind, action, expected) in [
+        (
+            "name",
+            "crm.surname",
+            "no action `crm.surname` gives a list. Fix: did you mean `crm.surn",
+        ),
+        ("name", "crm.balance", "no action `crm.balance` gives a list"),
+        ("name", "", "no action `` gives a list"),
+        ("name", "crm.towns", "`crm.towns` needs `town`, which is not known by then"),
+        ("text", "crm.surnames", "only a name that is no secret"),
+        ("name, secret", "crm.surnames", "only a name that is no secret"),
+    ] {
+        let found = slot(kind, action);
+        assert!(found.iter().any(|error| error.contains(expected)), "{expected}: {found:#?}");
+    }
+    let found = errors("action: crm.balance", "action: crm.surnames");
+    assert!(found.iter().any(|error| error.contains("gives a list of names")), "{found:#?}");
 }

@@ -17,6 +17,7 @@ pub fn declared(config: &Config) -> Declared {
             inputs: action.inputs.clone(),
             outputs: action.output_names().into_iter().map(str::to_owned).collect(),
             changes_state: action.changes_state,
+            gives_list: action.list.is_some(),
         };
         (ActionName::new(action.name.as_str()), signature)
     });

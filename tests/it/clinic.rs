@@ -21,6 +21,9 @@ use sqlx::{Connection, SqliteConnection};
 const SAMIR: (&str, &str) = ("5550126", "May ninth two thousand one");
 /// A patient with an appointment and two prescriptions.
 const NORA: (&str, &str) = ("5550142", "July fourteenth nineteen sixty one");
+/// A patient who was born on the same day as another whose name sounds the same.
+const IRIS: (&str, &str) =
+    ("four zero six five five nine zero", "February twenty ninth nineteen eighty");
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -235,6 +238,8 @@ async fn an_appointment_is_moved_and_the_old_time_is_free_again() {
     talk.say("yes").await;
     assert!(talk.expects().secret, "{}", talk.said());
     talk.say(NORA.1).await;
+    assert_eq!(talk.expects().expected, Expected::Slot(SlotKind::Name), "{}", talk.said());
+    talk.say("Feldman").await;
     talk.say(&day).await;
     talk.say("the afternoon").await;
     let said = talk.say("yes go ahead").await;
@@ -283,9 +288,61 @@ async fn a_wrong_date_of_birth_opens_nothing() {
         }
     }
     talk.say("July fifteenth nineteen sixty one").await;
+    let said = talk.say("Feldman").await;
+    assert_says(&said, &["spell"]);
+    talk.say("F E L D M A N").await;
     assert_eq!(talk.handoff().reason, HandoffReason::RepeatedFailure);
     let birth = |slot: &frontdoor::acd::handoff::HandoffSlot| slot.name == "date_of_birth";
     assert!(!talk.handoff().slots.iter().any(birth), "it is secret");
+}
+
+impl Talk<'_> {
+    /// Asks for something private from a number that the clinic does not know, up to the last name.
+    async fn identify_but_for_the_name(&mut self, (number, born): (&str, &str)) {
+        self.ask("when is my appointment", "next_appointment").await;
+        self.say(number).await;
+        self.say("yes").await;
+        assert!(self.expects().secret, "{}", self.said());
+        self.say(born).await;
+        assert_eq!(self.expects().expected, Expected::Slot(SlotKind::Name), "{}", self.said());
+    }
+}
+
+#[tokio::test]
+async fn of_two_last_names_that_sound_alike_the_caller_says_which() {
+    let clinic = Clinic::open().await;
+    let mut talk = clinic.call("anonymous").await;
+    talk.identify_but_for_the_name(IRIS).await;
+    let said = talk.say("Smith").await;
+    assert_says(&said, &["Smith, S M I T H", "Smyth, S M Y T H"]);
+    let said = talk.say("the second one").await;
+    assert_says(&said, &["don't see an appointment"]);
+
+    let mut talk = clinic.call("anonymous").await;
+    talk.identify_but_for_the_name(IRIS).await;
+    let said = talk.say("Smith, S M Y T H").await;
+    assert_says(&said, &["don't see an appointment"]);
+}
+
+#[tokio::test]
+async fn a_last_name_is_put_right_by_the_records_and_never_given_away() {
+    const NUMBER: &str = "four zero two one one eight seven";
+    let clinic = Clinic::open().await;
+    let mut talk = clinic.call("anonymous").await;
+    talk.identify_but_for_the_name((NUMBER, NORA.1)).await;
+    let said = talk.say("it's Feltman").await;
+    assert_says(&said, &["Feldman, F E L D M A N"]);
+    assert_eq!(talk.expects().expected, Expected::YesNo);
+    let said = talk.say("yes").await;
+    assert_says(&said, &["Doctor Okafor"]);
+
+    let mut talk = clinic.call("anonymous").await;
+    talk.identify_but_for_the_name((NUMBER, NORA.1)).await;
+    let mut heard = talk.say("Fieldstone").await;
+    assert_says(&heard, &["spell"]);
+    heard.push_str(&talk.say("F I E L D S T O N E").await);
+    assert!(!heard.contains("Feldman") && !heard.contains("F E L D"), "{heard}");
+    assert!(!heard.contains("Okafor"), "{heard}");
 }
 
 #[tokio::test]

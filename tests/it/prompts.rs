@@ -44,7 +44,8 @@ fn declared() -> Declared {
     let strings = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let action = |name: &str, inputs: &str, outputs: &str, changes_state| {
         let (inputs, outputs) = (strings(inputs), strings(outputs));
-        (ActionName::new(name), ActionSignature { inputs, outputs, changes_state })
+        let signature = ActionSignature { inputs, outputs, changes_state, gives_list: false };
+        (ActionName::new(name), signature)
     };
     Declared {
         actions: BTreeMap::from([

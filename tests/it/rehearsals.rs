@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use frontdoor::acd::handoff::{Handoff, HandoffReason};
-use frontdoor::base::{CallId, Pii};
+use frontdoor::base::{CallId, LIST_OUTPUT, Pii, join_list};
 use frontdoor::call::{Call, CallFacts, HeardResult, LineSpeaker};
 use frontdoor::config::Config;
 use frontdoor::conversation::{ActionResult, FailureWords};
-use frontdoor::nlu::{IntentName, IntentScore, Understanding};
-use frontdoor::prompts::Generation;
+use frontdoor::nlu::{IntentName, IntentScore, SlotKind, Understanding};
+use frontdoor::prompts::{ActionName, Generation};
 use frontdoor::server::{call_settings, load_profile, rules};
 use frontdoor::sim::{LevelVad, Rehearsed, Step, World, rehearse};
 use proptest::prelude::*;
@@ -121,6 +121,16 @@ fn generation(config: &Config) -> Arc<Generation> {
 
 fn call(script: &[Step], bank: &mut Bank, seed: u64) -> Rehearsed {
     let config = config();
+    call_on(&config, generation(&config), script, bank, seed)
+}
+
+fn call_on(
+    config: &Config,
+    generation: Arc<Generation>,
+    script: &[Step],
+    world: &mut dyn World,
+    seed: u64,
+) -> Rehearsed {
     let facts = CallFacts {
         call: CallId::from_u128(7),
         caller: Pii::new("sip:anonymous@example.com".to_owned()),
@@ -129,9 +139,8 @@ fn call(script: &[Step], bank: &mut Bank, seed: u64) -> Rehearsed {
         answered_unix_ms: 1_775_000_000_000,
     };
     let vad = Box::new(LevelVad);
-    let generation = generation(&config);
-    let call = Call::new(facts, call_settings(&config), generation, rules(&config), vad, seed);
-    rehearse(call, script, BTreeMap::new(), bank)
+    let call = Call::new(facts, call_settings(config), generation, rules(config), vad, seed);
+    rehearse(call, script, BTreeMap::new(), world)
 }
 
 fn say(words: &str) -> Step {
@@ -319,4 +328,54 @@ proptest! {
             prop_assert!(!changes || verified, "{:?}", call.actions);
         }
     }
+}
+
+/// Customers whose names a caller's name is checked against.
+struct Records {
+    answer: bool,
+}
+
+impl World for Records {
+    fn understand(&mut self, words: &str) -> Option<Understanding> {
+        let confidence = if words.contains("charge") { 0.96 } else { 0.1 };
+        let intent = IntentName::new("dispute_charge");
+        Some(Understanding::of(vec![IntentScore { intent, confidence }], -1.0))
+    }
+
+    fn act(&mut self, _: &str, _: &BTreeMap<String, Pii<String>>) -> Option<ActionResult> {
+        let list = Pii::new(join_list(["Feldman", "Smith"]));
+        self.answer.then(|| Ok(BTreeMap::from([(LIST_OUTPUT.to_owned(), list)])))
+    }
+}
+
+/// A caller who is asked for a name first, and these records.
+fn call_with_a_name(script: &[Step], answer: bool) -> Rehearsed {
+    let config = config();
+    let mut generation = (*generation(&config)).clone();
+    let intent = generation.intents.iter_mut().find(|i| i.name.as_str() == "dispute_charge");
+    let spec = &mut intent.expect("the demo profile has it").slots[0];
+    spec.kind = SlotKind::Name;
+    spec.check_against = Some(ActionName::new("crm.surnames"));
+    call_on(&config, Arc::new(generation), script, &mut Records { answer }, 1)
+}
+
+#[test]
+fn a_name_of_the_records_is_in_no_transcript_and_no_handoff() {
+    let script = [say("there is a charge I did not make"), say("Fieldman"), say("agent")];
+    let call = call_with_a_name(&script, true);
+    let said = ours(&call);
+    assert!(said.contains("[name]") && !said.contains("Feldman"), "{said}");
+    assert_eq!(call.handoffs.len(), 1);
+    assert_eq!(call.handoffs[0].reason, HandoffReason::Asked);
+    let handoff = serde_json::to_string(&call.handoffs[0]).expect("it is JSON");
+    assert!(handoff.contains("Fieldman") && !handoff.contains("Feldman"), "{handoff}");
+}
+
+#[test]
+fn records_that_never_answer_stop_nothing() {
+    let script = [say("there is a charge I did not make"), say("Fieldman")];
+    let call = call_with_a_name(&script, false);
+    let slot = &call.handoffs.first().expect("a person takes over").slots[0];
+    assert_eq!(slot.value, "Fieldman");
+    assert!(call.ended.is_some());
 }

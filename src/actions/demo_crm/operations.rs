@@ -6,8 +6,9 @@ use sha2::{Digest, Sha256};
 use sqlx::{Connection, Row, Sqlite, SqliteConnection, Transaction};
 
 use crate::actions::failure::{ActionFailure, ActionOutcome, FailureKind};
+use crate::actions::list::{ENTRIES_MAX, joined};
 use crate::actions::{ActionRequest, ActionsError};
-use crate::base::Pii;
+use crate::base::{LIST_OUTPUT, Pii};
 use crate::config::{ActionConfig, did_you_mean};
 
 use super::money::{decimal, dollars, parse_cents};
@@ -30,12 +31,13 @@ pub(in crate::actions) enum Operation {
     BlockCard,
     Transfer,
     ChangeAddress,
+    Surnames,
 }
 
 type Answer = Vec<(&'static str, String)>;
 
 impl Operation {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Caller,
         Self::VerifyPin,
         Self::Balance,
@@ -43,6 +45,7 @@ impl Operation {
         Self::BlockCard,
         Self::Transfer,
         Self::ChangeAddress,
+        Self::Surnames,
     ];
 
     const fn name(self) -> &'static str {
@@ -54,6 +57,7 @@ impl Operation {
             Self::BlockCard => "block_card",
             Self::Transfer => "transfer",
             Self::ChangeAddress => "change_address",
+            Self::Surnames => "surnames",
         }
     }
 
@@ -70,6 +74,7 @@ impl Operation {
             Self::BlockCard => &["account_number"],
             Self::Transfer => &["account_number", "from_account", "to_account", "amount"],
             Self::ChangeAddress => &["account_number", "new_address"],
+            Self::Surnames => &[],
         }
     }
 
@@ -81,7 +86,15 @@ impl Operation {
             Self::Transactions => &["count", "summary"],
             Self::BlockCard => &["card_last4"],
             Self::Transfer => &["from_balance", "to_balance"],
-            Self::ChangeAddress => &[],
+            Self::ChangeAddress | Self::Surnames => &[],
+        }
+    }
+
+    /// The list that it gives in place of outputs.
+    const fn list(self) -> Option<&'static str> {
+        match self {
+            Self::Surnames => Some("surnames"),
+            _ => None,
         }
     }
 
@@ -113,6 +126,12 @@ impl Operation {
             let hint = did_you_mean(output, gives.iter().copied())
                 .unwrap_or_else(|| format!("It gives {gives:?}"));
             return Err(wrong(format!("there is no output \"{output}\". {hint}")));
+        }
+        if declared.list.as_deref() != operation.list() {
+            return Err(wrong(match operation.list() {
+                Some(list) => format!("it gives a list. Write list = \"{list}\""),
+                None => "it gives no list. Remove the line".to_owned(),
+            }));
         }
         if declared.changes_state != operation.changes_state() {
             let truth = operation.changes_state();
@@ -228,6 +247,7 @@ impl Operation {
             Self::BlockCard => block_card(connection, request).await,
             Self::Transfer => transfer(connection, request).await,
             Self::ChangeAddress => change_address(connection, request).await,
+            Self::Surnames => surnames(connection).await,
         }
     }
 }
@@ -478,4 +498,15 @@ async fn change_address(
         .await
         .map_err(|error| unavailable(&error))?;
     Ok(Vec::new())
+}
+
+async fn surnames(connection: &mut SqliteConnection) -> Result<Answer, ActionFailure> {
+    let names: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT substr(name, length(first_name) + 2) FROM customers LIMIT ?",
+    )
+    .bind(ENTRIES_MAX as i64 + 1)
+    .fetch_all(connection)
+    .await
+    .map_err(|error| unavailable(&error))?;
+    Ok(vec![(LIST_OUTPUT, joined(names)?)])
 }

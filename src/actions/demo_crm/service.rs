@@ -2,7 +2,7 @@
 //! try it on, to stop in the middle of a call, and to copy a configuration from.
 //!
 //! `POST /{operation}` with the inputs as a JSON object of strings; the outputs come back the same
-//! way. It knows no users: it listens for this machine only unless told otherwise.
+//! way, a list as an array of strings. It knows no users: it listens for this machine only unless told otherwise.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 
 use crate::actions::ActionRequest;
 use crate::actions::failure::{ActionFailure, FailureKind};
-use crate::base::Pii;
+use crate::base::{LIST_OUTPUT, Pii, split_list};
 
 use super::{DemoCrm, Operation};
 
@@ -60,8 +60,14 @@ async fn answer(
     };
     match crm.run(operation, &request, LIMIT).await {
         Ok(outputs) => {
-            let outputs: BTreeMap<String, String> =
-                outputs.into_iter().map(|(name, value)| (name, value.into_inner())).collect();
+            let outputs = outputs.into_iter().map(|(name, value)| {
+                let value: serde_json::Value = match name.as_str() {
+                    LIST_OUTPUT => split_list(value.expose()).collect::<Vec<_>>().into(),
+                    _ => value.into_inner().into(),
+                };
+                (name, value)
+            });
+            let outputs: serde_json::Map<String, serde_json::Value> = outputs.collect();
             Json(outputs).into_response()
         }
         Err(failure) => {

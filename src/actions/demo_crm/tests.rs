@@ -105,6 +105,14 @@ async fn questions_are_answered_from_the_seed() {
 }
 
 #[tokio::test]
+async fn surnames_are_listed() {
+    let bank = Bank::open().await;
+    let list = bank.ask("crm.surnames", "", &[]).await.expect("a list");
+    let names: Vec<&str> = list.trim_start_matches("list=").lines().collect();
+    assert!(names.contains(&"Morgan") && names.contains(&"O'Brien"), "{names:?}");
+}
+
+#[tokio::test]
 async fn pins_are_checked() {
     let bank = Bank::open().await;
     for (number, pin, expected) in [

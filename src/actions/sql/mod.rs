@@ -27,6 +27,7 @@ use crate::base::Pii;
 use crate::config::{ActionConfig, SqlActionConfig, SqlEffect, SqlStatement, TODAY};
 
 use super::failure::{ActionFailure, ActionOutcome, FailureKind};
+use super::list::{ENTRIES_MAX, list_output};
 use super::sqlite::{CONSTRAINT, WRONG_STATEMENT, primary_code};
 use super::{ActionRequest, ActionsError};
 
@@ -66,6 +67,8 @@ impl SqlGate {
 pub(super) struct SqlConnector {
     name: String,
     declared: SqlActionConfig,
+    /// Column of the list that it gives in place of outputs.
+    list: Option<String>,
     changes_state: bool,
     gate: SqlGate,
 }
@@ -107,9 +110,16 @@ impl Values<'_> {
 
 impl SqlConnector {
     pub(super) fn new(action: &ActionConfig, declared: &SqlActionConfig, gate: SqlGate) -> Self {
+        let mut declared = declared.clone();
+        if action.list.is_some()
+            && let Some(last) = declared.statements.last_mut()
+        {
+            last.sql = capped(&last.sql);
+        }
         Self {
             name: action.name.clone(),
-            declared: declared.clone(),
+            declared,
+            list: action.list.clone(),
             changes_state: action.changes_state,
             gate,
         }
@@ -158,6 +168,12 @@ impl SqlConnector {
             }
         }
         // Those of the last statement.
+        if let Some(list) = self.list.as_ref().filter(|list| !columns.contains(*list)) {
+            let columns = columns.join(", ");
+            return Some(format!(
+                "list: the last statement has no column \"{list}\". It has {columns}"
+            ));
+        }
         let missing = self.declared.outputs.iter().find(|(_, column)| !columns.contains(*column));
         missing.map(|(output, column)| {
             format!(
@@ -289,6 +305,10 @@ impl SqlConnector {
             query.execute(&mut *connection).await.map_err(|error| self.failed(&error))?;
         }
         let query = values.bound(last)?;
+        if let Some(column) = &self.list {
+            let rows = query.fetch_all(&mut *connection).await;
+            return listed(&rows.map_err(|error| self.failed(&error))?, column);
+        }
         let row = match last.effect {
             SqlEffect::Reads => query.fetch_optional(&mut *connection).await,
             // To the end: only then have all rows been changed and checked.
@@ -343,6 +363,19 @@ impl SqlConnector {
         }
         ActionFailure::new(FailureKind::Timeout, format!("database: commit: {error}"))
     }
+}
+
+/// A query that yields at most one row more than a list may have: enough to tell that it is too
+/// long.
+fn capped(sql: &str) -> String {
+    // The line's end closes a comment at the end of the statement.
+    format!("SELECT * FROM (\n{sql}\n) LIMIT {}", ENTRIES_MAX + 1)
+}
+
+/// One column of all rows. That there are none is an answer too.
+fn listed(rows: &[SqliteRow], column: &str) -> ActionOutcome {
+    let texts: Result<Vec<_>, _> = rows.iter().map(|row| text_of(row, column)).collect();
+    list_output(texts.map_err(|error| unavailable(&error))?.into_iter().flatten())
 }
 
 fn options(database: &Path, busy_timeout: Duration) -> SqliteConnectOptions {

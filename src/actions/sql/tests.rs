@@ -121,6 +121,36 @@ async fn rows_are_read_as_text_whatever_their_type() {
     assert_eq!(hotel.ask("h.room", "", &[("room", "green")]).await, failed("not found"));
 }
 
+const NAMES: &str = r#"
+[actions."h.names"]
+kind = "sql"
+database = "sqlite:h.sqlite"
+inputs = ["beds"]
+statements = ["SELECT name FROM rooms WHERE beds >= CAST(:beds AS INTEGER) -- all"]
+list = "name"
+
+[actions."h.many"]
+kind = "sql"
+database = "sqlite:h.sqlite"
+statements = ["WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 501) SELECT 'Name' || i AS name FROM n"]
+list = "name"
+"#;
+
+#[tokio::test]
+async fn a_list_has_all_rows_or_is_refused() {
+    let hotel = hotel(NAMES).await;
+    // That there are none is an answer too.
+    for (beds, list) in [("1", "list=blue\nred"), ("2", "list=blue"), ("3", "list=")] {
+        assert_eq!(hotel.ask("h.names", "", &[("beds", beds)]).await, done(list), "{beds}");
+    }
+    assert_eq!(hotel.ask("h.many", "", &[]).await, failed("unavailable"));
+
+    let lines = NAMES.replacen("list = \"name\"", "list = \"nmae\"", 1);
+    let config = parse(hotel.folder.path(), &format!("{ROOM}{lines}"));
+    let error = Actions::open(&config).await.expect_err("there is no such column").to_string();
+    assert!(error.contains("no column \"nmae\""), "{error}");
+}
+
 #[tokio::test]
 async fn values_are_bound_and_never_part_of_the_statement() {
     let hotel = hotel(BOOK).await;

@@ -3,7 +3,7 @@
 //! Confidence and rejection are apart: confidence answers "which of ours", and a maximum
 //! probability is a poor sign of "none of ours".
 
-use super::blend::{Blend, Judged, TEMPERATURE_ASSUMED};
+use super::blend::{Blend, Judged};
 use super::calibration::{
     FALSE_REJECTION, calibration_error, fit_temperature, folds, mean_and_spread, quantile,
 };

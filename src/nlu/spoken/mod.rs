@@ -44,7 +44,7 @@ pub use keys::{KeyedYesNo, KeysResult, spoken_keys};
 pub use money::Money;
 pub use mood::{Felt, Mood};
 pub use name_patch::is_about_a_letter;
-pub use nearest::nearest_name;
+pub use nearest::{nearest_name, rank, same_letters, sounds_alike, spells_alike};
 pub use secrets::mask_secrets;
 pub use similar::{edit_distance, sound};
 pub use yes_no::YesNo;
