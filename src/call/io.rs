@@ -8,7 +8,7 @@ use crate::acd::handoff::Handoff;
 use crate::audio::AudioFrame;
 use crate::base::{ActionRunId, CallId, Pii, SpeechId, Termination, UtteranceId};
 use crate::conversation::{ActionResult, Expected};
-use crate::nlu::{IntentName, Understanding};
+use crate::nlu::{IntentName, Readings, Understanding};
 use crate::speech::EndpointerConfig;
 
 use super::TurnTiming;
@@ -52,6 +52,8 @@ pub enum HeardResult {
         text: Pii<String>,
         /// 0 to 1.
         confidence: f32,
+        /// The values that it may have been, if one was listened for.
+        readings: Readings,
     },
     /// The recogniser is down.
     Failed,

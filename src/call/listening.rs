@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::audio::{AudioFrame, SampleRate};
 use crate::base::{Pii, UtteranceId};
 use crate::conversation::{ConversationInput, Expected};
-use crate::nlu::Understanding;
+use crate::nlu::{Readings, Understanding};
 use crate::nlu::spoken::yes_no::parse as parse_yes_no;
 use crate::nlu::spoken::{YesNo, is_backchannel};
 use crate::speech::{EndpointEvent, SpeechSpan, TurnInput, TurnOutput, TurnState};
@@ -28,6 +28,8 @@ pub(super) struct PendingUtterance {
     /// The question we listened for an answer to could not be heard yet when it was begun.
     pub before_question: bool,
     pub text: Option<(Pii<String>, f32)>,
+    /// The values that it may have been.
+    pub readings: Readings,
     /// It was said while a secret was asked for.
     pub secret: bool,
     /// It was said over our own speech.
@@ -89,6 +91,7 @@ impl Call {
             started_ms: self.elapsed_ms(started),
             before_question: self.asked_at.is_none_or(|asked| started < asked),
             text: None,
+            readings: Readings::default(),
             secret: self.expectation.secret || self.utterance_secret,
             overlapped,
             voiced: span.voiced,
@@ -115,7 +118,10 @@ impl Call {
             return;
         };
         match result {
-            HeardResult::Text { text, confidence } => pending.text = Some((text, confidence)),
+            HeardResult::Text { text, confidence, readings } => {
+                pending.text = Some((text, confidence));
+                pending.readings = readings;
+            }
             HeardResult::Failed => {
                 self.pending.clear();
                 self.clock = None;
@@ -178,6 +184,7 @@ impl Call {
             confidence: 0.0,
             understanding: Understanding::of(Vec::new(), 0.0),
             before_question: false,
+            readings: Readings::default(),
         };
         self.converse_about(now, line, input);
     }
@@ -214,7 +221,12 @@ impl Call {
             clock.understood = Some(now);
         }
         let text = self.pending_text();
-        let pending = std::mem::take(&mut self.pending);
+        let mut pending = std::mem::take(&mut self.pending);
+        // Pieces with a pause between them were not heard as one value.
+        let readings = match &mut pending[..] {
+            [only] => std::mem::take(&mut only.readings),
+            _ => Readings::default(),
+        };
         let confidence = pending
             .iter()
             .filter_map(|p| p.text.as_ref().map(|(_, confidence)| *confidence))
@@ -237,7 +249,13 @@ impl Call {
             self.stop_agent(now);
         }
         let text = Pii::new(text);
-        let input = ConversationInput::Heard { text, confidence, understanding, before_question };
+        let input = ConversationInput::Heard {
+            text,
+            confidence,
+            understanding,
+            before_question,
+            readings,
+        };
         self.converse_about(now, line, input);
     }
 

@@ -9,7 +9,7 @@ use crate::audio::{AudioFrame, MediaTime, SampleRate};
 use crate::base::CallId;
 use crate::conversation::VerificationRule;
 use crate::conversation::tests::generation;
-use crate::nlu::{ConfidencePolicy, IntentName, IntentScore, Understanding};
+use crate::nlu::{ConfidencePolicy, IntentName, IntentScore, Readings, Understanding};
 use crate::prompts::{ActionName, VerificationName};
 use crate::sim::LevelVad;
 use crate::speech::EndpointerConfig;
@@ -119,7 +119,7 @@ impl Bench {
     /// The models' answers to an utterance.
     fn understood(&mut self, utterance: UtteranceId, words: &str, intent: &str) {
         let text = Pii::new(words.to_owned());
-        let result = HeardResult::Text { text, confidence: 0.9 };
+        let result = HeardResult::Text { text, confidence: 0.9, readings: Readings::default() };
         self.input(CallInput::Transcribed { utterance, result });
         let intents = vec![IntentScore { intent: IntentName::new(intent), confidence: 0.95 }];
         let understanding = Some(Understanding::of(intents, -1.0));
@@ -167,7 +167,7 @@ fn going_on_before_the_answer_makes_one_turn() {
     let text = Pii::new("when are".to_owned());
     bench.input(CallInput::Transcribed {
         utterance: first,
-        result: HeardResult::Text { text, confidence: 0.9 },
+        result: HeardResult::Text { text, confidence: 0.9, readings: Readings::default() },
     });
     assert!(!bench.outputs.iter().any(|o| matches!(o, CallOutput::Understand { .. })));
     bench.silence(700);
@@ -320,7 +320,7 @@ fn a_line_tells_how_it_was_taken() {
 fn no_words(bench: &mut Bench) {
     let utterance = bench.transcribes().expect("an utterance");
     bench.outputs.clear();
-    let result = HeardResult::Text { text: Pii::default(), confidence: 0.0 };
+    let result = HeardResult::Text { text: Pii::default(), confidence: 0.0, readings: Readings::default() };
     bench.input(CallInput::Transcribed { utterance, result });
 }
 

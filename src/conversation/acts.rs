@@ -7,7 +7,7 @@ use crate::acd::handoff::{
     HandoffAction, HandoffIntent, HandoffReason, HandoffSlot, HandoffVerification,
 };
 use crate::base::{ActionRunId, Pii};
-use crate::nlu::{ConfidencePolicy, SlotKind, Understanding};
+use crate::nlu::{ConfidencePolicy, Readings, SlotKind, Understanding};
 use crate::prompts::{ActionName, QueueName, VerificationName};
 
 /// Something that happened to the conversation.
@@ -28,6 +28,8 @@ pub enum ConversationInput {
         understanding: Understanding,
         /// It was begun before the question we now listen for an answer to could be heard.
         before_question: bool,
+        /// The values that it may have been, if one was listened for.
+        readings: Readings,
     },
     /// Keys were pressed and finished.
     Keyed {

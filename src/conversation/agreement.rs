@@ -75,6 +75,7 @@ impl Conversation {
                 if self.reject(&slot) {
                     return;
                 }
+                self.ear.forget();
                 self.say_pattern(Pattern::Corrected, &[]);
                 self.refuse_proposal(&scope, &slot);
                 self.set_slot(&scope, &spec, value);
@@ -82,6 +83,7 @@ impl Conversation {
             }
             // The same number again with a no: it is misheard every time.
             _ if said_no => {
+                self.ear.refuse(&slot, current);
                 self.refuse_proposal(&scope, &slot);
                 self.clear_slot(&scope, &slot);
                 if !self.reject(&slot) {

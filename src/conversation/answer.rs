@@ -118,6 +118,7 @@ impl Conversation {
                 }
             }
             Stage::Ask { scope, slot, .. } => {
+                let text = self.as_value(&scope, &slot, text);
                 self.on_slot_answer(scope, slot, text, confidence, understanding);
             }
             Stage::ReadBack { scope, slot } => {

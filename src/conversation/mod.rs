@@ -17,6 +17,7 @@
 mod acts;
 mod agreement;
 mod answer;
+mod by_ear;
 mod flow;
 mod keyed;
 mod moods;
@@ -40,6 +41,7 @@ pub use acts::{
     ActionReport, ActionResult, ConversationInput, DialogAct, Expectation, Expected, FailureWords,
     HandoffRequest, Phrase, Rules, Signals, VerificationReport, VerificationRule,
 };
+use by_ear::Ear;
 use outcome::ActionSuccess;
 use speaker::Speaker;
 use task::{Stage, Task, VerificationState};
@@ -75,6 +77,8 @@ pub struct Conversation {
     rejections: BTreeMap<SlotName, u32>,
     /// What the caller said last, whatever came of it.
     last_heard: Pii<String>,
+    /// What the answer may have been.
+    ear: Ear,
     /// The beginning of a number, the rest of which is to come.
     partial: Option<(SlotName, Pii<String>)>,
     /// Every value ever given for a secret slot: hidden wherever it turns up again.
@@ -116,6 +120,7 @@ impl Conversation {
             unsure: 0,
             rejections: BTreeMap::new(),
             last_heard: Pii::default(),
+            ear: Ear::default(),
             partial: None,
             secrets: Vec::new(),
             wants_person: false,
@@ -135,7 +140,14 @@ impl Conversation {
     pub fn handle(&mut self, input: ConversationInput) -> Vec<DialogAct> {
         match input {
             ConversationInput::Started { caller } => self.on_started(caller),
-            ConversationInput::Heard { text, confidence, understanding, before_question } => {
+            ConversationInput::Heard {
+                text,
+                confidence,
+                understanding,
+                before_question,
+                readings,
+            } => {
+                self.ear.hear(readings);
                 self.on_heard(text, confidence, understanding, before_question);
             }
             ConversationInput::Keyed { keys, before_question } => {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 mod names;
 
 use super::*;
-use crate::nlu::{ConfidencePolicy, IntentScore, Part, SlotKind, Understanding};
+use crate::nlu::{ConfidencePolicy, IntentScore, Part, Readings, SlotKind, Understanding};
 use crate::prompts::{
     ActionName, ActionSignature, Declared, ReadBack, SourceFile, VerificationSignature, parse,
 };
@@ -149,6 +149,7 @@ impl Talk {
             confidence: 0.9,
             understanding: Understanding::of(intents, out_of_scope),
             before_question: false,
+            readings: Readings::default(),
         });
     }
 
@@ -490,6 +491,7 @@ fn a_yes_before_the_question_confirms_nothing() {
             confidence: 0.9,
             understanding: Understanding::of(Vec::new(), -1.0),
             before_question: true,
+            readings: Readings::default(),
         });
     };
     early(&mut talk, "yeah okay");
@@ -799,6 +801,7 @@ fn two_requests_in_one_breath_are_done_one_after_the_other() {
         confidence: 0.9,
         understanding,
         before_question: false,
+        readings: Readings::default(),
     });
     let words = talk.last_words().to_lowercase();
     assert!(words.contains("weekdays") && words.contains("account number"), "{words}");

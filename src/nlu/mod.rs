@@ -2,10 +2,12 @@
 
 mod policy;
 mod slot;
+mod reading;
 pub mod spoken;
 mod understanding;
 pub mod wer;
 
 pub use policy::{ConfidencePolicy, Decision};
+pub use reading::{Reading, Readings, choose};
 pub use slot::{Choice, Provenance, SlotKind, SlotName, SlotValue};
 pub use understanding::{IntentName, IntentScore, Part, Understanding};

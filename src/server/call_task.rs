@@ -248,8 +248,8 @@ impl CallTask {
     async fn drain_outputs(&mut self) {
         while let Some(output) = self.call.poll_output() {
             match output {
-                CallOutput::Transcribe { utterance, samples, expected: _ } => {
-                    self.dispatch.transcribe(utterance, samples);
+                CallOutput::Transcribe { utterance, samples, expected } => {
+                    self.dispatch.transcribe(utterance, samples, &expected);
                 }
                 CallOutput::Understand { utterance, text } => {
                     self.dispatch.understand(utterance, text);

@@ -16,10 +16,11 @@ use crate::actions::{ActionRequest, Actions, FailureKind};
 use crate::audio::{SampleRate, resample_whole};
 use crate::base::{ActionRunId, CallId, Pii, SpeechId, UtteranceId};
 use crate::call::{CallInput, HeardResult};
-use crate::conversation::{ActionResult, FailureWords};
-use crate::engine::hearing::{Hearing, HearingError, HearingRequest, Transcript};
+use crate::conversation::{ActionResult, Expected, FailureWords};
+use crate::engine::hearing::{Focus, Hearing, HearingError, HearingRequest, Transcript};
 use crate::engine::understanding::Understander;
 use crate::engine::voice::{Cacheable, SpeakRequest};
+use crate::nlu::SlotKind;
 use crate::store::{Store, put_handoff_or_file};
 
 use super::Engines;
@@ -54,12 +55,13 @@ impl Dispatch {
         Self { services, understander, call, inputs, speeches: HashMap::new() }
     }
 
-    pub fn transcribe(&self, utterance: UtteranceId, samples: Vec<i16>) {
+    pub fn transcribe(&self, utterance: UtteranceId, samples: Vec<i16>, expected: &Expected) {
+        let focus = focus(expected);
         let hearing = self.services.engines.hearing.clone();
         let (inputs, call) = (self.inputs.clone(), self.call);
         let span = tracing::info_span!("stt", utterance = utterance.0);
         let work = async move {
-            let result = match transcribe(&hearing, call, utterance, &samples).await {
+            let result = match transcribe(&hearing, (call, utterance), &samples, focus).await {
                 Ok(transcript) => {
                     tracing::info!(
                         transcribe_ms = transcript.decode_ms,
@@ -69,7 +71,11 @@ impl Dispatch {
                         text = %transcript.text,
                         "transcribed"
                     );
-                    HeardResult::Text { text: transcript.text, confidence: transcript.confidence }
+                    HeardResult::Text {
+                        text: transcript.text,
+                        confidence: transcript.confidence,
+                        readings: transcript.readings,
+                    }
                 }
                 Err(error) => {
                     tracing::error!(%error, "the utterance was not transcribed");
@@ -205,12 +211,25 @@ impl Dispatch {
 /// The decode failed, or the recogniser has stopped.
 pub async fn transcribe(
     hearing: &Hearing,
-    call: CallId,
-    utterance: UtteranceId,
+    (call, utterance): (CallId, UtteranceId),
     samples: &[i16],
+    focus: Option<Focus>,
 ) -> Result<Transcript, HearingError> {
     let samples_16k = resample_whole(samples, SampleRate::HZ_8000, SampleRate::HZ_16000);
-    hearing.transcribe(HearingRequest { call, utterance, samples_16k, hints: None }).await
+    let request = HearingRequest { call, utterance, samples_16k, hints: None, focus };
+    hearing.transcribe(request).await
+}
+
+/// What is listened for where this is expected.
+pub fn focus(expected: &Expected) -> Option<Focus> {
+    /// Longer numbers are not read out in one breath.
+    const DIGITS_MAX: usize = 20;
+    let Expected::Slot(kind) = expected else { return None };
+    match kind {
+        SlotKind::Name => Some(Focus::Letters),
+        SlotKind::Date => Some(Focus::Date),
+        kind => kind.digit_counts().map(|(_, max)| Focus::Digits { max: max.min(DIGITS_MAX) }),
+    }
 }
 
 /// A failure as prompt files name it. A request we built wrongly was not sent: nothing was done.

@@ -15,7 +15,7 @@ use crate::conversation::{
     HandoffRequest, Phrase, Step,
 };
 use crate::engine::understanding::{Understander, UnderstandingError};
-use crate::nlu::{SlotKind, SlotName, SlotValue, Understanding};
+use crate::nlu::{Readings, SlotKind, SlotName, SlotValue, Understanding};
 use crate::prompts::{ActionName, Generation};
 
 use super::customers::{CustomerSystem, Customers, HandoffStorage};
@@ -161,7 +161,14 @@ impl TextCall {
         turn.understanding = Some(understanding.clone());
         let confidence = 1.0;
         let before_question = false;
-        let input = ConversationInput::Heard { text, confidence, understanding, before_question };
+        let readings = Readings::default();
+        let input = ConversationInput::Heard {
+            text,
+            confidence,
+            understanding,
+            before_question,
+            readings,
+        };
         self.converse(input, &mut turn).await;
         Ok(turn)
     }

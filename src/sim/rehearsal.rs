@@ -8,7 +8,7 @@ use crate::audio::{AudioFrame, MediaTime, SampleRate};
 use crate::base::{Pii, SpeechId, Termination, TerminationResult};
 use crate::call::{Call, CallInput, CallOutput, HeardResult, TranscriptLine, TurnTiming};
 use crate::conversation::ActionResult;
-use crate::nlu::Understanding;
+use crate::nlu::{Readings, Understanding};
 
 use super::caller::{Caller, Doing, Step};
 use super::pace::{ACT, CALL_MAX, FIRST_SOUND, FRAME, STORE, TRANSCRIBE, UNDERSTAND, our_speech};
@@ -30,7 +30,7 @@ pub trait World {
 
     /// What is heard of what was said.
     fn hear(&mut self, said: &str) -> HeardResult {
-        HeardResult::Text { text: Pii::new(said.to_owned()), confidence: 0.9 }
+        HeardResult::Text { text: Pii::new(said.to_owned()), confidence: 0.9, readings: Readings::default() }
     }
 
     /// Whether this sentence can be spoken.

@@ -12,7 +12,7 @@ use frontdoor::config::Config;
 use frontdoor::conversation::{
     Conversation, ConversationInput, DialogAct, Expectation, Expected, FailureWords, HandoffRequest,
 };
-use frontdoor::nlu::{IntentName, IntentScore, SlotKind, Understanding};
+use frontdoor::nlu::{IntentName, IntentScore, Readings, SlotKind, Understanding};
 use frontdoor::server::{load_profile, rules};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
@@ -134,6 +134,7 @@ impl Talk<'_> {
             confidence: 0.9,
             understanding,
             before_question: false,
+            readings: Readings::default(),
         })
         .await;
         self.said()

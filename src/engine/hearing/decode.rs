@@ -1,14 +1,19 @@
 //! One utterance through whisper: settings, the second try after a loop, cleaning, confidence.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperState};
 
 use super::clean::{is_silence_sentence, without_labels};
 use super::level::{Loudness, SAMPLES_PER_S, loudness, pieces};
+use super::focus::Focus;
+use super::letters::LetterModel;
 use super::loops::find_loop;
+use super::search::{Search, Vocabulary, combine};
 use super::{HearingError, Transcript};
 use crate::base::Pii;
+use crate::nlu::{Reading, Readings};
 
 /// Fewest frames (20 ms each) of audio context; below it whisper repeats itself even on one word.
 const AUDIO_CONTEXT_MIN: usize = 512;
@@ -45,14 +50,39 @@ struct Heard {
     words: Vec<Word>,
     /// Mean of the logarithms of the tokens' probabilities.
     log_probability: f32,
+    /// How many tokens it is.
+    tokens: usize,
+}
+
+/// What is listened for besides the plain words.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Listening<'a> {
+    /// Words likely to come.
+    pub hints: Option<&'a str>,
+    /// The kind of value.
+    pub focus: Option<Focus>,
+}
+
+/// What all workers know of a model.
+pub(super) struct Knowledge {
+    vocabulary: Vocabulary,
+    letters: LetterModel,
+}
+
+impl Knowledge {
+    pub fn of(context: &WhisperContext) -> Self {
+        Self { vocabulary: Vocabulary::of(context), letters: LetterModel::of_names() }
+    }
 }
 
 /// Decodes for one worker thread.
-pub struct Decoder {
+pub(super) struct Decoder {
     state: WhisperState,
     params: FullParams<'static, 'static>,
     model_frames: usize,
     first_special_token: i32,
+    threads: usize,
+    knowledge: Arc<Knowledge>,
 }
 
 impl Decoder {
@@ -61,6 +91,7 @@ impl Decoder {
         context: &WhisperContext,
         language: &'static str,
         threads: usize,
+        knowledge: Arc<Knowledge>,
     ) -> Result<Self, HearingError> {
         let state = context.create_state().map_err(|e| HearingError::Decode(e.to_string()))?;
         let mut params = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
@@ -82,6 +113,8 @@ impl Decoder {
             params,
             model_frames: usize::try_from(context.n_audio_ctx()).unwrap_or(1500),
             first_special_token: context.token_eot(),
+            threads,
+            knowledge,
         })
     }
 
@@ -89,7 +122,7 @@ impl Decoder {
     pub fn transcribe(
         &mut self,
         samples: &[i16],
-        hints: Option<&str>,
+        listening: Listening<'_>,
     ) -> Result<Transcript, HearingError> {
         let started = Instant::now();
         let mut text = String::new();
@@ -97,9 +130,12 @@ impl Decoder {
         let mut confidence_samples = 0.0;
         let mut heard_samples = 0;
         let mut fallback = false;
+        let mut readings = Readings::default();
         for range in pieces(samples) {
-            let piece = self.transcribe_piece(&samples[range.clone()], hints)?;
+            let piece = self.transcribe_piece(&samples[range.clone()], listening)?;
             fallback |= piece.fallback;
+            // A value takes no half minute: of a longer utterance the last piece may hold it.
+            readings = piece.readings;
             if piece.text.is_empty() {
                 continue;
             }
@@ -122,14 +158,16 @@ impl Decoder {
             queued_ms: 0,
             cpu: Duration::ZERO,
             fallback,
+            readings,
         })
     }
 
     fn transcribe_piece(
         &mut self,
         samples: &[i16],
-        hints: Option<&str>,
+        listening: Listening<'_>,
     ) -> Result<Piece, HearingError> {
+        let hints = listening.hints;
         let loudness = loudness(samples);
         if loudness == Loudness::Silent {
             return Ok(Piece::default());
@@ -153,7 +191,29 @@ impl Decoder {
         } else {
             first
         };
-        Ok(settle(heard, audio_s, loudness, fallback))
+        let plain_log_probability = heard.log_probability * heard.tokens as f32;
+        let mut piece = settle(heard, audio_s, loudness, fallback);
+        if let Some(focus) = listening.focus {
+            piece.readings = Readings { plain_log_probability, values: self.look_again(focus)? };
+        }
+        Ok(piece)
+    }
+
+    /// What the audio that was decoded last can be if it is a value of this kind.
+    fn look_again(&mut self, focus: Focus) -> Result<Vec<Reading>, HearingError> {
+        let knowledge = Arc::clone(&self.knowledge);
+        let (vocabulary, letters) = (&knowledge.vocabulary, &knowledge.letters);
+        let mut search = Search::new(&mut self.state, vocabulary, letters, self.threads);
+        let mut found = Vec::new();
+        for &grammar in focus.grammars() {
+            found.push(search.writings(focus, grammar)?);
+        }
+        let grammar = focus.grammars()[0];
+        let readings = combine(&found).into_iter().map(|writing| Reading {
+            text: Pii::new(grammar.written(&writing.value)),
+            log_probability: writing.log_probability,
+        });
+        Ok(readings.collect())
     }
 
     fn run(
@@ -206,6 +266,7 @@ impl Decoder {
                 .filter(|(word, _)| !word.is_empty())
                 .collect(),
             log_probability: if tokens == 0 { 0.0 } else { log_sum / tokens as f32 },
+            tokens,
         }
     }
 }
@@ -217,11 +278,12 @@ struct Piece {
     words: Vec<Word>,
     confidence: f32,
     fallback: bool,
+    readings: Readings,
 }
 
 /// Cuts a loop that the second decode has as well, and turns probabilities into a confidence.
 fn settle(heard: Heard, audio_s: f32, loudness: Loudness, fallback: bool) -> Piece {
-    let Heard { mut text, mut words, log_probability } = heard;
+    let Heard { mut text, mut words, log_probability, .. } = heard;
     if text.is_empty() {
         return Piece { fallback, ..Piece::default() };
     }
@@ -238,7 +300,7 @@ fn settle(heard: Heard, audio_s: f32, loudness: Loudness, fallback: bool) -> Pie
             confidence = confidence.min(MADE_UP_CONFIDENCE);
         }
     }
-    Piece { text, words, confidence, fallback }
+    Piece { text, words, confidence, fallback, readings: Readings::default() }
 }
 
 #[cfg(test)]
@@ -257,6 +319,7 @@ mod tests {
             text: text.to_owned(),
             words: text.split_whitespace().map(|word| (word.to_owned(), 0.9)).collect(),
             log_probability: 0.9_f32.ln(),
+            tokens: text.split_whitespace().count(),
         }
     }
 

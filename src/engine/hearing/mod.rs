@@ -8,13 +8,17 @@
 
 mod clean;
 mod decode;
+mod focus;
+mod letters;
 mod level;
 mod loops;
 mod model_file;
 mod pool;
+mod search;
 #[cfg(test)]
 mod with_model;
 
+pub use focus::Focus;
 pub use loops::{Loop, LoopKind, find_loop};
 pub use model_file::{ModelHeader, check_model_file};
 pub use pool::Hearing;
@@ -26,6 +30,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::base::{CallId, Pii, UtteranceId};
+use crate::nlu::Readings;
 
 /// How the recogniser runs.
 #[derive(Debug, Clone)]
@@ -54,6 +59,9 @@ pub struct HearingRequest {
     /// Words likely to come. They cost a decode at full audio context (about four times the
     /// CPU on a short utterance), because they make whisper repeat itself at a reduced one.
     pub hints: Option<String>,
+    /// The kind of value that is expected: the utterance is looked at again for it, which costs
+    /// some 100 ms more. The plain words come all the same.
+    pub focus: Option<Focus>,
 }
 
 impl fmt::Debug for HearingRequest {
@@ -86,6 +94,8 @@ pub struct Transcript {
     pub cpu: Duration,
     /// Whether it was decoded again at full context.
     pub fallback: bool,
+    /// What it may have been, if a kind of value was expected.
+    pub readings: Readings,
 }
 
 /// The answer to a request, with the ids by which a late one is recognised.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use whisper_rs::{WhisperContext, WhisperContextParameters};
 
-use super::decode::Decoder;
+use super::decode::{Decoder, Knowledge, Listening};
 use super::level::SAMPLES_PER_S;
 use super::{
     HearingConfig, HearingError, HearingReply, HearingRequest, HearingStats, NotSubmitted,
@@ -68,15 +68,17 @@ impl Hearing {
         let (jobs, receiver) = mpsc::channel(config.queue_len_max.max(1));
         let receiver: Jobs = Arc::new(Mutex::new(receiver));
         let counters = SharedCounters::default();
+        let knowledge = Arc::new(Knowledge::of(&context));
         let (ready, warm) = std::sync::mpsc::channel();
         for index in 0..workers {
-            let mut decoder = Decoder::new(&context, language, config.threads_per_decode.max(1))?;
+            let threads = config.threads_per_decode.max(1);
+            let mut decoder = Decoder::new(&context, language, threads, Arc::clone(&knowledge))?;
             let (jobs, counters, ready) = (receiver.clone(), counters.clone(), ready.clone());
             std::thread::Builder::new()
                 .name(format!("hearing-{index}"))
                 .spawn(move || {
                     // The receiver is there until every worker has reported.
-                    let _ = ready.send(decoder.transcribe(&warm_up_audio(), None).map(drop));
+                    let _ = ready.send(decoder.transcribe(&warm_up_audio(), Listening::default()).map(drop));
                     drop(ready);
                     work(&mut decoder, &jobs, &counters);
                 })
@@ -162,7 +164,8 @@ fn work(decoder: &mut Decoder, jobs: &Jobs, counters: &SharedCounters) {
         }
         let queued_ms = submitted.elapsed().as_millis() as u64;
         let cpu_before = thread_cpu();
-        let result = decoder.transcribe(&request.samples_16k, request.hints.as_deref());
+        let listening = Listening { hints: request.hints.as_deref(), focus: request.focus };
+        let result = decoder.transcribe(&request.samples_16k, listening);
         let cpu = thread_cpu().saturating_sub(cpu_before);
         let result = result.map(|heard| Transcript { queued_ms, cpu, ..heard });
         count(&mut lock(counters), &result, cpu);
@@ -212,6 +215,7 @@ mod tests {
             utterance: UtteranceId(3),
             samples_16k: vec![0; samples],
             hints: None,
+            focus: None,
         }
     }
 

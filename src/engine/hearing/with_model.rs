@@ -35,6 +35,7 @@ fn request(utterance: u32, samples_16k: Vec<i16>) -> HearingRequest {
         utterance: UtteranceId(utterance),
         samples_16k,
         hints: None,
+        focus: None,
     }
 }
 

@@ -24,13 +24,14 @@ use crate::audio::Random;
 use crate::base::{CallId, Pii, SpeechId, UtteranceId};
 use crate::call::{Call, CallFacts, CallInput, CallOutput, HeardResult, LineSpeaker};
 use crate::config::Config;
-use crate::conversation::{Conversation, FailureWords, Step};
+use crate::conversation::{Conversation, Expected, FailureWords, Step};
+use crate::engine::hearing::Transcript;
 use crate::engine::models::ModelStore;
 use crate::engine::understanding::Understander;
 use crate::nlu::{SlotName, SlotValue};
 use crate::rtp::FRAME_LEN;
 use crate::server::{
-    CustomerSystem, Customers, Ears, HandoffStorage, TextCallParts, call_settings, derived_dir,
+    CustomerSystem, Customers, Ears, HandoffStorage, TextCallParts, call_settings, derived_dir, focus,
     rules, transcribe, understand,
 };
 use crate::sim::pace;
@@ -335,8 +336,8 @@ impl SpokenCall {
 
     async fn carry_out(&mut self, output: CallOutput) -> anyhow::Result<()> {
         match output {
-            CallOutput::Transcribe { utterance, samples, .. } => {
-                self.transcribe(utterance, &samples).await?;
+            CallOutput::Transcribe { utterance, samples, expected } => {
+                self.transcribe(utterance, &samples, &expected).await?;
             }
             CallOutput::Understand { utterance, text } => {
                 let understanding = understand(&self.understander, text).await?;
@@ -377,11 +378,18 @@ impl SpokenCall {
         Ok(())
     }
 
-    async fn transcribe(&mut self, utterance: UtteranceId, samples: &[i16]) -> anyhow::Result<()> {
-        let transcript = transcribe(&self.ears.hearing, self.id, utterance, samples).await?;
-        let (text, confidence) = (transcript.text, transcript.confidence);
+    async fn transcribe(
+        &mut self,
+        utterance: UtteranceId,
+        samples: &[i16],
+        expected: &Expected,
+    ) -> anyhow::Result<()> {
+        let focus = focus(expected);
+        let transcript =
+            transcribe(&self.ears.hearing, (self.id, utterance), samples, focus).await?;
+        let Transcript { text, confidence, readings, .. } = transcript;
         self.turn.heard.push(Heard { text: text.expose().trim().to_owned(), confidence });
-        let result = HeardResult::Text { text, confidence };
+        let result = HeardResult::Text { text, confidence, readings };
         self.later(pace::TRANSCRIBE, CallInput::Transcribed { utterance, result });
         Ok(())
     }

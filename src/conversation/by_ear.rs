@@ -1,0 +1,81 @@
+//! Which of the values that an answer may have been it is taken for.
+//!
+//! A value that the caller has refused is not taken for the very next answer; and what the last
+//! answer may have been counts for the next, as people say the same number twice.
+
+use crate::base::Pii;
+use crate::nlu::spoken::{Expectation as Asked, FillContext};
+use crate::nlu::{Readings, SlotKind, SlotName, choose};
+
+use super::Conversation;
+use super::task::Scope;
+
+/// What was heard lately, as far as it may have been values.
+#[derive(Debug, Default)]
+pub(super) struct Ear {
+    /// Of the utterance in hand.
+    now: Readings,
+    /// Of the last answer, with the slot that it was for.
+    before: Option<(SlotName, Readings)>,
+    /// What was refused last.
+    refused: Option<(SlotName, Pii<String>)>,
+}
+
+impl Ear {
+    /// Takes what the next utterance may have been.
+    pub(super) fn hear(&mut self, readings: Readings) {
+        self.now = readings;
+    }
+
+    /// The value that was read back is wrong.
+    pub(super) fn refuse(&mut self, slot: &SlotName, value: Option<Pii<String>>) {
+        self.refused = value.map(|value| (slot.clone(), value));
+    }
+
+    /// Nothing that was heard before matters any more.
+    pub(super) fn forget(&mut self) {
+        (self.before, self.refused) = (None, None);
+    }
+}
+
+impl Conversation {
+    /// An answer as it is taken for a slot: the words, or the likeliest value that they may have
+    /// been.
+    pub(super) fn as_value(
+        &mut self,
+        scope: &Scope,
+        slot: &SlotName,
+        text: Pii<String>,
+    ) -> Pii<String> {
+        let now = std::mem::take(&mut self.ear.now);
+        let Some(spec) = self.slot_spec(scope, slot).filter(|_| !now.values.is_empty()) else {
+            return text;
+        };
+        let refused = self.ear.refused.take().filter(|(of, _)| of == slot).map(|(_, value)| value);
+        // Only what was refused is said a second time; another answer is another value.
+        let again = self.ear.before.take().filter(|(of, _)| of == slot && refused.is_some());
+        let readings = match &again {
+            Some((_, before)) => now.with(before),
+            None => now,
+        };
+        let context = FillContext { expectation: Asked::Asked, today: self.rules.today };
+        let kind = self.rest_of(slot, &spec.kind);
+        let refused: Vec<Pii<String>> = refused.into_iter().collect();
+        let chosen = choose(&kind, text.expose(), &readings, &refused, &context);
+        let words = chosen.map_or(text, |reading| reading.text.clone());
+        self.ear.before = Some((slot.clone(), readings));
+        words
+    }
+
+    /// The kind of value that is still to come, if the beginning of a number was said.
+    fn rest_of(&self, slot: &SlotName, kind: &SlotKind) -> SlotKind {
+        match (&self.partial, kind.digit_counts()) {
+            (Some((of, begun)), Some((min, max))) if of == slot => {
+                let have = begun.expose().len();
+                let min = min.saturating_sub(have).max(1);
+                SlotKind::Digits { min, max: max.saturating_sub(have).max(min) }
+            }
+            _ => kind.clone(),
+        }
+    }
+}
