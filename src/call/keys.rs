@@ -10,15 +10,6 @@ use super::{Call, LineSpeaker, Timer, TranscriptLine};
 
 impl Call {
     pub(super) fn on_digit(&mut self, now: Instant, digit: char) {
-        let Some(keys_max) = self.expectation.keys_max else {
-            // Where no keys are asked for only 0 means something; others do not silence us.
-            if digit == '0' {
-                self.interrupt_with_key(now);
-                self.keys = digit.to_string();
-                self.deliver_keys(now);
-            }
-            return;
-        };
         // The end of keys that were complete without it.
         if digit == '#' && self.keys.is_empty() {
             return;
@@ -26,7 +17,13 @@ impl Call {
         if self.keys.is_empty() {
             self.keys_before_question = self.asked_at.is_none();
         }
-        self.interrupt_with_key(now);
+        let is_asked = self.expectation.keys_max.is_some();
+        // Where no keys are asked for, who wants a person is not kept waiting for us.
+        if is_asked || (digit == '0' && self.keys.is_empty()) {
+            self.interrupt_with_key(now);
+        } else {
+            self.timers.cancel(Timer::NoInput);
+        }
         match digit {
             '#' => return self.deliver_keys(now),
             // For money it is the decimal point.
@@ -35,11 +32,16 @@ impl Call {
             }
             digit => self.keys.push(digit),
         }
-        if self.keys.len() >= keys_max {
-            self.deliver_keys(now);
-        } else {
-            self.timers.set(Timer::InterDigit, now + self.settings.inter_digit);
+        let is_complete = self.keys.len() >= self.expectation.keys_limit();
+        // Nobody keys a number while nothing at all is asked.
+        let is_call_for_person = !is_asked && self.running.is_some() && self.keys == "0";
+        if is_complete || is_call_for_person {
+            return self.deliver_keys(now);
         }
+        // A 0 is a person unless more follows, and callers key a number faster than that.
+        let is_hasty = !is_asked && self.keys == "0";
+        let pause = self.settings.inter_digit / if is_hasty { 2 } else { 1 };
+        self.timers.set(Timer::InterDigit, now + pause);
     }
 
     fn interrupt_with_key(&mut self, now: Instant) {
@@ -53,8 +55,13 @@ impl Call {
         if keys.is_empty() {
             return self.arm_no_input(now);
         }
+        let is_unasked = self.expectation.keys_max.is_none();
+        if is_unasked && self.running.is_none() {
+            self.interrupt_with_key(now);
+        }
         let known = self.conversation.secrets().iter().any(|secret| *secret.expose() == keys);
-        let secret = self.expectation.secret || known;
+        // What is keyed unasked may be a PIN.
+        let secret = self.expectation.secret || known || (is_unasked && keys != "0");
         let line = self.outputs.len();
         let shown = if secret { "•".repeat(keys.len()) } else { keys.clone() };
         self.push_line(TranscriptLine {

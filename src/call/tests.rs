@@ -252,6 +252,32 @@ fn a_star_clears_what_was_keyed() {
 }
 
 #[test]
+fn a_zero_is_a_person_only_by_itself_where_no_keys_are_asked_for() {
+    let handed_off =
+        |bench: &Bench| bench.outputs.iter().any(|o| matches!(o, CallOutput::StoreHandoff(_)));
+    let mut bench = Bench::answered();
+    for digit in "4021".chars() {
+        bench.input(CallInput::Digit(digit));
+        bench.silence(200);
+    }
+    bench.silence(3_500);
+    assert!(!handed_off(&bench), "{:?}", bench.outputs);
+    assert!(!bench.speeches().is_empty(), "it says that it did not follow");
+    let keyed = bench.outputs.iter().find_map(|output| match output {
+        CallOutput::Line(line) if line.speaker == LineSpeaker::Caller => Some(line.text.expose()),
+        _ => None,
+    });
+    assert_eq!(keyed.map(String::as_str), Some("[keys ••••]"), "it may be a PIN");
+
+    let mut bench = Bench::answered();
+    bench.input(CallInput::Digit('0'));
+    bench.silence(1_000);
+    assert!(!handed_off(&bench), "more may follow");
+    bench.silence(1_000);
+    assert!(handed_off(&bench), "{:?}", bench.outputs);
+}
+
+#[test]
 fn a_sentence_that_fails_once_is_asked_for_again() {
     let mut bench = Bench::answered();
     bench.speech(1_000);

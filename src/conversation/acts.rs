@@ -138,7 +138,8 @@ pub struct Expectation {
     pub patient: bool,
     /// Nothing of it is recorded or logged.
     pub secret: bool,
-    /// Keys end after this many; `None` if keys other than `0` mean nothing here.
+    /// Keys end after this many; `None` if none are asked for, and only a `0` by itself means
+    /// something.
     pub keys_max: Option<usize>,
     /// Silence is tolerated this many times longer than usual.
     pub silence_factor: u32,
@@ -169,6 +170,9 @@ impl Expected {
     }
 }
 
+/// Keys that nobody asked for end after this many: no number that callers have is longer.
+const UNASKED_KEYS_MAX: usize = 20;
+
 impl Expectation {
     /// Expects this, with usual patience.
     pub fn of(expected: Expected) -> Self {
@@ -178,6 +182,12 @@ impl Expectation {
     /// Expects up to `keys_max` keys.
     pub fn keys(keys_max: usize) -> Self {
         Self { keys_max: Some(keys_max), ..Self::of(Expected::Keys) }
+    }
+
+    /// After how many keys they are looked at. Where none are asked for they are collected all the
+    /// same: the 0 in a number asks for nobody.
+    pub fn keys_limit(&self) -> usize {
+        self.keys_max.unwrap_or(UNASKED_KEYS_MAX)
     }
 }
 

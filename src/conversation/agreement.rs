@@ -4,7 +4,7 @@ use crate::base::Pii;
 use crate::nlu::spoken::name::is_spelled;
 use crate::nlu::spoken::yes_no::parse as parse_yes_no;
 use crate::nlu::spoken::{YesNo, is_about_a_letter};
-use crate::nlu::{SlotKind, SlotName};
+use crate::nlu::{SlotKind, SlotName, SlotValue, Understanding};
 use crate::prompts::{Pattern, SlotSpec};
 
 use super::Conversation;
@@ -31,31 +31,15 @@ pub(super) fn is_unreserved(text: &str) -> bool {
 impl Conversation {
     pub(super) fn on_read_back(
         &mut self,
-        scope: Scope,
-        slot: SlotName,
+        (scope, slot): (Scope, SlotName),
         text: &str,
         confidence: f32,
+        understanding: &Understanding,
     ) {
         let Some(spec) = self.slot_spec(&scope, &slot) else { return self.advance() };
         let answer = parse_yes_no(text);
         let said_no = matches!(answer, YesNo::No | YesNo::NoWith(_));
-        // "It ends in four seven" is no number of its own.
-        let patched = match &answer {
-            YesNo::Yes | YesNo::No => None,
-            _ => self.patched(&scope, &spec, text, confidence),
-        };
-        let value = patched.or_else(|| match &answer {
-            YesNo::Yes | YesNo::No => None,
-            // "S as in Sam" is no name of its own.
-            _ if spec.kind == SlotKind::Name && is_about_a_letter(text) => None,
-            YesNo::NoWith(rest) => self.best_answer(&spec, rest.expose(), confidence),
-            // Free text takes anything for a value, and names nearly so: only a no makes it a
-            // correction, or a spelling.
-            _ if spec.kind == SlotKind::Text => None,
-            _ if spec.kind == SlotKind::Name && !is_spelled(text) => None,
-            YesNo::YesBut(rest) => self.best_answer(&spec, rest.expose(), confidence),
-            YesNo::Unclear => self.best_answer(&spec, text, confidence),
-        });
+        let value = self.value_instead(&scope, &spec, &answer, text, confidence);
         let current = self.value_to_read_back(&scope, &slot);
         let same = value.as_ref().is_some_and(|value| Some(&value.value) == current.as_ref());
         let agreed = match (&answer, &value) {
@@ -90,11 +74,38 @@ impl Conversation {
                     self.ask_name_again(scope, &spec);
                 }
             }
-            _ => self.on_no_match(),
+            _ => self.on_no_answer(text, understanding),
         }
     }
 
-    pub(super) fn on_confirm(&mut self, text: &str) {
+    /// The value that an answer to a read-back gives in place of the one that was read back.
+    fn value_instead(
+        &self,
+        scope: &Scope,
+        spec: &SlotSpec,
+        answer: &YesNo,
+        text: &str,
+        confidence: f32,
+    ) -> Option<SlotValue> {
+        if matches!(answer, YesNo::Yes | YesNo::No) {
+            return None;
+        }
+        // "It ends in four seven" is no number of its own.
+        self.patched(scope, spec, text, confidence).or_else(|| match answer {
+            YesNo::Yes | YesNo::No => None,
+            // "S as in Sam" is no name of its own.
+            _ if spec.kind == SlotKind::Name && is_about_a_letter(text) => None,
+            YesNo::NoWith(rest) => self.best_answer(spec, rest.expose(), confidence),
+            // Free text takes anything for a value, and names nearly so: only a no makes it a
+            // correction, or a spelling.
+            _ if spec.kind == SlotKind::Text => None,
+            _ if spec.kind == SlotKind::Name && !is_spelled(text) => None,
+            YesNo::YesBut(rest) => self.best_answer(spec, rest.expose(), confidence),
+            YesNo::Unclear => self.best_answer(spec, text, confidence),
+        })
+    }
+
+    pub(super) fn on_confirm(&mut self, text: &str, understanding: &Understanding) {
         let answer = parse_yes_no(text);
         let correction = match &answer {
             YesNo::Yes | YesNo::No => None,
@@ -112,13 +123,17 @@ impl Conversation {
         match answer {
             YesNo::Yes => self.confirmed(),
             YesNo::YesBut(_) if is_unreserved(text) => self.confirmed(),
+            // "No, I want to make a complaint" changes nothing of the task.
+            YesNo::NoWith(_) if self.person_asked_for(understanding).is_some() => {
+                self.on_no_answer(text, understanding);
+            }
             YesNo::NoWith(_) if self.has_slots() => self.ask_what_to_change(),
             YesNo::No | YesNo::NoWith(_) => {
                 self.tasks.pop();
                 self.say_pattern(Pattern::Cancelled, &[]);
                 self.after_task(false);
             }
-            YesNo::YesBut(_) | YesNo::Unclear => self.on_no_match(),
+            YesNo::YesBut(_) | YesNo::Unclear => self.on_no_answer(text, understanding),
         }
     }
 
@@ -181,7 +196,7 @@ impl Conversation {
         spec: &SlotSpec,
         text: &str,
         said_no: bool,
-    ) -> Option<(SlotName, crate::nlu::SlotValue)> {
+    ) -> Option<(SlotName, SlotValue)> {
         let points = text
             .split(|c: char| !c.is_alphanumeric())
             .any(|word| POINTING.iter().any(|pointing| word.eq_ignore_ascii_case(pointing)));

@@ -32,17 +32,7 @@ impl Conversation {
                 self.out_of_place += 1;
                 return;
             }
-            // Nothing can be answered before the result is in, but who wants a person gets one.
-            Stage::Acting { .. } => {
-                let felt = parse_mood(text.expose());
-                let words = felt.map_or(text, |felt| {
-                    self.note_mood(felt.mood);
-                    felt.rest
-                });
-                let command = self.command_in(words.expose());
-                self.wants_person |= command == Some(GlobalCommand::Agent);
-                return;
-            }
+            Stage::Acting { .. } => return self.on_heard_while_acting(text, &understanding),
             _ => {}
         }
         self.silences = 0;
@@ -52,6 +42,9 @@ impl Conversation {
             return self.on_no_match();
         }
         self.last_heard = text.clone();
+        if let Some(score) = self.emergency_in(text.expose(), &understanding) {
+            return self.on_emergency(score, text);
+        }
         // An "okay" to the sentence before is no answer to a question that was not heard yet.
         if before_question && self.is_premature_yes(&text) {
             return self.ask_again();
@@ -69,6 +62,23 @@ impl Conversation {
             return self.on_command(command);
         }
         self.on_answer(text, confidence, &understanding);
+    }
+
+    /// Nothing can be answered before the result is in, but who needs or wants a person gets one.
+    fn on_heard_while_acting(&mut self, text: Pii<String>, understanding: &Understanding) {
+        if let Some(score) = self.emergency_in(text.expose(), understanding) {
+            self.emergency = Some((score, text));
+            return;
+        }
+        let words = match parse_mood(text.expose()) {
+            Some(felt) => {
+                self.note_mood(felt.mood);
+                felt.rest
+            }
+            None => text,
+        };
+        let command = self.command_in(words.expose());
+        self.wants_person |= command == Some(GlobalCommand::Agent);
     }
 
     /// "Yeah, that's it" agrees where yes or no is asked, and says goodbye elsewhere.
@@ -122,13 +132,13 @@ impl Conversation {
                 self.on_slot_answer(scope, slot, text, confidence, understanding);
             }
             Stage::ReadBack { scope, slot } => {
-                self.on_read_back(scope, slot, text.expose(), confidence);
+                self.on_read_back((scope, slot), text.expose(), confidence, understanding);
             }
             Stage::WhichName { scope, slot, first, second } => {
                 let names = [first, second];
                 self.on_which_name((scope, slot), names, text, confidence, understanding);
             }
-            Stage::Confirm => self.on_confirm(text.expose()),
+            Stage::Confirm => self.on_confirm(text.expose(), understanding),
             Stage::QuestionAnswered => self.on_question_answered(text, understanding),
             Stage::OfferPerson { reason, before: Some(before), .. } => {
                 self.on_offer_in_between(reason, *before, text, confidence, understanding);
@@ -286,7 +296,9 @@ impl Conversation {
         let top = understanding.top()?;
         let same = self.tasks.last().is_some_and(|task| task.intent == top.intent);
         let sure = top.confidence >= self.rules.policy.accept && !understanding.is_out_of_scope();
-        (sure && !same && text.split_whitespace().count() >= WORDS_MIN).then_some(0)
+        // Few words are enough for a person: "the manager", "my bill".
+        let is_long = text.split_whitespace().count() >= WORDS_MIN;
+        (sure && !same && (is_long || self.brings_person(&top.intent))).then_some(0)
     }
 
     pub(super) fn on_request_as(
@@ -307,7 +319,12 @@ impl Conversation {
         text: Pii<String>,
         understanding: &Understanding,
     ) {
-        let other_request = self.digression(understanding, text.expose());
+        let is_other = |index: &usize| {
+            let asked = understanding.intents.get(*index);
+            // Who asks for a person takes those who are offered.
+            asked.is_some_and(|score| !self.brings_person(&score.intent))
+        };
+        let other_request = self.digression(understanding, text.expose()).filter(is_other);
         match parse_yes_no(text.expose()) {
             YesNo::YesBut(_) if other_request.is_some() => {
                 self.tasks.clear();
@@ -320,7 +337,7 @@ impl Conversation {
                 self.listen_open(true);
             }
             // "Call me back", "put me through": an answer to the offer, and no other request.
-            YesNo::Unclear => match self.digression(understanding, text.expose()) {
+            YesNo::Unclear => match other_request {
                 Some(index) => {
                     self.tasks.clear();
                     self.on_request_as(index, text, understanding);

@@ -1,5 +1,5 @@
-//! What keys mean: 0 is a person, 1 and 2 are yes and no, and where a value is asked for, keys
-//! are the value.
+//! What keys mean: 0 by itself is a person, 1 and 2 are yes and no, and where a value is asked for
+//! that can be keyed, keys are the value. Elsewhere they are not understood.
 
 use crate::acd::handoff::HandoffReason;
 use crate::base::Pii;

@@ -6,6 +6,7 @@
 //!   │ ▲ unsure                     verification's slots first,                │
 //!   │ └─ ConfirmIntent / Clarify   then the task's own                        ▼ failed
 //!   └─ "agent", too many tries, out of scope twice ──▶ HandingOff ◀── OfferPerson
+//!      an emergency, wherever it is told of ───────────────┘
 //! ```
 //!
 //! The claim gate: words that say something was done are rendered only from an `ActionSuccess`,
@@ -17,6 +18,7 @@
 mod acts;
 mod agreement;
 mod answer;
+mod at_once;
 mod by_ear;
 mod flow;
 mod keyed;
@@ -49,7 +51,7 @@ pub use view::{Step, volunteered_slots};
 
 use crate::acd::handoff::HandoffReason;
 use crate::base::{ActionRunId, Pii};
-use crate::nlu::{IntentName, Part, SlotName, SlotValue};
+use crate::nlu::{IntentName, IntentScore, Part, SlotName, SlotValue};
 use crate::prompts::{Generation, Pattern, PersonRule, QueueName, VerificationName};
 
 /// The conversation of one call. One owner, no clock: silence arrives as an input.
@@ -85,6 +87,8 @@ pub struct Conversation {
     secrets: Vec<Pii<String>>,
     /// Asked for a person while an action ran.
     wants_person: bool,
+    /// Told of an emergency while an action ran, in these words.
+    emergency: Option<(IntentScore, Pii<String>)>,
     /// Recognition failed while an action ran.
     hearing_failed: bool,
     /// The voice failed while an action ran.
@@ -124,6 +128,7 @@ impl Conversation {
             partial: None,
             secrets: Vec::new(),
             wants_person: false,
+            emergency: None,
             hearing_failed: false,
             voice_failed: false,
             silences: 0,
@@ -247,6 +252,9 @@ impl Conversation {
     /// Goes where something that happened during an action leads, now that its result is known.
     /// Says whether there was such a thing.
     fn divert(&mut self) -> bool {
+        if self.take_up_emergency() {
+            return true;
+        }
         if std::mem::take(&mut self.voice_failed) {
             self.request_person(HandoffReason::Outage, None);
         } else if std::mem::take(&mut self.wants_person) {

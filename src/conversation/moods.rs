@@ -103,7 +103,9 @@ impl Conversation {
                 fills || self.digression(understanding, rest).is_some()
             }
             Stage::ReadBack { .. } | Stage::Confirm => {
-                parse_yes_no(rest) != YesNo::Unclear || has_digits()
+                parse_yes_no(rest) != YesNo::Unclear
+                    || has_digits()
+                    || self.person_asked_for(understanding).is_some()
             }
             Stage::ConfirmIntent { .. }
             | Stage::QuestionAnswered

@@ -82,6 +82,9 @@ impl Conversation {
     fn on_not_verified(&mut self, name: &VerificationName, failure: &FailureWords) {
         if matches!(failure, FailureWords::Unavailable | FailureWords::Timeout) {
             self.forget_secrets(name);
+            if self.divert() {
+                return;
+            }
             self.say_pattern(Pattern::TaskFailed, &[]);
             return self.offer_or_call_person(HandoffReason::Outage);
         }
@@ -91,6 +94,9 @@ impl Conversation {
         state.tries += 1;
         if state.tries >= attempts_max {
             state.outcome = VerificationOutcome::Failed;
+            if self.take_up_emergency() {
+                return;
+            }
             self.say_pattern(Pattern::VerifyFailed, &[]);
             return self.request_person(HandoffReason::RepeatedFailure, None);
         }

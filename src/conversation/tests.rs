@@ -1,5 +1,6 @@
 //! Whole conversations on text, in microseconds.
 
+mod at_once;
 mod identity;
 mod manners;
 mod scope;
@@ -259,33 +260,6 @@ fn the_pin_is_secret_and_in_no_handoff() {
     let handoff = talk.handoff();
     assert!(handoff.slots.iter().all(|slot| slot.value != "4321"), "{handoff:?}");
     assert_eq!(handoff.reason, HandoffReason::Outage);
-}
-
-#[test]
-fn an_emergency_goes_to_its_own_queue_and_nobody_else_does() {
-    // Any intent may lead to a person at once. This one comes first in the order of the files.
-    let mut changed = (*generation()).clone();
-    let urgent = changed.intents.iter_mut().find(|intent| intent.name.as_str() == "branch_hours");
-    let urgent = urgent.expect("the demo profile has it");
-    urgent.person = PersonRule::AtOnce;
-    urgent.handoff = Some(QueueName::new("cards"));
-    let changed = Arc::new(changed);
-
-    let mut talk = Talk::new(&[]);
-    talk.conversation.generation = Arc::clone(&changed);
-    talk.ask("when are you open", "branch_hours");
-    assert!(talk.last_words().contains("weekdays"), "its words come first: {}", talk.last_words());
-    assert_eq!(talk.handoff().queue.as_str(), "cards");
-    assert_eq!(talk.handoff().priority, 2);
-    assert_eq!(talk.handoff().reason, HandoffReason::Policy);
-
-    for words in ["operator", "I want to talk to somebody"] {
-        let mut talk = Talk::new(&[]);
-        talk.conversation.generation = Arc::clone(&changed);
-        talk.ask(words, "talk_to_person");
-        assert_eq!(talk.handoff().queue.as_str(), "front_desk", "{words}");
-        assert_eq!(talk.handoff().reason, HandoffReason::Asked, "{words}");
-    }
 }
 
 #[test]

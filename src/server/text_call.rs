@@ -214,16 +214,13 @@ impl TextCall {
 
     /// Collects keys until they make an answer, as on the telephone.
     fn press(&self, pressed: &mut String, key: char) -> Option<String> {
-        let Some(keys_max) = self.expectation.keys_max else {
-            return (key == '0').then(|| key.to_string());
-        };
         match key {
             '#' => return (!pressed.is_empty()).then(|| std::mem::take(pressed)),
             // For money it is the decimal point.
             '*' if self.expectation.expected != Expected::Slot(SlotKind::Money) => pressed.clear(),
             key => pressed.push(key),
         }
-        let complete = !pressed.is_empty() && pressed.len() >= keys_max;
+        let complete = !pressed.is_empty() && pressed.len() >= self.expectation.keys_limit();
         complete.then(|| std::mem::take(pressed))
     }
 

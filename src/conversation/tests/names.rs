@@ -241,3 +241,18 @@ fn names_misheard_every_time_go_to_a_person() {
     }
     assert_eq!(talk.handoff().reason, HandoffReason::RepeatedFailure);
 }
+
+#[test]
+fn keys_are_no_name_and_only_a_zero_by_itself_is_a_person() {
+    let mut talk = Talk::checking_names(ReadBack::No);
+    talk.key("4021187");
+    assert_eq!(talk.expects().expected, Expected::Slot(SlotKind::Name), "{}", talk.last_words());
+    talk.key("0");
+    assert_eq!(talk.handoff().reason, HandoffReason::Asked);
+
+    let mut talk = Talk::checking_names(ReadBack::No);
+    for _ in 0..3 {
+        talk.key("4021187");
+    }
+    assert_eq!(talk.handoff().reason, HandoffReason::RepeatedFailure);
+}

@@ -136,6 +136,25 @@ fn next_such_day(
 
 /// A month's name at `at`, also abbreviated or spelled out ("F E B").
 fn month(tokens: &[Token<'_>], at: usize) -> Option<(u8, usize)> {
+    let first = tokens.get(at)?;
+    if let Some(month) = month_of_name(first.word.trim_end_matches("'s")) {
+        return Some((month, at + 1));
+    }
+    let letters = tokens.get(at..at + 3)?;
+    let spelled: String = letters.iter().map(|token| token.word.as_str()).collect();
+    let is_spelled = letters.iter().all(|token| token.word.chars().count() == 1);
+    month_of_name(&spelled).filter(|_| is_spelled).map(|month| (month, at + 3))
+}
+
+/// Whether a word, however it is written, is such as dates are said with.
+pub fn is_date_word(word: &str) -> bool {
+    let word = word.to_lowercase();
+    let is_ordinal = super::number::is_ordinal(&word);
+    month_of_name(&word).is_some() || is_ordinal || super::number::is_number_word(&word)
+}
+
+/// The number of a month, from its name, also abbreviated.
+fn month_of_name(name: &str) -> Option<u8> {
     const MONTHS: &[&str] = &[
         "january",
         "february",
@@ -150,21 +169,9 @@ fn month(tokens: &[Token<'_>], at: usize) -> Option<(u8, usize)> {
         "november",
         "december",
     ];
-    let of_name = |name: &str| {
-        let is_short = name.len() == 3 || name == "sept";
-        let place = MONTHS
-            .iter()
-            .position(|month| *month == name || (is_short && month.starts_with(name)))?;
-        u8::try_from(place + 1).ok()
-    };
-    let first = tokens.get(at)?;
-    if let Some(month) = of_name(first.word.trim_end_matches("'s")) {
-        return Some((month, at + 1));
-    }
-    let letters = tokens.get(at..at + 3)?;
-    let spelled: String = letters.iter().map(|token| token.word.as_str()).collect();
-    let is_spelled = letters.iter().all(|token| token.word.chars().count() == 1);
-    of_name(&spelled).filter(|_| is_spelled).map(|month| (month, at + 3))
+    let is_short = name.len() == 3 || name == "sept";
+    let of_name = |month: &&str| *month == name || (is_short && month.starts_with(name));
+    u8::try_from(MONTHS.iter().position(|month| of_name(&month))? + 1).ok()
 }
 
 /// "March third", "March the 3rd, 2026", "March 3".

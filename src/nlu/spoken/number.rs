@@ -56,6 +56,12 @@ pub(super) fn part(word: &str) -> Option<Part> {
     Some(part)
 }
 
+/// Whether a word, however it is written, is such as numbers are said with.
+pub fn is_number_word(word: &str) -> bool {
+    let word = word.to_lowercase();
+    part(&word).is_some() || matches!(word.as_str(), "oh" | "o" | "double" | "triple" | "treble")
+}
+
 fn part_at(tokens: &[Token<'_>], at: usize) -> Option<Part> {
     tokens.get(at).and_then(|token| part(&token.word))
 }
