@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use crate::audio::{AudioFrame, SampleRate};
 use crate::base::{Pii, UtteranceId};
 use crate::conversation::{ConversationInput, Expected};
-use crate::nlu::{Readings, Understanding};
 use crate::nlu::spoken::yes_no::parse as parse_yes_no;
 use crate::nlu::spoken::{YesNo, is_backchannel};
+use crate::nlu::{Readings, Understanding};
 use crate::speech::{EndpointEvent, SpeechSpan, TurnInput, TurnOutput, TurnState};
 
 use super::timing::TurnClock;
@@ -249,13 +249,8 @@ impl Call {
             self.stop_agent(now);
         }
         let text = Pii::new(text);
-        let input = ConversationInput::Heard {
-            text,
-            confidence,
-            understanding,
-            before_question,
-            readings,
-        };
+        let input =
+            ConversationInput::Heard { text, confidence, understanding, before_question, readings };
         self.converse_about(now, line, input);
     }
 

@@ -346,7 +346,8 @@ fn a_line_tells_how_it_was_taken() {
 fn no_words(bench: &mut Bench) {
     let utterance = bench.transcribes().expect("an utterance");
     bench.outputs.clear();
-    let result = HeardResult::Text { text: Pii::default(), confidence: 0.0, readings: Readings::default() };
+    let result =
+        HeardResult::Text { text: Pii::default(), confidence: 0.0, readings: Readings::default() };
     bench.input(CallInput::Transcribed { utterance, result });
 }
 

@@ -27,6 +27,12 @@ impl Ear {
         self.now = readings;
     }
 
+    /// What the last answer for this slot may have been; nothing if another was asked for since.
+    pub(super) fn readings_of(&self, slot: &SlotName) -> &Readings {
+        static NONE: Readings = Readings { plain_log_probability: 0.0, values: Vec::new() };
+        self.before.as_ref().filter(|(of, _)| of == slot).map_or(&NONE, |(_, readings)| readings)
+    }
+
     /// The value that was read back is wrong.
     pub(super) fn refuse(&mut self, slot: &SlotName, value: Option<Pii<String>>) {
         self.refused = value.map(|value| (slot.clone(), value));

@@ -22,7 +22,7 @@ use crate::nlu::spoken::yes_no::parse as parse_yes_no;
 use crate::nlu::spoken::{
     ChoiceResult, YesNo, choice, rank, same_letters, sounds_alike, spells_alike,
 };
-use crate::nlu::{Choice, Provenance, SlotName, SlotValue, Understanding};
+use crate::nlu::{Choice, Provenance, Readings, SlotName, SlotValue, Understanding};
 use crate::prompts::{Pattern, ReadBack, Risk, SlotSpec};
 
 use super::flow::spoken_value;
@@ -33,6 +33,9 @@ use super::{ActionResult, Conversation, Expectation, Expected};
 const NEAR: f32 = 0.6;
 /// Of two names whose likeness differs by less than this, either may have been said.
 const CLOSE: f32 = 0.1;
+/// A reading less likely than the likeliest by more is not what was said, as far as an identity
+/// check goes. Logarithms.
+const ALMOST: f32 = 4.0;
 /// What a name that is in the records is worth.
 const ON_FILE: f32 = 0.95;
 /// What is left of a name's worth that is not in the records.
@@ -134,7 +137,8 @@ impl Conversation {
             self.name_check(scope, &spec.name).map_or(&[][..], |check| check.refused.as_slice());
         let is_refused = |name: &str| refused.iter().any(|refused| refused.expose() == name);
         let candidates: Vec<&str> = split_list(list).filter(|name| !is_refused(name)).collect();
-        pick(heard.value.expose(), self.manner(spec, heard), scope, &candidates)
+        let readings = self.ear.readings_of(&spec.name);
+        pick(heard.value.expose(), readings, self.manner(spec, heard), scope, &candidates)
     }
 
     /// Whether this name was spelled. Only the last words can tell: a name from words before them
@@ -370,15 +374,34 @@ impl Conversation {
 }
 
 /// Which of the records' names was meant by the one that was heard.
-fn pick(heard: &str, manner: Manner, scope: &Scope, candidates: &[&str]) -> Pick {
+fn pick(
+    heard: &str,
+    readings: &Readings,
+    manner: Manner,
+    scope: &Scope,
+    candidates: &[&str],
+) -> Pick {
+    let mut by_ear: Vec<(&str, f32)> = readings
+        .values
+        .iter()
+        .map(|reading| (reading.text.expose().as_str(), reading.log_probability))
+        .collect();
+    // What was taken, where the readings are of something else that was said since.
+    if !by_ear.iter().any(|(text, _)| same_letters(text, heard)) {
+        by_ear = vec![(heard, 0.0)];
+    }
+    let likeliest = by_ear.iter().map(|(_, log)| *log).fold(f32::NEG_INFINITY, f32::max);
+    let is_likely = |name: &str| {
+        by_ear.iter().any(|(text, log)| likeliest - log < ALMOST && same_letters(text, name))
+    };
     let is_same_by_ear = |name: &str| {
         sounds_alike(heard, name) || (manner == Manner::Spelled && spells_alike(heard, name))
     };
     let is_near = |name: &str, likeness: f32| match scope {
         Scope::Task => likeness >= NEAR,
-        Scope::Verification(_) => likeness >= 1.0 || is_same_by_ear(name),
+        Scope::Verification(_) => is_likely(name) || is_same_by_ear(name),
     };
-    let ranked = rank(&[(heard, 0.0)], candidates);
+    let ranked = rank(&by_ear, candidates);
     let near: Vec<(&str, f32)> = ranked
         .into_iter()
         .map(|(index, likeness)| (candidates[index], likeness))
@@ -386,7 +409,7 @@ fn pick(heard: &str, manner: Manner, scope: &Scope, candidates: &[&str]) -> Pick
         .collect();
     let Some((best, likeness)) = near.first().copied() else { return Pick::Nobody };
     let kept = |name: &str| Pii::new(name.to_owned());
-    let is_as_heard = likeness >= 1.0;
+    let is_as_heard = same_letters(heard, best);
     // What was spelled tells it from others that sound like it.
     if is_as_heard && manner == Manner::Spelled {
         return Pick::AsHeard(kept(best));
@@ -461,7 +484,7 @@ mod tests {
     use crate::prompts::VerificationName;
 
     fn picked(heard: &str, manner: Manner, scope: &Scope, candidates: &[&str]) -> String {
-        match pick(heard, manner, scope, candidates) {
+        match pick(heard, &Readings::default(), manner, scope, candidates) {
             Pick::AsHeard(name) => format!("= {}", name.expose()),
             Pick::Near(name) => format!("~ {}", name.expose()),
             Pick::Either(first, second) => format!("{} or {}", first.expose(), second.expose()),

@@ -1,8 +1,8 @@
 //! What a caller can mean: intents, slots, spoken forms, confidence policy. No model code; pure.
 
 mod policy;
-mod slot;
 mod reading;
+mod slot;
 pub mod spoken;
 mod understanding;
 pub mod wer;

@@ -47,8 +47,18 @@ impl Readings {
 }
 
 /// A value less likely than the plain words by more was not said: the caller said something else.
-/// Logarithms; per word or digit of the value.
-const BELOW_PLAIN_MAX: f32 = 2.0;
+/// Logarithms; per letter of a name, and per digit or word of other values.
+const NAME_BELOW_PLAIN_MAX: f32 = 2.2;
+const BELOW_PLAIN_MAX: f32 = 1.2;
+/// Fewer letters than this are no name when the plain words are none.
+const LETTERS_MIN: usize = 4;
+/// A value that each digit or word makes less likely by more than this on average is a guess, and
+/// no better than plain words that make a value too.
+const GUESSED: f32 = 2.2;
+/// So many of the same in a row are the recogniser's stammer, unless the plain words have digits.
+const STAMMER: usize = 5;
+/// Values of a form that is rarer than this are only taken where there is no other.
+const USUAL: f32 = 0.7;
 /// A whole value less likely than a part of one by more is made up: the rest is still to come.
 const BELOW_PART_MAX: f32 = 6.0;
 
@@ -62,18 +72,45 @@ pub fn choose<'a>(
     rejected: &[Pii<String>],
     context: &FillContext,
 ) -> Option<&'a Reading> {
-    let valid = |reading: &&Reading| {
-        let filled = fill(kind, reading.text.expose(), context);
-        matches!(&filled[..], [only] if !rejected.contains(&only.value))
+    let confidence = |text: &str| match &fill(kind, text, context)[..] {
+        [only] if !rejected.contains(&only.value) => Some(only.confidence),
+        _ => None,
     };
+    // Dates come in too many forms for a grammar: words that make one are left alone.
+    if *kind == SlotKind::Date && confidence(plain).is_some() {
+        return None;
+    }
     let best = readings.values.first()?;
-    let chosen = readings.values.iter().find(valid)?;
-    let units = chosen.text.expose().split_whitespace().count().max(1) as f32;
-    let is_other = !is_of_kind(kind, plain)
-        && readings.plain_log_probability - chosen.log_probability > BELOW_PLAIN_MAX * units;
-    let is_part = count(best) < count(chosen)
-        && best.log_probability - chosen.log_probability > BELOW_PART_MAX;
-    (!is_other && !is_part).then_some(chosen)
+    let names_none = |text: &str| *kind == SlotKind::Name && stammers(text);
+    let usual = |reading: &&Reading| {
+        let text = reading.text.expose();
+        confidence(text) >= Some(USUAL) && !names_none(text)
+    };
+    let valid = |reading: &&Reading| {
+        let text = reading.text.expose();
+        confidence(text).is_some() && !names_none(text)
+    };
+    let values = || readings.values.iter();
+    let chosen = values().find(usual).or_else(|| values().find(valid))?;
+    let units = count(chosen);
+    let is_guessed =
+        confidence(plain).is_some() && chosen.log_probability < -GUESSED * units as f32;
+    let is_other = !is_of_kind(kind, plain) && {
+        let (most, enough) = match kind {
+            SlotKind::Name => (NAME_BELOW_PLAIN_MAX, units >= LETTERS_MIN),
+            _ => (BELOW_PLAIN_MAX, true),
+        };
+        let below = readings.plain_log_probability - chosen.log_probability;
+        !enough || below > most * units as f32 || stammers(chosen.text.expose())
+    };
+    let is_part =
+        count(best) < units && best.log_probability - chosen.log_probability > BELOW_PART_MAX;
+    (!is_other && !is_part && !is_guessed).then_some(chosen)
+}
+
+fn stammers(text: &str) -> bool {
+    let units: Vec<&str> = text.split_whitespace().collect();
+    units.windows(STAMMER).any(|run| run.iter().all(|unit| *unit == run[0]))
 }
 
 fn count(reading: &Reading) -> usize {
@@ -95,4 +132,64 @@ fn is_of_kind(kind: &SlotKind, plain: &str) -> bool {
         });
     }
     words > 0 && fitting * 2 >= words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nlu::spoken::Expectation;
+
+    const CONTEXT: FillContext =
+        FillContext { expectation: Expectation::Asked, today: (2026, 3, 11) };
+
+    fn readings(plain: f32, values: &[(&str, f32)]) -> Readings {
+        let reading = |(text, log_probability): &(&str, f32)| Reading {
+            text: Pii::new((*text).to_owned()),
+            log_probability: *log_probability,
+        };
+        Readings { plain_log_probability: plain, values: values.iter().map(reading).collect() }
+    }
+
+    const ACCOUNT: SlotKind = SlotKind::Digits { min: 8, max: 8 };
+
+    #[test]
+    fn the_likeliest_valid_value_is_taken_unless_something_else_was_said() {
+        let zip = ("1 5 2 1 3", -4.0);
+        let account = ("1 2 3 4 5 6 7 8", -9.0);
+        type Case<'a> = (&'a SlotKind, &'a str, f32, &'a [(&'a str, f32)], Option<&'a str>);
+        let table: &[Case<'_>] = &[
+            (&SlotKind::Zip, "1,5, 213", -3.0, &[("1 5", -3.0), zip], Some(zip.0)),
+            (&SlotKind::Zip, "Any other one", -3.0, &[("1 5", -3.0), zip], Some(zip.0)),
+            // No value was listened for, or none is valid.
+            (&SlotKind::Zip, "15213", -3.0, &[], None),
+            (&SlotKind::Zip, "1 5", -3.0, &[("1 5", -3.0)], None),
+            // "I don't have it" is far likelier than any number.
+            (&ACCOUNT, "I don't have it", -2.0, &[account], Some(account.0)),
+            (&ACCOUNT, "I don't have it", -1.0, &[("1 2 3 4 5 6 7 8", -30.0)], None),
+            (&ACCOUNT, "nope", -9.0, &[("0 0 0 0 0 0 0 0", -9.0)], None),
+            // The first half of a number, and what a second half might be.
+            (&ACCOUNT, "1234", -1.0, &[("1 2 3 4", -1.0), ("1 2 3 4 4 4 4 4", -20.0)], None),
+            // A guess does not take the place of words that make sense.
+            (&ACCOUNT, "77676902", -9.0, &[("7 7 6 9 0 2 2 2", -19.0)], None),
+            (&SlotKind::Name, "PHAY ER", -4.0, &[("T H A Y E R", -6.0)], Some("T H A Y E R")),
+            (&SlotKind::Name, "Smith", -0.5, &[("S M", -4.0)], None),
+            (&SlotKind::Date, "May 7, 1944", -1.0, &[("may seventh", -1.0)], None),
+        ];
+        for (kind, plain, log, values, chosen) in table {
+            let readings = readings(*log, values);
+            let found = choose(kind, plain, &readings, &[], &CONTEXT);
+            assert_eq!(found.map(|reading| reading.text.expose().as_str()), *chosen, "{plain}");
+        }
+    }
+
+    #[test]
+    fn what_was_refused_is_not_taken_again_and_both_times_count() {
+        let first = readings(-1.0, &[("1 5 2 1 7", -3.0), ("1 5 2 1 3", -4.0)]);
+        let again =
+            readings(-1.0, &[("1 5 2 4 3", -3.5), ("1 5 2 1 3", -4.0), ("1 5 2 1 7", -5.0)]);
+        let refused = [Pii::new("15217".to_owned())];
+        let both = again.with(&first);
+        let chosen = choose(&SlotKind::Zip, "15217", &both, &refused, &CONTEXT);
+        assert_eq!(chosen.map(|reading| reading.text.expose().as_str()), Some("1 5 2 1 3"));
+    }
 }

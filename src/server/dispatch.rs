@@ -228,7 +228,9 @@ pub fn focus(expected: &Expected) -> Option<Focus> {
     match kind {
         SlotKind::Name => Some(Focus::Letters),
         SlotKind::Date => Some(Focus::Date),
-        kind => kind.digit_counts().map(|(_, max)| Focus::Digits { max: max.min(DIGITS_MAX) }),
+        kind => kind
+            .digit_counts()
+            .map(|(min, max)| Focus::Digits { min: min.min(DIGITS_MAX), max: max.min(DIGITS_MAX) }),
     }
 }
 

@@ -162,13 +162,8 @@ impl TextCall {
         let confidence = 1.0;
         let before_question = false;
         let readings = Readings::default();
-        let input = ConversationInput::Heard {
-            text,
-            confidence,
-            understanding,
-            before_question,
-            readings,
-        };
+        let input =
+            ConversationInput::Heard { text, confidence, understanding, before_question, readings };
         self.converse(input, &mut turn).await;
         Ok(turn)
     }

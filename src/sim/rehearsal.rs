@@ -30,7 +30,11 @@ pub trait World {
 
     /// What is heard of what was said.
     fn hear(&mut self, said: &str) -> HeardResult {
-        HeardResult::Text { text: Pii::new(said.to_owned()), confidence: 0.9, readings: Readings::default() }
+        HeardResult::Text {
+            text: Pii::new(said.to_owned()),
+            confidence: 0.9,
+            readings: Readings::default(),
+        }
     }
 
     /// Whether this sentence can be spoken.

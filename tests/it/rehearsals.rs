@@ -11,7 +11,7 @@ use frontdoor::base::{CallId, LIST_OUTPUT, Pii, join_list};
 use frontdoor::call::{Call, CallFacts, HeardResult, LineSpeaker};
 use frontdoor::config::Config;
 use frontdoor::conversation::{ActionResult, FailureWords};
-use frontdoor::nlu::{IntentName, IntentScore, SlotKind, Understanding};
+use frontdoor::nlu::{IntentName, IntentScore, Readings, SlotKind, Understanding};
 use frontdoor::prompts::{ActionName, Generation};
 use frontdoor::server::{call_settings, load_profile, rules};
 use frontdoor::sim::{LevelVad, Rehearsed, Step, World, rehearse};
@@ -66,7 +66,11 @@ impl World for Bank {
     fn hear(&mut self, said: &str) -> HeardResult {
         match self.fault {
             Fault::Hearing => HeardResult::Failed,
-            _ => HeardResult::Text { text: Pii::new(said.to_owned()), confidence: 0.9 },
+            _ => HeardResult::Text {
+                text: Pii::new(said.to_owned()),
+                confidence: 0.9,
+                readings: Readings::default(),
+            },
         }
     }
 

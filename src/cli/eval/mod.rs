@@ -4,6 +4,8 @@ mod calls;
 mod channel;
 mod cpu;
 mod database;
+mod entities;
+mod manifest;
 mod nlu;
 mod running;
 mod scenario;
@@ -13,6 +15,7 @@ mod talk;
 mod tally;
 
 pub use calls::CallsArgs;
+pub use entities::EntitiesArgs;
 pub use nlu::NluArgs;
 pub use stt::SttArgs;
 
@@ -36,6 +39,9 @@ enum What {
     Stt(SttArgs),
     /// Accuracy, calibration and out-of-scope detection of understanding, on labelled sentences
     Nlu(NluArgs),
+    /// Values said on the telephone (numbers, dates, spelled names): how many are got exactly, and
+    /// what each way of listening adds
+    Entities(EntitiesArgs),
     /// Whole calls, written as tests in a profile's folder `calls`, on text or spoken by synthetic
     /// callers (--audio): task success, containment, and what the calls changed that they should
     /// not have
@@ -46,6 +52,7 @@ enum What {
 pub async fn run(args: EvalArgs) -> anyhow::Result<()> {
     match args.what {
         What::Stt(args) => stt::run(args).await,
+        What::Entities(args) => entities::run(args).await,
         What::Calls(args) => calls::run(args).await,
         What::Nlu(args) => tokio::task::spawn_blocking(move || nlu::run(&args)).await?,
     }

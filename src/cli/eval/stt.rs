@@ -9,22 +9,16 @@ use clap::Args;
 use serde::Serialize;
 
 use super::channel::{Channel, Line, read, white_noise};
+use super::manifest::{Row, parse_manifest, read_row};
 use super::{percentile, progress_bar, write_json};
-use crate::audio::SampleRate;
 use crate::base::{CallId, UtteranceId};
 use crate::engine::hearing::{Hearing, HearingConfig, HearingRequest, Transcript};
 use crate::engine::models::{ModelStore, resolve_whisper};
 use crate::nlu::wer::{WordErrors, normalise, word_errors};
 
-/// Kinds without the words that were said: nothing to compare with.
-const NOT_TRANSCRIBED: [&str; 4] = ["noise", "call_agent", "call_mixed", "order_slots"];
-
 /// Kinds whose transcript is the value that was meant ("1855749866"), not the words
 /// ("one eight double five..."): reported, but not counted in the total.
 const VALUES: [&str; 3] = ["address", "phone_digits", "spelled_name"];
-
-/// How far a recording's length may be from what the manifest says.
-const LENGTH_TOLERANCE_S: f64 = 0.2;
 
 /// Arguments of `frontdoor eval stt`.
 #[derive(Debug, Args)]
@@ -53,67 +47,6 @@ pub struct SttArgs {
     /// Also write the result, with every transcript, as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-}
-
-/// A line of the manifest.
-#[derive(Debug, Clone, PartialEq)]
-struct Row {
-    path: String,
-    transcript: String,
-    kind: String,
-    /// How long the recording should be, if the manifest says so.
-    seconds: Option<f64>,
-}
-
-impl Row {
-    fn has_words(&self) -> bool {
-        !NOT_TRANSCRIBED.contains(&self.kind.as_str())
-            && !self.transcript.trim().is_empty()
-            && !self.transcript.starts_with("DRAFT")
-    }
-}
-
-fn parse_manifest(text: &str, name: &Path) -> anyhow::Result<Vec<Row>> {
-    let mut lines = text.trim_start_matches('\u{feff}').lines();
-    let header: Vec<&str> = lines.next().unwrap_or_default().split('\t').map(str::trim).collect();
-    let column = |wanted: &str| {
-        header
-            .iter()
-            .position(|title| *title == wanted)
-            .with_context(|| format!("{}:1: the header has no column '{wanted}'", name.display()))
-    };
-    let (path, transcript, kind) = (column("path")?, column("transcript")?, column("kind")?);
-    let seconds = header.iter().position(|title| *title == "seconds");
-    let mut rows = Vec::new();
-    for (index, line) in lines.enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let fields: Vec<&str> = line.split('\t').collect();
-        let field = |column: usize| {
-            fields.get(column).map(|field| field.trim().to_owned()).with_context(|| {
-                format!("{}:{}: has no column {}", name.display(), index + 2, column + 1)
-            })
-        };
-        rows.push(Row {
-            path: field(path)?,
-            transcript: field(transcript)?,
-            kind: field(kind)?,
-            seconds: seconds.and_then(|column| fields.get(column)?.trim().parse().ok()),
-        });
-    }
-    Ok(rows)
-}
-
-/// Reads a row's recording, and makes sure that it is the one the row speaks of: two recordings of
-/// one name, unpacked over each other, would count as errors of the recogniser.
-fn read_row(folder: &Path, row: &Row) -> anyhow::Result<(SampleRate, Vec<i16>)> {
-    let path = folder.join(&row.path);
-    let (rate, samples) = read(&path)?;
-    let lasts_s = samples.len() as f64 / f64::from(rate.hz());
-    match row.seconds {
-        Some(seconds) if (seconds - lasts_s).abs() > LENGTH_TOLERANCE_S + 0.02 * seconds => {
-            bail!("{}: lasts {lasts_s:.2} s, the manifest says {seconds} s", path.display())
-        }
-        _ => Ok((rate, samples)),
-    }
 }
 
 /// One recording's result.
@@ -388,7 +321,7 @@ mod tests {
 
     fn row(path: &str, transcript: &str, kind: &str) -> Row {
         let [path, transcript, kind] = [path, transcript, kind].map(str::to_owned);
-        Row { path, transcript, kind, seconds: None }
+        Row { path, transcript, kind, speaker: String::new(), seconds: None }
     }
 
     #[test]

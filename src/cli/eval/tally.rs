@@ -14,7 +14,7 @@ const Z_95: f64 = 1.959_964;
 
 /// The Wilson interval of a share: where the true one lies in 95 of 100 evaluations. It holds for
 /// few trials and for shares near 0 and 1, where the usual interval does not.
-fn wilson(successes: usize, trials: usize) -> (f64, f64) {
+pub(super) fn wilson(successes: usize, trials: usize) -> (f64, f64) {
     if trials == 0 {
         return (0.0, 1.0);
     }

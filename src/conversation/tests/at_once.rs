@@ -137,7 +137,8 @@ fn a_pin_that_is_said_with_an_emergency_is_in_no_handoff() {
 
 #[test]
 fn what_may_be_an_emergency_or_a_bare_yes_is_none() {
-    let unsure: &[(&str, &[(&str, f32)], f32)] = &[
+    type Case<'a> = (&'a str, &'a [(&'a str, f32)], f32);
+    let unsure: &[Case<'_>] = &[
         ("chest pain", &[(EMERGENCY, 0.69)], -1.0),
         ("chest pain", &[(EMERGENCY, 0.72), ("lost_card", 0.6)], -1.0),
         ("chest pain", &[(EMERGENCY, 0.93)], 0.5),
@@ -168,6 +169,7 @@ fn an_emergency_beside_a_request_comes_first() {
         confidence: 0.9,
         understanding,
         before_question: false,
+        readings: crate::nlu::Readings::default(),
     });
     assert_urgent(&talk, "beside a request");
 }

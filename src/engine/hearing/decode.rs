@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperState};
 
 use super::clean::{is_silence_sentence, without_labels};
-use super::level::{Loudness, SAMPLES_PER_S, loudness, pieces};
 use super::focus::Focus;
 use super::letters::LetterModel;
+use super::level::{Loudness, SAMPLES_PER_S, loudness, pieces};
 use super::loops::find_loop;
 use super::search::{Search, Vocabulary, combine};
 use super::{HearingError, Transcript};
@@ -184,7 +184,9 @@ impl Decoder {
         let first = self.run(&audio, frames, hints)?;
         let trouble = find_loop(&first.text, audio_s).is_some()
             || (first.text.is_empty() && loudness == Loudness::Clear);
-        let fallback = trouble && (frames < self.model_frames || hints.is_some());
+        // Where a value is listened for, the second look takes the place of a second decode.
+        let fallback =
+            trouble && listening.focus.is_none() && (frames < self.model_frames || hints.is_some());
         let heard = if fallback {
             let second = self.run(&audio, self.model_frames, None)?;
             if second.text.is_empty() { first } else { second }
@@ -193,7 +195,8 @@ impl Decoder {
         };
         let plain_log_probability = heard.log_probability * heard.tokens as f32;
         let mut piece = settle(heard, audio_s, loudness, fallback);
-        if let Some(focus) = listening.focus {
+        let focus = listening.focus.filter(|focus| !focus.is_missed_by(&piece.text));
+        if let Some(focus) = focus {
             piece.readings = Readings { plain_log_probability, values: self.look_again(focus)? };
         }
         Ok(piece)
@@ -206,7 +209,12 @@ impl Decoder {
         let mut search = Search::new(&mut self.state, vocabulary, letters, self.threads);
         let mut found = Vec::new();
         for &grammar in focus.grammars() {
-            found.push(search.writings(focus, grammar)?);
+            let mut writings = search.writings(focus, grammar, focus.units_min().max(2))?;
+            // A number may be said in pieces.
+            if matches!(focus, Focus::Digits { min: 2.., .. }) {
+                writings.extend(search.writings(focus, grammar, 1)?);
+            }
+            found.push(writings);
         }
         let grammar = focus.grammars()[0];
         let readings = combine(&found).into_iter().map(|writing| Reading {

@@ -4,11 +4,15 @@
 //! does: "1,9, 108" for a ZIP code, "PHAY ER." for T H A Y E R. Asked again what it heard, and
 //! allowed to write nothing but digits or letters, the same encoder output gives the value.
 
+use crate::nlu::spoken::{is_date_word, is_number_word};
+
 /// What kind of value is listened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Focus {
-    /// Digits, at most so many.
+    /// Digits.
     Digits {
+        /// Shorter readings are only tried as a part of what is to come.
+        min: usize,
         /// Longer readings are not tried.
         max: usize,
     },
@@ -18,6 +22,8 @@ pub enum Focus {
     Date,
 }
 
+/// Letters of the shortest name: Li, Wu.
+const LETTERS_MIN: usize = 2;
 /// Letters of the longest name that is tried.
 const LETTERS_MAX: usize = 18;
 /// Words of the longest date: "the twenty seventh of september nineteen hundred and sixty eight".
@@ -44,18 +50,80 @@ const DIGIT_WORDS: [&str; 13] = [
 ];
 
 const DATE_WORDS: [&str; 44] = [
-    "january", "february", "march", "april", "may", "june", "july", "august", "september",
-    "october", "november", "december", "first", "second", "third", "fourth", "fifth", "sixth",
-    "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth", "thirteenth", "fourteenth",
-    "fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth", "twentieth", "thirtieth",
-    "today", "tomorrow", "yesterday", "oh", "zero", "hundred", "thousand", "of", "the", "and",
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+    "first",
+    "second",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "eleventh",
+    "twelfth",
+    "thirteenth",
+    "fourteenth",
+    "fifteenth",
+    "sixteenth",
+    "seventeenth",
+    "eighteenth",
+    "nineteenth",
+    "twentieth",
+    "thirtieth",
+    "today",
+    "tomorrow",
+    "yesterday",
+    "oh",
+    "zero",
+    "hundred",
+    "thousand",
+    "of",
+    "the",
+    "and",
     "next",
 ];
 
 const NUMBER_WORDS: [&str; 27] = [
-    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
-    "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
-    "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+    "thirty",
+    "forty",
+    "fifty",
+    "sixty",
+    "seventy",
+    "eighty",
+    "ninety",
 ];
 
 /// A token that may be written, with its text.
@@ -75,10 +143,36 @@ impl Focus {
         }
     }
 
+    /// Whether these words are a sentence about something else: no use in looking for a value.
+    pub(super) fn is_missed_by(self, words: &str) -> bool {
+        const WORDS_MIN: usize = 5;
+        let is_mark = |c: char| !c.is_alphanumeric() && c != '\'';
+        let words = || words.split(is_mark).filter(|word| !word.is_empty());
+        let fitting = words().filter(|word| {
+            let has_digit = word.bytes().any(|b| b.is_ascii_digit());
+            match self {
+                Self::Digits { .. } => has_digit || is_number_word(word),
+                Self::Letters => word.len() == 1 || word.chars().all(char::is_uppercase),
+                Self::Date => has_digit || is_date_word(word),
+            }
+        });
+        let count = words().count();
+        count >= WORDS_MIN && fitting.count() * 3 < count
+    }
+
+    /// Fewest digits, letters or words of a whole value.
+    pub(super) const fn units_min(self) -> usize {
+        match self {
+            Self::Digits { min, .. } => min,
+            Self::Letters => LETTERS_MIN,
+            Self::Date => 1,
+        }
+    }
+
     /// Most digits, letters or words.
     pub(super) const fn units_max(self) -> usize {
         match self {
-            Self::Digits { max } => max,
+            Self::Digits { max, .. } => max,
             Self::Letters => LETTERS_MAX,
             Self::Date => DATE_WORDS_MAX,
         }
@@ -259,6 +353,22 @@ mod tests {
             (Grammar::DateWords, &[" the"], false),
         ] {
             assert_eq!(writes(grammar, tokens), is_written, "{grammar:?} {tokens:?}");
+        }
+    }
+
+    #[test]
+    fn sentences_are_told_from_values() {
+        let digits = Focus::Digits { min: 8, max: 8 };
+        for (focus, words, is_missed) in [
+            (digits, "Okay, strange things from Netflix", true),
+            (digits, "it's one two three four", false),
+            (digits, "Any other one.", false),
+            (Focus::Letters, "I don't know how to spell it", true),
+            (Focus::Letters, "it's S M I T H", false),
+            (Focus::Date, "can you tell me what you have", true),
+            (Focus::Date, "the third of next month please", false),
+        ] {
+            assert_eq!(focus.is_missed_by(words), is_missed, "{words}");
         }
     }
 

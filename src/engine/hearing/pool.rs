@@ -78,7 +78,8 @@ impl Hearing {
                 .name(format!("hearing-{index}"))
                 .spawn(move || {
                     // The receiver is there until every worker has reported.
-                    let _ = ready.send(decoder.transcribe(&warm_up_audio(), Listening::default()).map(drop));
+                    let _ = ready
+                        .send(decoder.transcribe(&warm_up_audio(), Listening::default()).map(drop));
                     drop(ready);
                     work(&mut decoder, &jobs, &counters);
                 })

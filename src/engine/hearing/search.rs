@@ -17,11 +17,13 @@ use super::focus::{Focus, Grammar, Piece};
 use super::letters::LetterModel;
 
 /// Whole writings that are looked for.
-const WRITINGS: usize = 6;
+const WRITINGS: usize = 5;
 /// Other tokens that are kept in mind at each place.
 const BRANCHES: usize = 3;
-/// Passes through the decoder after which a search gives what it has.
-const PASSES_MAX: usize = 140;
+/// Passes through the decoder after which the searches of an utterance give what they have.
+const PASSES_MAX: usize = 100;
+/// A best writing that is so much likelier than any other can get needs no others.
+const CLEAR: f32 = 5.0;
 
 /// What the letter model weighs beside the ear, and what each letter is given for being one more: a
 /// product of chances prefers short names. Both by grid on spelled names.
@@ -98,6 +100,15 @@ impl Ord for Begun {
     }
 }
 
+/// What a search may write.
+#[derive(Clone, Copy)]
+struct Limits {
+    focus: Focus,
+    grammar: Grammar,
+    /// Digits, letters or words before a value may end.
+    least: usize,
+}
+
 /// A search over what `state` has encoded.
 pub(super) struct Search<'a> {
     pub state: &'a mut WhisperState,
@@ -119,12 +130,16 @@ impl<'a> Search<'a> {
         Self { state, vocabulary, letters, threads, fed: Vec::new(), passes: 0 }
     }
 
-    /// The writings found, the best first.
+    /// The writings found of at least so many digits, letters or words, the best first. Of one or
+    /// more, which may be a part of a value, only the best is looked for.
     pub fn writings(
         &mut self,
         focus: Focus,
         grammar: Grammar,
+        least: usize,
     ) -> Result<Vec<Writing>, HearingError> {
+        let limits = Limits { focus, grammar, least };
+        let writings = if least > 1 { WRITINGS } else { 1 };
         let mut open = BinaryHeap::new();
         open.push(Begun {
             tokens: self.vocabulary.start.clone(),
@@ -134,14 +149,18 @@ impl<'a> Search<'a> {
         });
         let mut found: Vec<Writing> = Vec::new();
         let mut runs = 0;
-        self.passes = 0;
         while let Some(begun) = open.pop()
-            && runs < WRITINGS
+            && runs < writings
             && self.passes < PASSES_MAX
         {
             runs += 1;
-            if let Some(ended) = self.follow(begun, focus, grammar, &mut open)? {
+            if let Some(ended) = self.follow(begun, limits, &mut open)? {
                 found.push(self.writing(&ended, grammar));
+            }
+            // Beginnings only lose by going on, but for the bonus of letters, which is small.
+            let best = found.iter().map(|writing| writing.score).fold(f32::NEG_INFINITY, f32::max);
+            if open.peek().is_none_or(|next| best - next.score > CLEAR) {
+                break;
             }
         }
         found.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -162,15 +181,14 @@ impl<'a> Search<'a> {
     fn follow(
         &mut self,
         mut begun: Begun,
-        focus: Focus,
-        grammar: Grammar,
+        limits: Limits,
         open: &mut BinaryHeap<Begun>,
     ) -> Result<Option<Begun>, HearingError> {
         while !begun.is_ended {
             if self.passes >= PASSES_MAX {
                 return Ok(None);
             }
-            let mut next = self.continuations(&begun, focus, grammar)?;
+            let mut next = self.continuations(&begun, limits)?;
             next.sort_by(|a, b| b.cmp(a));
             let mut next = next.into_iter();
             let Some(best) = next.next() else { return Ok(None) };
@@ -184,8 +202,7 @@ impl<'a> Search<'a> {
     fn continuations(
         &mut self,
         begun: &Begun,
-        focus: Focus,
-        grammar: Grammar,
+        Limits { focus, grammar, least }: Limits,
     ) -> Result<Vec<Begun>, HearingError> {
         let (vocabulary, letters) = (self.vocabulary, self.letters);
         let text = vocabulary.text(&begun.tokens[vocabulary.start.len()..]);
@@ -216,7 +233,7 @@ impl<'a> Search<'a> {
                 next.push(on(piece.id, heard, known, false));
             }
         }
-        if grammar.may_end(&text) {
+        if grammar.may_end(&text) && grammar.units(&text) >= least {
             let known = if is_name { LETTERS_WEIGHT * letters.end(&written) } else { 0.0 };
             // Time stamps end a text as well as the token made for it.
             let from = vocabulary.end_of_text as usize;

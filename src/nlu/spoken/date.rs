@@ -113,7 +113,7 @@ fn month_and_day(year: i32, first: i32, second: i32) -> Option<CivilDate> {
 fn full_year(digits: &str, today: CivilDate) -> Option<i32> {
     let year: i32 = digits.parse().ok()?;
     match digits.len() {
-        4 => Some(year),
+        4 => (1800..2200).contains(&year).then_some(year),
         2 => Some(century(year, today)),
         _ => None,
     }
@@ -149,7 +149,7 @@ fn month(tokens: &[Token<'_>], at: usize) -> Option<(u8, usize)> {
 /// Whether a word, however it is written, is such as dates are said with.
 pub fn is_date_word(word: &str) -> bool {
     let word = word.to_lowercase();
-    let is_ordinal = super::number::is_ordinal(&word);
+    let is_ordinal = super::number::ordinal_word(&word).is_some();
     month_of_name(&word).is_some() || is_ordinal || super::number::is_number_word(&word)
 }
 
@@ -171,7 +171,7 @@ fn month_of_name(name: &str) -> Option<u8> {
     ];
     let is_short = name.len() == 3 || name == "sept";
     let of_name = |month: &&str| *month == name || (is_short && month.starts_with(name));
-    u8::try_from(MONTHS.iter().position(|month| of_name(&month))? + 1).ok()
+    u8::try_from(MONTHS.iter().position(of_name)? + 1).ok()
 }
 
 /// "March third", "March the 3rd, 2026", "March 3".
@@ -532,32 +532,42 @@ fn next_month_with(today: CivilDate, day: u8) -> Option<CivilDate> {
         .find(|date| *date >= today)
 }
 
-/// One run of figures: MMDDYYYY, YYYYMMDD, MMDDYY or MDDYY.
+/// Figures: month, day and year, or YYYYMMDD.
 fn digits_only(tokens: &[Token<'_>], today: CivilDate) -> Option<CivilDate> {
     let all: String = tokens
         .iter()
         .map(|token| token.is_figures().then_some(token.word.as_str()))
         .collect::<Option<String>>()?;
     let number = |range: Range<usize>| all.get(range)?.parse::<i32>().ok();
-    let us = |split: usize| {
-        let year = full_year(all.get(split + 2..)?, today)?;
-        month_and_day(year, number(0..split)?, number(split..split + 2)?)
+    let us = |month: usize, day: usize| {
+        let year = full_year(all.get(month + day..)?, today)?;
+        month_and_day(year, number(0..month)?, number(month..month + day)?)
     };
-    // Groups as they were written say where the month ends.
-    if let [month, day, year] = tokens {
-        let parts = (month.word.parse().ok()?, day.word.parse().ok()?);
-        if let Some(date) =
-            full_year(&year.word, today).and_then(|year| month_and_day(year, parts.0, parts.1))
-        {
-            return Some(date);
+    // Groups as they were written say where the month ends, and where the day does: "10-168".
+    let mut ends = Vec::new();
+    for token in tokens {
+        ends.push(ends.last().copied().unwrap_or(0) + token.word.len());
+    }
+    let splits: &[(usize, usize)] = match all.len() {
+        8 => &[(2, 2)],
+        7 => &[(1, 2), (2, 1)],
+        6 => &[(2, 2), (1, 1)],
+        5 => &[(1, 2), (2, 1)],
+        _ => &[],
+    };
+    let fits = |(month, day): (usize, usize)| {
+        usize::from(ends.contains(&month)) + usize::from(ends.contains(&(month + day)))
+    };
+    let mut best: Option<(usize, CivilDate)> = None;
+    for &(month, day) in splits {
+        let Some(date) = us(month, day) else { continue };
+        let fit = fits((month, day));
+        if best.is_none_or(|(most, _)| fit > most) {
+            best = Some((fit, date));
         }
     }
-    match all.len() {
-        8 => us(2).or_else(|| valid(number(0..4)?, small(number(4..6)?)?, small(number(6..8)?)?)),
-        6 => us(2),
-        5 => us(1),
-        _ => None,
-    }
+    let iso = || valid(number(0..4)?, small(number(4..6)?)?, small(number(6..8)?)?);
+    best.map(|(_, date)| date).or_else(|| iso().filter(|_| all.len() == 8))
 }
 
 /// Month, day and year as numbers one after the other, all of the answer used up.

@@ -31,8 +31,8 @@ use crate::engine::understanding::Understander;
 use crate::nlu::{SlotName, SlotValue};
 use crate::rtp::FRAME_LEN;
 use crate::server::{
-    CustomerSystem, Customers, Ears, HandoffStorage, TextCallParts, call_settings, derived_dir, focus,
-    rules, transcribe, understand,
+    CustomerSystem, Customers, Ears, HandoffStorage, TextCallParts, call_settings, derived_dir,
+    focus, rules, transcribe, understand,
 };
 use crate::sim::pace;
 use crate::speech::TurnState;
