@@ -392,7 +392,7 @@ fn pick(
     }
     let likeliest = by_ear.iter().map(|(_, log)| *log).fold(f32::NEG_INFINITY, f32::max);
     let is_likely = |name: &str| {
-        by_ear.iter().any(|(text, log)| likeliest - log < ALMOST && same_letters(text, name))
+        by_ear.iter().any(|(text, log)| likeliest - log < ALMOST && is_whole(text, name))
     };
     let is_same_by_ear = |name: &str| {
         sounds_alike(heard, name) || (manner == Manner::Spelled && spells_alike(heard, name))
@@ -409,7 +409,7 @@ fn pick(
         .collect();
     let Some((best, likeness)) = near.first().copied() else { return Pick::Nobody };
     let kept = |name: &str| Pii::new(name.to_owned());
-    let is_as_heard = same_letters(heard, best);
+    let is_as_heard = is_whole(heard, best);
     // What was spelled tells it from others that sound like it.
     if is_as_heard && manner == Manner::Spelled {
         return Pick::AsHeard(kept(best));
@@ -422,6 +422,11 @@ fn pick(
         None if is_as_heard => Pick::AsHeard(kept(best)),
         None => Pick::Near(kept(best)),
     }
+}
+
+/// Whether a name, or the last of several words of one, is this one letter for letter.
+fn is_whole(heard: &str, name: &str) -> bool {
+    rank(&[(heard, 0.0)], &[name]).first().is_some_and(|(_, likeness)| *likeness >= 1.0)
 }
 
 /// Which of two names an answer means. `said` is the name in it, if there is one.

@@ -54,7 +54,9 @@ const BELOW_PLAIN_MAX: f32 = 1.2;
 const LETTERS_MIN: usize = 4;
 /// A value that each digit or word makes less likely by more than this on average is a guess, and
 /// no better than plain words that make a value too.
-const GUESSED: f32 = 2.2;
+const GUESSED: f32 = 2.4;
+/// One that is less likely by so much is no value at all.
+const MADE_UP: f32 = 3.2;
 /// So many of the same in a row are the recogniser's stammer, unless the plain words have digits.
 const STAMMER: usize = 5;
 /// Values of a form that is rarer than this are only taken where there is no other.
@@ -105,7 +107,8 @@ pub fn choose<'a>(
     };
     let is_part =
         count(best) < units && best.log_probability - chosen.log_probability > BELOW_PART_MAX;
-    (!is_other && !is_part && !is_guessed).then_some(chosen)
+    let is_made_up = chosen.log_probability < -MADE_UP * units as f32;
+    (!is_other && !is_part && !is_guessed && !is_made_up).then_some(chosen)
 }
 
 fn stammers(text: &str) -> bool {
@@ -170,7 +173,7 @@ mod tests {
             // The first half of a number, and what a second half might be.
             (&ACCOUNT, "1234", -1.0, &[("1 2 3 4", -1.0), ("1 2 3 4 4 4 4 4", -20.0)], None),
             // A guess does not take the place of words that make sense.
-            (&ACCOUNT, "77676902", -9.0, &[("7 7 6 9 0 2 2 2", -19.0)], None),
+            (&ACCOUNT, "77676902", -9.0, &[("7 7 6 9 0 2 2 2", -22.0)], None),
             (&SlotKind::Name, "PHAY ER", -4.0, &[("T H A Y E R", -6.0)], Some("T H A Y E R")),
             (&SlotKind::Name, "Smith", -0.5, &[("S M", -4.0)], None),
             (&SlotKind::Date, "May 7, 1944", -1.0, &[("may seventh", -1.0)], None),

@@ -153,7 +153,10 @@ impl Focus {
             match self {
                 Self::Digits { .. } => has_digit || is_number_word(word),
                 Self::Letters => word.len() == 1 || word.chars().all(char::is_uppercase),
-                Self::Date => has_digit || is_date_word(word),
+                Self::Date => {
+                    let word = word.to_lowercase();
+                    has_digit || is_date_word(&word) || DATE_WORDS.contains(&word.as_str())
+                }
             }
         });
         let count = words().count();
