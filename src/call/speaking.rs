@@ -158,10 +158,12 @@ impl Call {
     }
 
     fn note_voiced(&mut self, now: Instant, samples: &[i16]) {
-        if matches!(
+        // A frame that holds the last sound of all begins nothing: we have stopped already.
+        let may_begin = matches!(
             self.turn.state(),
             TurnState::Listening | TurnState::Deciding | TurnState::CallerSpeaking
-        ) {
+        );
+        if may_begin && !self.playout.is_empty() {
             self.turn.handle(TurnInput::AgentStarted);
         }
         if samples.iter().all(|sample| sample.unsigned_abs() < VOICED_LEVEL) {

@@ -12,7 +12,7 @@ use crate::conversation::tests::generation;
 use crate::nlu::{ConfidencePolicy, IntentName, IntentScore, Readings, Understanding};
 use crate::prompts::{ActionName, VerificationName};
 use crate::sim::LevelVad;
-use crate::speech::EndpointerConfig;
+use crate::speech::{EndpointerConfig, TurnState};
 
 struct Bench {
     call: Call,
@@ -146,6 +146,22 @@ fn an_utterance_is_answered_and_its_latency_adds_up() {
         })
         .expect("a turn");
     assert!((640..840).contains(&timing.total_ms), "{timing:?}");
+}
+
+#[test]
+fn it_listens_after_speaking_however_long_the_sound_is() {
+    for ms in [200, 205, 219] {
+        let mut bench = Bench::answered();
+        bench.speech(1_000);
+        bench.silence(700);
+        let utterance = bench.transcribes().expect("an utterance");
+        bench.understood(utterance, "when are you open", "branch_hours");
+        bench.say_all(ms);
+        assert!(bench.tick(0).speaking);
+        assert_eq!(bench.call.turn_state(), TurnState::AgentSpeaking, "{ms} ms");
+        bench.silence(1_000);
+        assert_eq!(bench.call.turn_state(), TurnState::Listening, "{ms} ms");
+    }
 }
 
 #[test]
