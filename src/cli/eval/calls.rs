@@ -35,7 +35,7 @@ pub struct CallsArgs {
     #[arg(long, short, default_value = "frontdoor.toml", value_name = "FILE")]
     pub config: PathBuf,
     /// Have the callers speak: synthetic voices, over a telephone line with noise and lost packets,
-    /// to the real recogniser. Needs the programs flite and espeak-ng, or what --voices names
+    /// to the real recogniser. Needs the program flite, or what --voices names
     #[arg(long)]
     pub audio: bool,
     /// The same seed gives the same wordings, voices and lines
@@ -45,7 +45,7 @@ pub struct CallsArgs {
     #[arg(long, value_name = "DB", allow_negative_numbers = true, requires = "audio")]
     pub snr: Option<f32>,
     /// Who calls, separated by commas: voices of flite, or `espeak-ng:` and one of its voices
-    /// [default: slt,rms,awb,kal16,espeak-ng:en-us,espeak-ng:en-gb+f3]
+    /// [default: slt,rms,awb, made from recorded people]
     #[arg(long, value_name = "VOICES", value_delimiter = ',', requires = "audio")]
     pub voices: Vec<String>,
     /// A recording of noise; several are taken by the seed [default: white noise]

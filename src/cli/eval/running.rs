@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use serde::Serialize;
 
-use super::database::{Change, ExpectedChange, Snapshot, compare};
+use super::database::{Change, ExpectedChange, Snapshot, Values, compare};
 use super::scenario::{Expect, Scenario, Step};
 use super::spoken::{SpokenCall, Studio};
 use super::talk::{Event, Heard, Talk, Turn};
@@ -365,7 +365,11 @@ impl<'s> Running<'s> {
         let changes = &scenario.changes;
         let expected: Vec<ExpectedChange> =
             changes.iter().map(|(_, change)| change.on_day(today)).collect();
-        let differences = compare(&expected, happened);
+        let values = match self.ran.spoken {
+            Some(_) => Values::AsHeard,
+            None => Values::AsWritten,
+        };
+        let differences = compare(&expected, happened, values);
         let told: Vec<String> = happened.iter().map(ToString::to_string).collect();
         let told = if told.is_empty() { "no change".to_owned() } else { told.join("; ") };
         for place in &differences.missing {

@@ -14,8 +14,7 @@ use super::super::channel::read;
 use crate::audio::{Random, SampleRate, resample_whole, write_wav};
 
 /// Who calls where nobody says who.
-const USUAL_VOICES: [&str; 6] =
-    ["slt", "rms", "awb", "kal16", "espeak-ng:en-us", "espeak-ng:en-gb+f3"];
+const USUAL_VOICES: [&str; 3] = ["slt", "rms", "awb"];
 
 /// The voices that come with flite. It speaks with another where it does not know the name, and
 /// says nothing about it.
