@@ -19,6 +19,9 @@ use super::{Conversation, Expectation, Expected};
 /// A caller who asks us to hold on is given this many times the usual silence.
 const HOLD_ON_SILENCE_FACTOR: u32 = 5;
 
+/// A goodbye in the middle of a question has to be heard better than this.
+const GOODBYE_MIN: f32 = 0.6;
+
 impl Conversation {
     pub(super) fn on_heard(
         &mut self,
@@ -56,9 +59,17 @@ impl Conversation {
             },
             None => text,
         };
+        let text = self.as_short_answer(text);
         if let Some(command) = self.command_in(text.expose())
             && !self.is_yes_rather_than(command, text.expose())
         {
+            // "Bye" for "five": nobody is hung up on for a word that was hardly heard.
+            if command == GlobalCommand::Goodbye
+                && confidence < GOODBYE_MIN
+                && matches!(self.stage, Stage::Ask { .. })
+            {
+                return self.on_no_match();
+            }
             return self.on_command(command);
         }
         self.on_answer(text, confidence, &understanding);

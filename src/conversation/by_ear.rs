@@ -4,11 +4,13 @@
 //! answer may have been counts for the next, as people say the same number twice.
 
 use crate::base::Pii;
+use crate::nlu::spoken::YesNo;
+use crate::nlu::spoken::yes_no::parse as parse_yes_no;
 use crate::nlu::spoken::{Expectation as Asked, FillContext};
-use crate::nlu::{Readings, SlotKind, SlotName, choose};
+use crate::nlu::{Readings, SlotKind, SlotName, choose, choose_phrase};
 
 use super::Conversation;
-use super::task::Scope;
+use super::task::{Scope, Stage};
 
 /// What was heard lately, as far as it may have been values.
 #[derive(Debug, Default)]
@@ -71,6 +73,29 @@ impl Conversation {
         let words = chosen.map_or(text, |reading| reading.text.clone());
         self.ear.before = Some((slot.clone(), readings));
         words
+    }
+
+    /// An answer to a question of yes or no as it is taken: the words, or the yes or no that they
+    /// all but certainly were ("man" for "yes").
+    pub(super) fn as_short_answer(&mut self, text: Pii<String>) -> Pii<String> {
+        let asks = matches!(
+            self.stage,
+            Stage::ReadBack { .. }
+                | Stage::Confirm
+                | Stage::ConfirmIntent { .. }
+                | Stage::QuestionAnswered
+                | Stage::OfferPerson { .. }
+        );
+        if !asks || self.command_in(text.expose()).is_some() {
+            return text;
+        }
+        let now = std::mem::take(&mut self.ear.now);
+        let meaning = |words: &str| match parse_yes_no(words) {
+            YesNo::Yes | YesNo::YesBut(_) => Some(true),
+            YesNo::No | YesNo::NoWith(_) => Some(false),
+            YesNo::Unclear => None,
+        };
+        choose_phrase(text.expose(), &now, meaning).map_or(text, |reading| reading.text.clone())
     }
 
     /// The kind of value that is still to come, if the beginning of a number was said.

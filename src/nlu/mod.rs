@@ -8,6 +8,6 @@ mod understanding;
 pub mod wer;
 
 pub use policy::{ConfidencePolicy, Decision};
-pub use reading::{Reading, Readings, choose};
+pub use reading::{Reading, Readings, choose, choose_phrase};
 pub use slot::{Choice, Provenance, SlotKind, SlotName, SlotValue};
 pub use understanding::{IntentName, IntentScore, Part, Understanding};

@@ -74,6 +74,12 @@ pub fn choose<'a>(
     rejected: &[Pii<String>],
     context: &FillContext,
 ) -> Option<&'a Reading> {
+    if let SlotKind::OneOf(_) = kind {
+        return choose_phrase(plain, readings, |text| match &fill(kind, text, context)[..] {
+            [only] => Some(only.value.expose().clone()),
+            _ => None,
+        });
+    }
     let confidence = |text: &str| match &fill(kind, text, context)[..] {
         [only] if !rejected.contains(&only.value) => Some(only.confidence),
         _ => None,
@@ -109,6 +115,33 @@ pub fn choose<'a>(
         count(best) < units && best.log_probability - chosen.log_probability > BELOW_PART_MAX;
     let is_made_up = chosen.log_probability < -MADE_UP * units as f32;
     (!is_other && !is_part && !is_guessed && !is_made_up).then_some(chosen)
+}
+
+/// The short answer to go by in place of plain words that are none: the likeliest, if it is hardly
+/// less likely than those and clearly likelier than any that means something else. `meaning` tells
+/// what an answer means; two with the same are no rivals.
+pub fn choose_phrase<'a, M: PartialEq>(
+    plain: &str,
+    readings: &'a Readings,
+    meaning: impl Fn(&str) -> Option<M>,
+) -> Option<&'a Reading> {
+    /// Logarithms, of whole answers.
+    const BELOW_PLAIN_MAX: f32 = 6.0;
+    const ABOVE_OTHERS_MIN: f32 = 2.5;
+    const WORDS_MAX: usize = 3;
+    if meaning(plain).is_some() || plain.split_whitespace().count() > WORDS_MAX {
+        return None;
+    }
+    let best = readings.values.first()?;
+    let meant = meaning(best.text.expose())?;
+    let rival = readings
+        .values
+        .iter()
+        .find(|other| meaning(other.text.expose()).is_some_and(|other| other != meant));
+    let is_clear =
+        rival.is_none_or(|rival| best.log_probability - rival.log_probability > ABOVE_OTHERS_MIN);
+    let is_likely = readings.plain_log_probability - best.log_probability < BELOW_PLAIN_MAX;
+    (is_clear && is_likely).then_some(best)
 }
 
 fn stammers(text: &str) -> bool {
@@ -181,6 +214,31 @@ mod tests {
         for (kind, plain, log, values, chosen) in table {
             let readings = readings(*log, values);
             let found = choose(kind, plain, &readings, &[], &CONTEXT);
+            assert_eq!(found.map(|reading| reading.text.expose().as_str()), *chosen, "{plain}");
+        }
+    }
+
+    #[test]
+    fn a_short_answer_takes_the_place_of_words_that_are_none() {
+        let meaning = |text: &str| match text {
+            "yes" | "yes please" => Some(true),
+            "no" => Some(false),
+            _ => None,
+        };
+        type Case<'a> = (&'a str, f32, &'a [(&'a str, f32)], Option<&'a str>);
+        let table: &[Case<'_>] = &[
+            ("man", -1.0, &[("yes", -3.0), ("yes please", -3.5), ("no", -8.0)], Some("yes")),
+            // It may as well have been the other, or something else altogether.
+            ("man", -1.0, &[("yes", -3.0), ("no", -4.0)], None),
+            ("my chest hurts", -1.0, &[("yes", -12.0), ("no", -18.0)], None),
+            // What is an answer already stays one.
+            ("no", -1.0, &[("yes", -0.5), ("no", -9.0)], None),
+            ("what do you mean by that", -1.0, &[("yes", -1.0), ("no", -9.0)], None),
+            ("man", -1.0, &[], None),
+        ];
+        for (plain, log, values, chosen) in table {
+            let readings = readings(*log, values);
+            let found = choose_phrase(plain, &readings, meaning);
             assert_eq!(found.map(|reading| reading.text.expose().as_str()), *chosen, "{plain}");
         }
     }

@@ -17,13 +17,17 @@ use crate::audio::{SampleRate, resample_whole};
 use crate::base::{ActionRunId, CallId, Pii, SpeechId, UtteranceId};
 use crate::call::{CallInput, HeardResult};
 use crate::conversation::{ActionResult, Expected, FailureWords};
-use crate::engine::hearing::{Focus, Hearing, HearingError, HearingRequest, Transcript};
+use crate::engine::hearing::{Focus, Hearing, HearingError, HearingRequest, ListenFor, Transcript};
 use crate::engine::understanding::Understander;
 use crate::engine::voice::{Cacheable, SpeakRequest};
 use crate::nlu::SlotKind;
 use crate::store::{Store, put_handoff_or_file};
 
 use super::Engines;
+
+/// How most people answer a question of yes or no.
+const SHORT_ANSWERS: [&str; 8] =
+    ["yes", "no", "yes please", "no thanks", "yeah", "nope", "no thank you", "that's right"];
 
 /// What the tasks of all calls share.
 #[derive(Clone)]
@@ -56,12 +60,12 @@ impl Dispatch {
     }
 
     pub fn transcribe(&self, utterance: UtteranceId, samples: Vec<i16>, expected: &Expected) {
-        let focus = focus(expected);
+        let listen_for = listen_for(expected);
         let hearing = self.services.engines.hearing.clone();
         let (inputs, call) = (self.inputs.clone(), self.call);
         let span = tracing::info_span!("stt", utterance = utterance.0);
         let work = async move {
-            let result = match transcribe(&hearing, (call, utterance), &samples, focus).await {
+            let result = match transcribe(&hearing, (call, utterance), &samples, listen_for).await {
                 Ok(transcript) => {
                     tracing::info!(
                         transcribe_ms = transcript.decode_ms,
@@ -213,24 +217,37 @@ pub async fn transcribe(
     hearing: &Hearing,
     (call, utterance): (CallId, UtteranceId),
     samples: &[i16],
-    focus: Option<Focus>,
+    listen_for: ListenFor,
 ) -> Result<Transcript, HearingError> {
     let samples_16k = resample_whole(samples, SampleRate::HZ_8000, SampleRate::HZ_16000);
-    let request = HearingRequest { call, utterance, samples_16k, hints: None, focus };
+    let request = HearingRequest { call, utterance, samples_16k, hints: None, listen_for };
     hearing.transcribe(request).await
 }
 
 /// What is listened for where this is expected.
-pub fn focus(expected: &Expected) -> Option<Focus> {
+pub fn listen_for(expected: &Expected) -> ListenFor {
     /// Longer numbers are not read out in one breath.
     const DIGITS_MAX: usize = 20;
-    let Expected::Slot(kind) = expected else { return None };
+    /// More phrases would take too long to compare.
+    const PHRASES_MAX: usize = 12;
+    let kind = match expected {
+        Expected::Slot(kind) => kind,
+        Expected::YesNo => return ListenFor::Phrases(SHORT_ANSWERS.map(str::to_owned).to_vec()),
+        Expected::Request | Expected::Keys => return ListenFor::Words,
+    };
     match kind {
-        SlotKind::Name => Some(Focus::Letters),
-        SlotKind::Date => Some(Focus::Date),
-        kind => kind
-            .digit_counts()
-            .map(|(min, max)| Focus::Digits { min: min.min(DIGITS_MAX), max: max.min(DIGITS_MAX) }),
+        SlotKind::Name => ListenFor::Value(Focus::Letters),
+        SlotKind::Date => ListenFor::Value(Focus::Date),
+        SlotKind::OneOf(choices) => {
+            let names = choices.iter().map(|choice| &choice.value);
+            let others = choices.iter().flat_map(|choice| &choice.also);
+            let phrases = names.chain(others).map(|phrase| phrase.to_lowercase());
+            ListenFor::Phrases(phrases.take(PHRASES_MAX).collect())
+        }
+        kind => kind.digit_counts().map_or(ListenFor::Words, |(min, max)| {
+            let (min, max) = (min.min(DIGITS_MAX), max.min(DIGITS_MAX));
+            ListenFor::Value(Focus::Digits { min, max })
+        }),
     }
 }
 

@@ -18,7 +18,7 @@ mod training;
 mod watching;
 
 pub use customers::{CustomerSystem, Customers, HandoffStorage};
-pub use dispatch::{focus, transcribe};
+pub use dispatch::{listen_for, transcribe};
 pub use engines::{Ears, Engines, EnginesReport, derived_dir};
 pub use error::ServerError;
 pub use profile::{declared, load_profile, parse_profile, read_profile};

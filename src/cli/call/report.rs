@@ -66,7 +66,7 @@ impl Report {
             utterance: UtteranceId(self.turns.len() as u32),
             samples_16k: resample_whole(samples, SampleRate::HZ_8000, SampleRate::HZ_16000),
             hints: None,
-            focus: None,
+            listen_for: crate::engine::hearing::ListenFor::Words,
         };
         Ok(hearing.transcribe(request).await?.text.into_inner())
     }

@@ -21,7 +21,7 @@ use crate::engine::models::{ModelStore, resolve_whisper};
 use crate::nlu::spoken::digits::{DigitsResult, parse as parse_digits};
 use crate::nlu::spoken::{Expectation, FillContext, fill, rank};
 use crate::nlu::{Readings, SlotKind, choose};
-use crate::server::focus;
+use crate::server::listen_for;
 
 /// Strings of single digits that are put together, and digits in each.
 const JOINED: usize = 60;
@@ -319,7 +319,7 @@ impl Bench {
             utterance: UtteranceId(index as u32),
             samples_16k: self.line.carry(index, *rate, samples),
             hints: None,
-            focus: focus(&Expected::Slot(clip.slot.clone())),
+            listen_for: listen_for(&Expected::Slot(clip.slot.clone())),
         };
         Ok(self.hearing.transcribe(request).await?)
     }

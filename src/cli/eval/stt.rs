@@ -256,7 +256,7 @@ pub(super) async fn run(args: SttArgs) -> anyhow::Result<()> {
                     utterance: UtteranceId(index as u32),
                     samples_16k: line.carry(index, rate, &samples),
                     hints: None,
-                    focus: None,
+                    listen_for: crate::engine::hearing::ListenFor::Words,
                 };
                 clips.push(Clip::new(row, hearing.transcribe(request).await?));
             }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperState};
 
 use super::clean::{is_silence_sentence, without_labels};
-use super::focus::Focus;
+use super::focus::{Focus, ListenFor};
 use super::letters::LetterModel;
 use super::level::{Loudness, SAMPLES_PER_S, loudness, pieces};
 use super::loops::find_loop;
@@ -55,12 +55,12 @@ struct Heard {
 }
 
 /// What is listened for besides the plain words.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Listening<'a> {
     /// Words likely to come.
     pub hints: Option<&'a str>,
-    /// The kind of value.
-    pub focus: Option<Focus>,
+    /// What is looked for again.
+    pub listen_for: &'a ListenFor,
 }
 
 /// What all workers know of a model.
@@ -185,8 +185,9 @@ impl Decoder {
         let trouble = find_loop(&first.text, audio_s).is_some()
             || (first.text.is_empty() && loudness == Loudness::Clear);
         // Where a value is listened for, the second look takes the place of a second decode.
-        let fallback =
-            trouble && listening.focus.is_none() && (frames < self.model_frames || hints.is_some());
+        let fallback = trouble
+            && !matches!(listening.listen_for, ListenFor::Value(_))
+            && (frames < self.model_frames || hints.is_some());
         let heard = if fallback {
             let second = self.run(&audio, self.model_frames, None)?;
             if second.text.is_empty() { first } else { second }
@@ -195,11 +196,32 @@ impl Decoder {
         };
         let plain_log_probability = heard.log_probability * heard.tokens as f32;
         let mut piece = settle(heard, audio_s, loudness, fallback);
-        let focus = listening.focus.filter(|focus| !focus.is_missed_by(&piece.text));
-        if let Some(focus) = focus {
-            piece.readings = Readings { plain_log_probability, values: self.look_again(focus)? };
-        }
+        let values = match listening.listen_for {
+            ListenFor::Value(focus) if !focus.is_missed_by(&piece.text) => {
+                self.look_again(*focus)?
+            }
+            ListenFor::Phrases(phrases) if is_worth_comparing(&piece.text, phrases) => {
+                self.compare(phrases)?
+            }
+            _ => Vec::new(),
+        };
+        piece.readings = Readings { plain_log_probability, values };
         Ok(piece)
+    }
+
+    /// How likely each of some phrases is what was said in the audio that was decoded last, the
+    /// likeliest first.
+    fn compare(&mut self, phrases: &[String]) -> Result<Vec<Reading>, HearingError> {
+        let knowledge = Arc::clone(&self.knowledge);
+        let (vocabulary, letters) = (&knowledge.vocabulary, &knowledge.letters);
+        let mut search = Search::new(&mut self.state, vocabulary, letters, self.threads);
+        let mut readings = Vec::with_capacity(phrases.len());
+        for phrase in phrases {
+            let text = Pii::new(phrase.clone());
+            readings.push(Reading { text, log_probability: search.phrase(phrase)? });
+        }
+        readings.sort_by(|a, b| b.log_probability.total_cmp(&a.log_probability));
+        Ok(readings)
     }
 
     /// What the audio that was decoded last can be if it is a value of this kind.
@@ -287,6 +309,18 @@ struct Piece {
     confidence: f32,
     fallback: bool,
     readings: Readings,
+}
+
+/// Whether short answers are to be compared with these words: not if they are one, or far longer.
+fn is_worth_comparing(words: &str, phrases: &[String]) -> bool {
+    const WORDS_MAX: usize = 3;
+    let folded: Vec<String> = words
+        .split(|c: char| !c.is_alphanumeric() && c != '\'')
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect();
+    let folded_text = folded.join(" ");
+    folded.len() <= WORDS_MAX && !folded.is_empty() && !phrases.contains(&folded_text)
 }
 
 /// Cuts a loop that the second decode has as well, and turns probabilities into a confidence.

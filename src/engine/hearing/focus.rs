@@ -22,6 +22,18 @@ pub enum Focus {
     Date,
 }
 
+/// What an utterance is looked at again for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ListenFor {
+    /// Nothing: the words are all.
+    #[default]
+    Words,
+    /// A value.
+    Value(Focus),
+    /// One of these short answers, in small letters. Each costs some 10 ms.
+    Phrases(Vec<String>),
+}
+
 /// Letters of the shortest name: Li, Wu.
 const LETTERS_MIN: usize = 2;
 /// Letters of the longest name that is tried.

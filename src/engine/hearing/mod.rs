@@ -18,7 +18,7 @@ mod search;
 #[cfg(test)]
 mod with_model;
 
-pub use focus::Focus;
+pub use focus::{Focus, ListenFor};
 pub use loops::{Loop, LoopKind, find_loop};
 pub use model_file::{ModelHeader, check_model_file};
 pub use pool::Hearing;
@@ -59,9 +59,9 @@ pub struct HearingRequest {
     /// Words likely to come. They cost a decode at full audio context (about four times the
     /// CPU on a short utterance), because they make whisper repeat itself at a reduced one.
     pub hints: Option<String>,
-    /// The kind of value that is expected: the utterance is looked at again for it, which costs
-    /// some 100 ms more. The plain words come all the same.
-    pub focus: Option<Focus>,
+    /// What is expected: the utterance is looked at again for it. The plain words come all the
+    /// same.
+    pub listen_for: ListenFor,
 }
 
 impl fmt::Debug for HearingRequest {

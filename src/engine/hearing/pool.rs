@@ -11,8 +11,8 @@ use whisper_rs::{WhisperContext, WhisperContextParameters};
 use super::decode::{Decoder, Knowledge, Listening};
 use super::level::SAMPLES_PER_S;
 use super::{
-    HearingConfig, HearingError, HearingReply, HearingRequest, HearingStats, NotSubmitted,
-    ReplySender, Transcript, check_model_file,
+    HearingConfig, HearingError, HearingReply, HearingRequest, HearingStats, ListenFor,
+    NotSubmitted, ReplySender, Transcript, check_model_file,
 };
 
 /// Decodes over which the percentiles are taken.
@@ -77,9 +77,9 @@ impl Hearing {
             std::thread::Builder::new()
                 .name(format!("hearing-{index}"))
                 .spawn(move || {
+                    let nothing = Listening { hints: None, listen_for: &ListenFor::Words };
                     // The receiver is there until every worker has reported.
-                    let _ = ready
-                        .send(decoder.transcribe(&warm_up_audio(), Listening::default()).map(drop));
+                    let _ = ready.send(decoder.transcribe(&warm_up_audio(), nothing).map(drop));
                     drop(ready);
                     work(&mut decoder, &jobs, &counters);
                 })
@@ -165,7 +165,8 @@ fn work(decoder: &mut Decoder, jobs: &Jobs, counters: &SharedCounters) {
         }
         let queued_ms = submitted.elapsed().as_millis() as u64;
         let cpu_before = thread_cpu();
-        let listening = Listening { hints: request.hints.as_deref(), focus: request.focus };
+        let listening =
+            Listening { hints: request.hints.as_deref(), listen_for: &request.listen_for };
         let result = decoder.transcribe(&request.samples_16k, listening);
         let cpu = thread_cpu().saturating_sub(cpu_before);
         let result = result.map(|heard| Transcript { queued_ms, cpu, ..heard });
@@ -216,7 +217,7 @@ mod tests {
             utterance: UtteranceId(3),
             samples_16k: vec![0; samples],
             hints: None,
-            focus: None,
+            listen_for: crate::engine::hearing::ListenFor::Words,
         }
     }
 

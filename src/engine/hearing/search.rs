@@ -8,7 +8,7 @@
 //! not run again.
 
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 
 use whisper_rs::{WhisperContext, WhisperState};
 
@@ -33,6 +33,7 @@ const LETTER_BONUS: f32 = 1.25;
 /// The tokens of a model, as the grammars need them. Made once.
 pub(super) struct Vocabulary {
     texts: Vec<Vec<u8>>,
+    ids: HashMap<Vec<u8>, i32>,
     pieces: Vec<(Grammar, Vec<Piece>)>,
     start: Vec<i32>,
     end_of_text: i32,
@@ -52,11 +53,24 @@ impl Vocabulary {
         start.push(context.token_beg());
         let pieces = Grammar::ALL.into_iter().map(|grammar| (grammar, grammar.pieces(&texts)));
         let pieces = pieces.collect();
-        Self { texts, pieces, start, end_of_text }
+        let ids = (0..).zip(&texts).map(|(id, text)| (text.clone(), id)).collect();
+        Self { texts, ids, pieces, start, end_of_text }
     }
 
     fn pieces(&self, grammar: Grammar) -> &[Piece] {
         self.pieces.iter().find(|(own, _)| *own == grammar).map_or(&[], |(_, pieces)| pieces)
+    }
+
+    /// Tokens that write a text, the longest first at each place: what whisper itself would write
+    /// common words with.
+    fn tokens_of(&self, text: &str) -> Option<Vec<i32>> {
+        let (mut rest, mut tokens) = (text.as_bytes(), Vec::new());
+        while !rest.is_empty() {
+            let len = (1..=rest.len()).rev().find(|len| self.ids.contains_key(&rest[..*len]))?;
+            tokens.push(self.ids[&rest[..len]]);
+            rest = &rest[len..];
+        }
+        Some(tokens)
     }
 
     fn text(&self, tokens: &[i32]) -> String {
@@ -165,6 +179,41 @@ impl<'a> Search<'a> {
         }
         found.sort_by(|a, b| b.score.total_cmp(&a.score));
         Ok(found)
+    }
+
+    /// The logarithm of the probability that a phrase was said, in capitals or without, whatever
+    /// mark ends it.
+    pub fn phrase(&mut self, phrase: &str) -> Result<f32, HearingError> {
+        const HOPELESS: f32 = -25.0;
+        let vocabulary = self.vocabulary;
+        let mut capital = phrase.to_owned();
+        if let Some(first) = capital.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        let mut either = Vec::new();
+        for form in [capital.as_str(), phrase] {
+            let Some(tokens) = vocabulary.tokens_of(&format!(" {form}")) else { continue };
+            let mut all = vocabulary.start.clone();
+            let mut heard = 0.0;
+            for token in tokens {
+                if heard > HOPELESS {
+                    let next = self.log_probabilities(&all)?;
+                    heard += next.get(token as usize).copied().unwrap_or(f32::NEG_INFINITY);
+                    all.push(token);
+                }
+            }
+            if heard > HOPELESS {
+                let next = self.log_probabilities(&all)?;
+                let mut ends =
+                    next.get(vocabulary.end_of_text as usize..).unwrap_or_default().to_vec();
+                let marks =
+                    [".", ",", "!", "?"].iter().filter_map(|m| vocabulary.ids.get(m.as_bytes()));
+                ends.extend(marks.filter_map(|id| next.get(*id as usize)));
+                heard += log_sum_exp(&ends);
+            }
+            either.push(heard.max(2.0 * HOPELESS));
+        }
+        Ok(log_sum_exp(&either))
     }
 
     fn writing(&self, ended: &Begun, grammar: Grammar) -> Writing {

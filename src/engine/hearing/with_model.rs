@@ -35,7 +35,7 @@ fn request(utterance: u32, samples_16k: Vec<i16>) -> HearingRequest {
         utterance: UtteranceId(utterance),
         samples_16k,
         hints: None,
-        focus: None,
+        listen_for: crate::engine::hearing::ListenFor::Words,
     }
 }
 

@@ -68,7 +68,7 @@ pub(super) fn words_in(samples: &[i16]) -> String {
             utterance: UtteranceId(piece as u32),
             samples_16k: resample_whole(part, SampleRate::HZ_8000, SampleRate::HZ_16000),
             hints: None,
-            focus: None,
+            listen_for: frontdoor::engine::hearing::ListenFor::Words,
         };
         let heard = runtime.block_on(hearing.transcribe(request)).expect("heard");
         words.push(heard.text.into_inner());

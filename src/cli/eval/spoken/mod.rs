@@ -32,7 +32,7 @@ use crate::nlu::{SlotName, SlotValue};
 use crate::rtp::FRAME_LEN;
 use crate::server::{
     CustomerSystem, Customers, Ears, HandoffStorage, TextCallParts, call_settings, derived_dir,
-    focus, rules, transcribe, understand,
+    listen_for, rules, transcribe, understand,
 };
 use crate::sim::pace;
 use crate::speech::TurnState;
@@ -384,9 +384,9 @@ impl SpokenCall {
         samples: &[i16],
         expected: &Expected,
     ) -> anyhow::Result<()> {
-        let focus = focus(expected);
+        let listen_for = listen_for(expected);
         let transcript =
-            transcribe(&self.ears.hearing, (self.id, utterance), samples, focus).await?;
+            transcribe(&self.ears.hearing, (self.id, utterance), samples, listen_for).await?;
         let Transcript { text, confidence, readings, .. } = transcript;
         self.turn.heard.push(Heard { text: text.expose().trim().to_owned(), confidence });
         let result = HeardResult::Text { text, confidence, readings };
