@@ -71,7 +71,8 @@ impl Conversation {
         let refused: Vec<Pii<String>> = refused.into_iter().collect();
         let chosen = choose(&kind, text.expose(), &readings, &refused, &context);
         let words = chosen.map_or(text, |reading| reading.text.clone());
-        self.ear.before = Some((slot.clone(), readings));
+        // What a secret may have been is as secret.
+        self.ear.before = (!spec.secret).then(|| (slot.clone(), readings));
         words
     }
 
