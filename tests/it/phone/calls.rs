@@ -172,6 +172,8 @@ fn a_crm_that_is_stopped_in_mid_call_is_told_as_it_is() {
 fn over_http(text: &str, site: &str) -> String {
     let mut config: toml::Table = text.parse().expect("TOML");
     let actions = config["actions"].as_table_mut().expect("actions");
+    // Lists of names are asked for by no intent of the bank.
+    actions.retain(|_, action| action.get("outputs").is_some());
     for (name, action) in actions.iter_mut() {
         let action = action.as_table_mut().expect("a table");
         let operation = name.rsplit('.').next().expect("a name");
