@@ -7,7 +7,7 @@ use crate::base::Pii;
 use crate::nlu::spoken::YesNo;
 use crate::nlu::spoken::yes_no::parse as parse_yes_no;
 use crate::nlu::spoken::{Expectation as Asked, FillContext};
-use crate::nlu::{Readings, SlotKind, SlotName, choose, choose_phrase};
+use crate::nlu::{Reading, Readings, SlotKind, SlotName, choose, choose_phrase};
 
 use super::Conversation;
 use super::task::{Scope, Stage};
@@ -96,7 +96,12 @@ impl Conversation {
             YesNo::No | YesNo::NoWith(_) => Some(false),
             YesNo::Unclear => None,
         };
-        choose_phrase(text.expose(), &now, meaning).map_or(text, |reading| reading.text.clone())
+        // Nothing is changed on a yes that was only guessed: what is agreed to is asked again.
+        let may_be = |reading: &&Reading| {
+            !matches!(self.stage, Stage::Confirm) || meaning(reading.text.expose()) == Some(false)
+        };
+        let chosen = choose_phrase(text.expose(), &now, meaning).filter(may_be);
+        chosen.map_or(text, |reading| reading.text.clone())
     }
 
     /// The kind of value that is still to come, if the beginning of a number was said.
