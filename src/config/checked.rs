@@ -150,6 +150,8 @@ pub struct MediaConfig {
 pub struct HearingConfig {
     /// Name in the model manifest.
     pub model: String,
+    /// The same of the model that is asked about values the first is not sure of.
+    pub second_model: Option<String>,
     /// Transcriptions at the same time.
     pub workers: usize,
     /// Threads of each of them.

@@ -51,6 +51,7 @@ pub(super) struct RawMedia {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawHearing {
     pub model: Option<String>,
+    pub second_model: Option<String>,
     pub workers: Option<i64>,
     pub threads: Option<i64>,
     pub queue_len_max: Option<i64>,

@@ -339,6 +339,8 @@ fn hearing(check: &mut Checker<'_>, raw: raw::RawHearing) -> HearingConfig {
     }
     HearingConfig {
         model: check.word(&["hearing", "model"], raw.model, "tiny.en"),
+        second_model: Some(check.word(&["hearing", "second_model"], raw.second_model, "base"))
+            .filter(|name| name != "none"),
         workers: workers as usize,
         threads: threads as usize,
         queue_len_max: queue_len_max as usize,

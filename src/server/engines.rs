@@ -125,9 +125,10 @@ fn start_hearing(
     store: &ModelStore,
     config: crate::config::HearingConfig,
 ) -> Result<Hearing, ServerError> {
-    let model = resolve_whisper(store, &config.model)?;
+    let second = config.second_model.as_deref();
     Ok(Hearing::start(HearingConfig {
-        model,
+        model: resolve_whisper(store, &config.model)?,
+        second_model: second.map(|name| resolve_whisper(store, name)).transpose()?,
         workers: config.workers,
         threads_per_decode: config.threads,
         queue_len_max: config.queue_len_max,

@@ -149,6 +149,7 @@ fn start_hearing(model: &str) -> anyhow::Result<Hearing> {
     let store = ModelStore::open(None)?;
     Ok(Hearing::start(HearingConfig {
         model: resolve_whisper(&store, model)?,
+        second_model: None,
         workers: 1,
         threads_per_decode: 1,
         queue_len_max: 4,

@@ -55,6 +55,9 @@ pub struct EntitiesArgs {
     /// tiny.en, base or the path of a ggml file
     #[arg(long, default_value = "tiny.en")]
     pub model: String,
+    /// The same of the model that is asked too about values the first is not sure of, or none
+    #[arg(long, default_value = "base")]
+    pub second_model: String,
     /// Only these kinds, separated by commas
     #[arg(long, value_delimiter = ',')]
     pub kinds: Vec<String>,
@@ -118,6 +121,7 @@ struct Sum {
 #[derive(Debug, Serialize)]
 struct Report {
     model: String,
+    second_model: String,
     snr_db: Option<f32>,
     seed: u64,
     kinds: BTreeMap<String, Sum>,
@@ -136,9 +140,12 @@ pub(super) async fn run(args: EntitiesArgs) -> anyhow::Result<()> {
     if clips.is_empty() {
         bail!("{}: no recording of a value is left", args.manifest.display());
     }
+    let store = ModelStore::open(None)?;
+    let second = Some(args.second_model.as_str()).filter(|name| *name != "none");
     let bench = Bench {
         hearing: Hearing::start(HearingConfig {
-            model: resolve_whisper(&ModelStore::open(None)?, &args.model)?,
+            model: resolve_whisper(&store, &args.model)?,
+            second_model: second.map(|name| resolve_whisper(&store, name)).transpose()?,
             workers: 1,
             threads_per_decode: 1,
             queue_len_max: 1,
@@ -156,6 +163,7 @@ pub(super) async fn run(args: EntitiesArgs) -> anyhow::Result<()> {
     bar.finish_and_clear();
     let report = Report {
         model: args.model.clone(),
+        second_model: args.second_model.clone(),
         snr_db: args.snr,
         seed: args.seed,
         kinds: sums(&values),

@@ -241,6 +241,7 @@ pub(super) async fn run(args: SttArgs) -> anyhow::Result<()> {
     }
     let hearing = Hearing::start(HearingConfig {
         model: resolve_whisper(&ModelStore::open(None)?, &args.model)?,
+        second_model: None,
         workers: 1,
         threads_per_decode: 1,
         queue_len_max: 1,

@@ -1,25 +1,16 @@
 //! One utterance through whisper: settings, the second try after a loop, cleaning, confidence.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperState};
-
-use super::clean::{is_silence_sentence, without_labels};
+use super::clean::is_silence_sentence;
+use super::ear::{Ear, Heard, Word, audio_context};
 use super::focus::{Focus, ListenFor};
-use super::letters::LetterModel;
 use super::level::{Loudness, SAMPLES_PER_S, loudness, pieces};
 use super::loops::find_loop;
-use super::search::{Search, Vocabulary, combine};
+use super::search::{Writing, combine};
 use super::{HearingError, Transcript};
 use crate::base::Pii;
 use crate::nlu::{Reading, Readings};
-
-/// Fewest frames (20 ms each) of audio context; below it whisper repeats itself even on one word.
-const AUDIO_CONTEXT_MIN: usize = 512;
-
-/// Frames added to what the audio needs: with less, 37 of 79 clips looped.
-const AUDIO_CONTEXT_SPARE: usize = 192;
 
 /// Silence put before and after the audio, 0.4 s: cut close around a short word, whisper misses it
 /// (single digits on the telephone: word error 62 % without, 42 % with 0.3 s).
@@ -34,26 +25,6 @@ const DOUBTFUL_CONFIDENCE: f32 = 0.7;
 /// The confidence of a sentence that whisper is known to make up, where nothing stands out.
 const MADE_UP_CONFIDENCE: f32 = 0.1;
 
-/// Frames of audio context for this many samples, at most what the model has.
-pub fn audio_context(samples: usize, model_frames: usize) -> usize {
-    let needed = (samples * 50).div_ceil(SAMPLES_PER_S) + AUDIO_CONTEXT_SPARE;
-    needed.max(AUDIO_CONTEXT_MIN).min(model_frames)
-}
-
-/// A word as decoded, with the probability of its least certain token.
-type Word = (String, f32);
-
-/// What whisper made of one piece of audio.
-#[derive(Debug, Default)]
-struct Heard {
-    text: String,
-    words: Vec<Word>,
-    /// Mean of the logarithms of the tokens' probabilities.
-    log_probability: f32,
-    /// How many tokens it is.
-    tokens: usize,
-}
-
 /// What is listened for besides the plain words.
 #[derive(Debug, Clone, Copy)]
 pub struct Listening<'a> {
@@ -63,59 +34,16 @@ pub struct Listening<'a> {
     pub listen_for: &'a ListenFor,
 }
 
-/// What all workers know of a model.
-pub(super) struct Knowledge {
-    vocabulary: Vocabulary,
-    letters: LetterModel,
-}
-
-impl Knowledge {
-    pub fn of(context: &WhisperContext) -> Self {
-        Self { vocabulary: Vocabulary::of(context), letters: LetterModel::of_names() }
-    }
-}
-
 /// Decodes for one worker thread.
 pub(super) struct Decoder {
-    state: WhisperState,
-    params: FullParams<'static, 'static>,
-    model_frames: usize,
-    first_special_token: i32,
-    threads: usize,
-    knowledge: Arc<Knowledge>,
+    ear: Ear,
+    /// Asked about values that the first is not sure of.
+    second: Option<Ear>,
 }
 
 impl Decoder {
-    /// Makes the working memory for one decode at a time.
-    pub fn new(
-        context: &WhisperContext,
-        language: &'static str,
-        threads: usize,
-        knowledge: Arc<Knowledge>,
-    ) -> Result<Self, HearingError> {
-        let state = context.create_state().map_err(|e| HearingError::Decode(e.to_string()))?;
-        let mut params = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
-        params.set_n_threads(i32::try_from(threads).unwrap_or(1));
-        // Set once and cloned: whisper-rs leaks the copy that it makes of the language.
-        params.set_language(Some(language));
-        params.set_single_segment(true);
-        params.set_no_context(true);
-        params.set_no_timestamps(false);
-        // The loop detector decides about second tries, not whisper's five temperatures.
-        params.set_temperature_inc(0.0);
-        params.set_suppress_blank(true);
-        params.set_print_progress(false);
-        params.set_print_realtime(false);
-        params.set_print_special(false);
-        params.set_print_timestamps(false);
-        Ok(Self {
-            state,
-            params,
-            model_frames: usize::try_from(context.n_audio_ctx()).unwrap_or(1500),
-            first_special_token: context.token_eot(),
-            threads,
-            knowledge,
-        })
+    pub const fn new(ear: Ear, second: Option<Ear>) -> Self {
+        Self { ear, second }
     }
 
     /// Transcribes an utterance of any length. Timing fields are left for the pool to fill in.
@@ -178,18 +106,18 @@ impl Decoder {
         let audio_s = samples.len() as f32 / SAMPLES_PER_S as f32;
         // A prompt provokes loops at reduced context, so hints are paid for with the full one.
         let frames = match hints {
-            Some(_) => self.model_frames,
-            None => audio_context(audio.len(), self.model_frames),
+            Some(_) => self.ear.frames(),
+            None => audio_context(audio.len(), self.ear.frames()),
         };
-        let first = self.run(&audio, frames, hints)?;
+        let first = self.ear.run(&audio, frames, hints)?;
         let trouble = find_loop(&first.text, audio_s).is_some()
             || (first.text.is_empty() && loudness == Loudness::Clear);
         // Where a value is listened for, the second look takes the place of a second decode.
         let fallback = trouble
             && !matches!(listening.listen_for, ListenFor::Value(_))
-            && (frames < self.model_frames || hints.is_some());
+            && (frames < self.ear.frames() || hints.is_some());
         let heard = if fallback {
-            let second = self.run(&audio, self.model_frames, None)?;
+            let second = self.ear.run(&audio, self.ear.frames(), None)?;
             if second.text.is_empty() { first } else { second }
         } else {
             first
@@ -198,10 +126,10 @@ impl Decoder {
         let mut piece = settle(heard, audio_s, loudness, fallback);
         let values = match listening.listen_for {
             ListenFor::Value(focus) if !focus.is_missed_by(&piece.text) => {
-                self.look_again(*focus)?
+                self.values(*focus, &audio)?
             }
             ListenFor::Phrases(phrases) if is_worth_comparing(&piece.text, phrases) => {
-                self.compare(phrases)?
+                self.ear.compare(phrases)?
             }
             _ => Vec::new(),
         };
@@ -209,95 +137,34 @@ impl Decoder {
         Ok(piece)
     }
 
-    /// How likely each of some phrases is what was said in the audio that was decoded last, the
-    /// likeliest first.
-    fn compare(&mut self, phrases: &[String]) -> Result<Vec<Reading>, HearingError> {
-        let knowledge = Arc::clone(&self.knowledge);
-        let (vocabulary, letters) = (&knowledge.vocabulary, &knowledge.letters);
-        let mut search = Search::new(&mut self.state, vocabulary, letters, self.threads);
-        let mut readings = Vec::with_capacity(phrases.len());
-        for phrase in phrases {
-            let text = Pii::new(phrase.clone());
-            readings.push(Reading { text, log_probability: search.phrase(phrase)? });
-        }
-        readings.sort_by(|a, b| b.log_probability.total_cmp(&a.log_probability));
-        Ok(readings)
-    }
-
-    /// What the audio that was decoded last can be if it is a value of this kind.
-    fn look_again(&mut self, focus: Focus) -> Result<Vec<Reading>, HearingError> {
-        let knowledge = Arc::clone(&self.knowledge);
-        let (vocabulary, letters) = (&knowledge.vocabulary, &knowledge.letters);
-        let mut search = Search::new(&mut self.state, vocabulary, letters, self.threads);
-        let mut found = Vec::new();
-        for &grammar in focus.grammars() {
-            let mut writings = search.writings(focus, grammar, focus.units_min().max(2))?;
-            // A number may be said in pieces.
-            if matches!(focus, Focus::Digits { min: 2.., .. }) {
-                writings.extend(search.writings(focus, grammar, 1)?);
-            }
-            found.push(writings);
+    /// What the audio that was decoded last can be if it is a value of this kind, the likeliest
+    /// first. Two models rarely share a slip, so what one is not sure of is put to both.
+    fn values(&mut self, focus: Focus, audio: &[f32]) -> Result<Vec<Reading>, HearingError> {
+        let mut found = self.ear.look_again(focus)?;
+        let mut combined = combine(&found);
+        if let Some(second) = &mut self.second
+            && is_in_doubt(&combined)
+        {
+            second.run(audio, audio_context(audio.len(), second.frames()), None)?;
+            found.extend(second.look_again(focus)?);
+            combined = combine(&found);
         }
         let grammar = focus.grammars()[0];
-        let readings = combine(&found).into_iter().map(|writing| Reading {
+        let readings = combined.into_iter().map(|writing| Reading {
             text: Pii::new(grammar.written(&writing.value)),
             log_probability: writing.log_probability,
         });
         Ok(readings.collect())
     }
+}
 
-    fn run(
-        &mut self,
-        audio: &[f32],
-        frames: usize,
-        hints: Option<&str>,
-    ) -> Result<Heard, HearingError> {
-        let mut params = self.params.clone();
-        params.set_audio_ctx(if frames >= self.model_frames { 0 } else { frames as i32 });
-        // Twice what the fastest speaker needs: a loop ends here, not at 220 tokens.
-        params.set_max_tokens((24 + audio.len() * 14 / SAMPLES_PER_S) as i32);
-        if let Some(hints) = hints {
-            params.set_initial_prompt(&hints.replace('\0', " "));
-        }
-        self.state.full(params, audio).map_err(|error| HearingError::Decode(error.to_string()))?;
-        Ok(self.collect())
-    }
-
-    fn collect(&self) -> Heard {
-        let mut bytes: Vec<u8> = Vec::new();
-        let mut words: Vec<(Vec<u8>, f32)> = Vec::new();
-        let mut log_sum = 0.0;
-        let mut tokens = 0;
-        for segment in self.state.as_iter() {
-            for index in 0..segment.n_tokens() {
-                let Some(token) = segment.get_token(index) else { continue };
-                if token.token_id() >= self.first_special_token {
-                    continue;
-                }
-                let Ok(spelling) = token.to_bytes() else { continue };
-                let probability = token.token_probability().clamp(1e-6, 1.0);
-                log_sum += probability.ln();
-                tokens += 1;
-                bytes.extend(spelling);
-                match words.last_mut() {
-                    Some((word, least)) if !spelling.starts_with(b" ") => {
-                        word.extend(spelling);
-                        *least = least.min(probability);
-                    }
-                    _ => words.push((spelling.to_vec(), probability)),
-                }
-            }
-        }
-        Heard {
-            text: without_labels(&String::from_utf8_lossy(&bytes)),
-            words: words
-                .into_iter()
-                .map(|(word, p)| (without_labels(&String::from_utf8_lossy(&word)), p))
-                .filter(|(word, _)| !word.is_empty())
-                .collect(),
-            log_probability: if tokens == 0 { 0.0 } else { log_sum / tokens as f32 },
-            tokens,
-        }
+/// Whether the best of these writings might as well be another.
+fn is_in_doubt(writings: &[Writing]) -> bool {
+    /// Logarithms: the best is so much likelier than the next.
+    const SURE: f32 = 3.0;
+    match writings {
+        [best, next, ..] => best.score - next.score < SURE,
+        _ => true,
     }
 }
 
@@ -348,13 +215,6 @@ fn settle(heard: Heard, audio_s: f32, loudness: Loudness, fallback: bool) -> Pie
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_context_follows_the_audio() {
-        for (seconds, frames) in [(0, 512), (1, 512), (6, 512), (7, 542), (20, 1192), (28, 1500)] {
-            assert_eq!(audio_context(seconds * SAMPLES_PER_S, 1500), frames, "{seconds} s");
-        }
-    }
 
     fn heard(text: &str) -> Heard {
         Heard {

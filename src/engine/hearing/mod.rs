@@ -8,6 +8,7 @@
 
 mod clean;
 mod decode;
+mod ear;
 mod focus;
 mod letters;
 mod level;
@@ -37,6 +38,9 @@ use crate::nlu::Readings;
 pub struct HearingConfig {
     /// The model file, ggml format.
     pub model: PathBuf,
+    /// A larger model that is asked too where the first is not sure of a value. It costs nothing
+    /// but memory while it is not asked.
+    pub second_model: Option<PathBuf>,
     /// Decodes at the same time; more than there are cores is cut down to them.
     pub workers: usize,
     /// Threads of each decode; 1 unless the machine has cores to spare.

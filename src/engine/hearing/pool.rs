@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use whisper_rs::{WhisperContext, WhisperContextParameters};
 
-use super::decode::{Decoder, Knowledge, Listening};
+use super::decode::{Decoder, Listening};
+use super::ear::{Ear, Knowledge};
+use super::letters::LetterModel;
 use super::level::SAMPLES_PER_S;
 use super::{
     HearingConfig, HearingError, HearingReply, HearingRequest, HearingStats, ListenFor,
@@ -54,25 +56,21 @@ impl Hearing {
     pub fn start(config: HearingConfig) -> Result<Self, HearingError> {
         // whisper.cpp writes pages to standard error; no backend is compiled in, so this mutes it.
         whisper_rs::install_logging_hooks();
-        let header = check_model_file(&config.model)?;
-        let known = whisper_rs::get_lang_id(&config.language.replace('\0', ""))
-            .and_then(whisper_rs::get_lang_str)
-            .filter(|&language| language == "en" || header.is_multilingual());
-        let Some(language) = known else {
-            let HearingConfig { model: path, language, .. } = config;
-            return Err(HearingError::Language { path, language });
-        };
-        let context = load(&config.model)?;
+        let letters = Arc::new(LetterModel::of_names());
+        let model = Model::load(&config.model, &config.language, &letters)?;
+        let second = config.second_model.as_deref();
+        let second =
+            second.map(|path| Model::load(path, &config.language, &letters)).transpose()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = config.workers.clamp(1, cores);
         let (jobs, receiver) = mpsc::channel(config.queue_len_max.max(1));
         let receiver: Jobs = Arc::new(Mutex::new(receiver));
         let counters = SharedCounters::default();
-        let knowledge = Arc::new(Knowledge::of(&context));
         let (ready, warm) = std::sync::mpsc::channel();
         for index in 0..workers {
             let threads = config.threads_per_decode.max(1);
-            let mut decoder = Decoder::new(&context, language, threads, Arc::clone(&knowledge))?;
+            let own = second.as_ref().map(|second| second.ear(threads)).transpose()?;
+            let mut decoder = Decoder::new(model.ear(threads)?, own);
             let (jobs, counters, ready) = (receiver.clone(), counters.clone(), ready.clone());
             std::thread::Builder::new()
                 .name(format!("hearing-{index}"))
@@ -138,10 +136,35 @@ impl Hearing {
     }
 }
 
-fn load(path: &Path) -> Result<WhisperContext, HearingError> {
-    let refused = |reason: String| HearingError::ModelRefused { path: path.to_owned(), reason };
-    WhisperContext::new_with_params(path, WhisperContextParameters::new())
-        .map_err(|error| refused(error.to_string()))
+/// A model in memory, from which each worker gets its ear.
+struct Model {
+    context: WhisperContext,
+    language: &'static str,
+    knowledge: Arc<Knowledge>,
+}
+
+impl Model {
+    fn load(path: &Path, language: &str, letters: &Arc<LetterModel>) -> Result<Self, HearingError> {
+        let header = check_model_file(path)?;
+        let known = whisper_rs::get_lang_id(&language.replace('\0', ""))
+            .and_then(whisper_rs::get_lang_str)
+            .filter(|&language| language == "en" || header.is_multilingual());
+        let Some(known) = known else {
+            let (path, language) = (path.to_owned(), language.to_owned());
+            return Err(HearingError::Language { path, language });
+        };
+        let context = WhisperContext::new_with_params(path, WhisperContextParameters::new())
+            .map_err(|error| {
+                let (path, reason) = (path.to_owned(), error.to_string());
+                HearingError::ModelRefused { path, reason }
+            })?;
+        let knowledge = Arc::new(Knowledge::of(&context, Arc::clone(letters)));
+        Ok(Self { context, language: known, knowledge })
+    }
+
+    fn ear(&self, threads: usize) -> Result<Ear, HearingError> {
+        Ear::new(&self.context, self.language, threads, Arc::clone(&self.knowledge))
+    }
 }
 
 /// A second of something that is not silence, so that it goes all the way through the decoder.
@@ -248,6 +271,7 @@ mod tests {
     fn a_missing_model_is_an_error_that_names_it() {
         let config = HearingConfig {
             model: "/nowhere/ggml.bin".into(),
+            second_model: None,
             workers: 1,
             threads_per_decode: 1,
             queue_len_max: 1,

@@ -16,6 +16,7 @@ fn models() -> PathBuf {
 fn config() -> HearingConfig {
     HearingConfig {
         model: models().join("tiny.en/ggml-tiny.en.bin"),
+        second_model: None,
         workers: 2,
         threads_per_decode: 1,
         queue_len_max: 4,

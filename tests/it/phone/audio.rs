@@ -54,6 +54,7 @@ pub(super) fn words_in(samples: &[i16]) -> String {
     let store = ModelStore::open(None).expect("a model cache");
     let hearing = Hearing::start(HearingConfig {
         model: resolve_whisper(&store, "tiny.en").expect("the model is there"),
+        second_model: None,
         workers: 1,
         threads_per_decode: 1,
         queue_len_max: 2,
