@@ -1,5 +1,6 @@
 //! The `frontdoor` program: parses the command line and hands over to the library.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -146,28 +147,38 @@ async fn run(command: Command) -> anyhow::Result<()> {
     }
 }
 
-/// Logs to standard error. Libraries that write what callers say or dial (whole SIP messages at
+/// Of the database library only errors: it warns of each statement that a busy machine was slow
+/// with, which is nothing that the reader of a log could mend. Whoever asks for a filter gets it.
+const LOG_QUIET: &str = "sqlx=error";
+
+/// Logs to standard error, in colour if that is a terminal whose owner has nothing against it
+/// (<https://no-color.org>). Libraries that write what callers say or dial (whole SIP messages at
 /// level info, a sentence letter by letter at level trace) are held down whatever is asked for.
 fn start_log(arguments: &Arguments) {
-    let default = match arguments.command {
+    let level = match arguments.command {
         Command::Serve(_) => "info",
         _ => "warn",
     };
+    let default = format!("{level},{LOG_QUIET}");
     let wanted = arguments
         .log
         .clone()
         .or_else(|| std::env::var("RUST_LOG").ok())
-        .unwrap_or_else(|| default.to_owned());
+        .unwrap_or_else(|| default.clone());
     let filter = EnvFilter::try_new(&wanted).unwrap_or_else(|error| {
         eprintln!("warning: log filter {wanted:?} is not understood ({error}); using {default}");
-        EnvFilter::new(default)
+        EnvFilter::new(&default)
     });
     let libraries = [frontdoor::net::sip::LOG_FILTER, frontdoor::engine::understanding::LOG_FILTER];
     let filter = libraries
         .into_iter()
         .filter_map(|held_down| held_down.parse().ok())
         .fold(filter, EnvFilter::add_directive);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && !no_colour);
     if arguments.log_json {
         builder.json().init();
     } else {

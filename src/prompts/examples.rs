@@ -9,7 +9,8 @@ use super::expand::{Expression, typical_values};
 use super::finding::{Report, did_you_mean};
 use super::slots::misfit;
 use super::speech::Context;
-use super::{Example, InlineTest, NotThis, SlotSpec};
+use super::template::date;
+use super::{Example, InlineTest, NotThis, SlotSpec, is_answer};
 
 /// Fewer example lines than this cannot be told from other intents at all.
 const EXAMPLES_MIN: usize = 5;
@@ -150,6 +151,7 @@ pub(super) fn plain_words(text: &str) -> String {
 
 pub(super) fn read_tests(section: &Block, report: &mut Report) -> Vec<InlineTest> {
     let mut tests: Vec<(InlineTest, bool)> = Vec::new();
+    let mut today = None;
     for line in section.lines.iter().filter(|line| !line.text.is_empty()) {
         let text = bullet(&line.text).unwrap_or(&line.text);
         let (key, value) = split_key(text).unwrap_or((text, ""));
@@ -159,10 +161,17 @@ pub(super) fn read_tests(section: &Block, report: &mut Report) -> Vec<InlineTest
                     caller: value.to_owned(),
                     intent: None,
                     slots: Vec::new(),
+                    today,
                     line: line.number,
                 },
                 false,
             )),
+            ("today", None) => today = read_today(value, line.number, report),
+            ("today", Some(_)) => report.error(
+                line.number,
+                "`today:` stands below a test, but is for all tests of the file",
+                "put it right below `## Tests`",
+            ),
             ("intent", Some((test, has_intent))) if !value.is_empty() => {
                 *has_intent = true;
                 test.intent = (value != "none").then(|| IntentName::new(value));
@@ -192,6 +201,24 @@ pub(super) fn read_tests(section: &Block, report: &mut Report) -> Vec<InlineTest
     tests.into_iter().map(|(test, _)| test).collect()
 }
 
+/// The day on which the tests of a file are said, so that "on July fourth" stays the same date.
+fn read_today(text: &str, line: usize, report: &mut Report) -> Option<(i32, u8, u8)> {
+    let parsed = || {
+        date(text)?;
+        let mut fields = text.split('-');
+        let year = fields.next()?.parse().ok()?;
+        let month = fields.next()?.parse().ok()?;
+        let day = fields.next()?.parse().ok()?;
+        Some((year, month, day))
+    };
+    let today = parsed();
+    if today.is_none() {
+        let what = format!("`today: {}` is not a day", shortened(text));
+        report.error(line, what, "write it like `today: 2026-03-11`");
+    }
+    today
+}
+
 fn read_test_slots(text: &str, line: usize, report: &mut Report) -> Vec<(SlotName, String)> {
     let mut slots = Vec::new();
     for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
@@ -207,6 +234,16 @@ fn read_test_slots(text: &str, line: usize, report: &mut Report) -> Vec<(SlotNam
         }
     }
     slots
+}
+
+/// Writes the answer that a test names (`faq: do you have parking`) as the profile does, however
+/// it is capitalised and punctuated there.
+pub(super) fn name_answer(test: &mut InlineTest, answers: &[IntentName]) {
+    let Some(name) = test.intent.as_mut().filter(|name| is_answer(name)) else { return };
+    let wanted = plain_words(name.as_str());
+    if let Some(answer) = answers.iter().find(|answer| plain_words(answer.as_str()) == wanted) {
+        name.clone_from(answer);
+    }
 }
 
 /// Checks a test against the intent it names. `slots` are that intent's.

@@ -57,9 +57,10 @@ pub enum Severity {
 /// One thing that is wrong, or doubtful, in a prompt file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The file, from the folder above `prompts/`: `prompts/bank/intents/balance.md`.
+    /// The file, from the folder above `prompts/`: `prompts/bank/intents/balance.md`. The shell,
+    /// which knows where the profile is, may put that place here instead.
     pub path: String,
-    /// 1-based line.
+    /// 1-based line; 0: the file or folder as a whole.
     pub line: usize,
     /// Whether it stops the tree.
     pub severity: Severity,
@@ -76,7 +77,11 @@ impl fmt::Display for Finding {
             Severity::Warning => "warning: ",
         };
         let end = if self.fix.ends_with(['?', '.', '!']) { "" } else { "." };
-        write!(f, "{}:{}: {kind}{}. Fix: {}{end}", self.path, self.line, self.what, self.fix)
+        f.write_str(&self.path)?;
+        if self.line > 0 {
+            write!(f, ":{}", self.line)?;
+        }
+        write!(f, ": {kind}{}. Fix: {}{end}", self.what, self.fix)
     }
 }
 
@@ -194,6 +199,7 @@ mod tests {
         let mut report = Report::new("bank", "intents/balance.md");
         report.error(12, "there is no queue `biling`", "did you mean `billing`?");
         report.warning(3, "long", "shorten it");
+        report.warning(0, "odd", "remove it");
         let lines: Vec<String> = report.into_findings().iter().map(ToString::to_string).collect();
         assert_eq!(
             lines,
@@ -201,6 +207,7 @@ mod tests {
                 "prompts/bank/intents/balance.md:12: there is no queue `biling`. \
                  Fix: did you mean `billing`?",
                 "prompts/bank/intents/balance.md:3: warning: long. Fix: shorten it.",
+                "prompts/bank/intents/balance.md: warning: odd. Fix: remove it.",
             ]
         );
     }

@@ -278,6 +278,12 @@ const FAQ_PREFIX: &str = "faq: ";
 /// Before the title, in the name that something not done by phone has for the classifier.
 const NOT_BY_PHONE_PREFIX: &str = "not offered: ";
 
+/// Whether this is the name of an answer (a question of `faq.md`, or something not done by phone)
+/// and not of an intent.
+pub fn is_answer(name: &IntentName) -> bool {
+    name.as_str().starts_with(FAQ_PREFIX) || name.as_str().starts_with(NOT_BY_PHONE_PREFIX)
+}
+
 /// The file of a profile that teaches what has this name for the classifier.
 pub fn file_teaching(name: &IntentName) -> String {
     if name.as_str().starts_with(FAQ_PREFIX) {
@@ -507,10 +513,13 @@ pub struct SlotSpec {
 pub struct InlineTest {
     /// What the caller says.
     pub caller: String,
-    /// What it must be understood as.
+    /// What it must be understood as: an intent, or an answer of `faq.md` or `## Not by phone` by
+    /// the name that it has for the classifier; `None`: nothing of these.
     pub intent: Option<IntentName>,
     /// Slot values it must fill, in normal form.
     pub slots: Vec<(SlotName, String)>,
+    /// The day on which it is said (year, month, day); `None`: the day on which it is run.
+    pub today: Option<(i32, u8, u8)>,
     /// 1-based line in the file.
     pub line: usize,
 }

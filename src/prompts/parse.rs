@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::nlu::IntentName;
 
 use super::document::{Document, normal};
-use super::examples::{check_test_slots, plain_words};
+use super::examples::{check_test_slots, name_answer, plain_words};
 use super::finding::{
     FILE_SIZE_MAX_BYTES, Finding, Report, Severity, SourceFile, did_you_mean, too_big,
 };
@@ -17,8 +17,8 @@ use super::intent::read_intent;
 use super::patterns::{read_patterns, read_queues};
 use super::speech::Context;
 use super::{
-    Declared, FaqEntry, Generation, GenerationHash, Hours, Intent, NotByPhone, Patterns,
-    PersonRule, SlotSpec, Words,
+    Declared, FaqEntry, Generation, GenerationHash, Hours, InlineTest, Intent, NotByPhone,
+    Patterns, PersonRule, SlotSpec, Words, is_answer,
 };
 
 const TOP_FILES: [&str; 6] =
@@ -175,9 +175,15 @@ impl<'a> Tree<'a> {
         }
         let house = self.required("house.md", &cx, read_house);
         let faq = self.top("faq.md", |d, r| read_faq(d, &cx, r)).unwrap_or_default();
-        let intents = self.read_intents(&cx);
-        self.check_intents(&intents, patterns.as_ref());
+        let mut intents = self.read_intents(&cx);
         let not_by_phone = house.as_ref().map_or(&[][..], |house| &house.not_by_phone);
+        let answers = faq.iter().map(|(entry, _)| entry.name());
+        let answers: Vec<IntentName> =
+            answers.chain(not_by_phone.iter().map(NotByPhone::name)).collect();
+        for test in intents.iter_mut().flat_map(|intent| &mut intent.tests) {
+            name_answer(test, &answers);
+        }
+        self.check_intents(&intents, &answers, patterns.as_ref());
         self.check_same_words(&intents, &faq, not_by_phone);
         Some(Generation {
             hash: hash(files),
@@ -256,7 +262,12 @@ impl<'a> Tree<'a> {
     }
 
     /// What can only be told with all intents at hand.
-    fn check_intents(&mut self, intents: &[Intent], patterns: Option<&Patterns>) {
+    fn check_intents(
+        &mut self,
+        intents: &[Intent],
+        answers: &[IntentName],
+        patterns: Option<&Patterns>,
+    ) {
         let by_name: BTreeMap<&IntentName, &Intent> =
             intents.iter().map(|intent| (&intent.name, intent)).collect();
         for intent in intents {
@@ -265,20 +276,22 @@ impl<'a> Tree<'a> {
                 intent.examples.iter().map(|example| plain_words(&example.text)).collect();
             self.report(&path, |report| {
                 for test in &intent.tests {
-                    if let Some(name) = &test.intent {
-                        match by_name.get(name) {
-                            Some(target) => {
-                                check_test_slots(test, &all_slots(target, patterns), report);
-                            }
-                            None => {
-                                let known = by_name.keys().map(|name| name.as_str());
-                                report.error(
-                                    test.line,
-                                    format!("there is no intent `{name}`"),
-                                    did_you_mean(name.as_str(), known, "write `intent: none`"),
-                                );
-                            }
+                    match test.intent.as_ref().map(|name| (name, by_name.get(name))) {
+                        Some((_, Some(target))) => {
+                            check_test_slots(test, &all_slots(target, patterns), report);
                         }
+                        Some((name, None)) if is_answer(name) => {
+                            check_answer(test, name, answers, report);
+                        }
+                        Some((name, None)) => {
+                            let known = by_name.keys().map(|name| name.as_str());
+                            report.error(
+                                test.line,
+                                format!("there is no intent `{name}`"),
+                                did_you_mean(name.as_str(), known, "write `intent: none`"),
+                            );
+                        }
+                        None => {}
                     }
                     if examples.contains(&plain_words(&test.caller)) {
                         report.warning(
@@ -348,6 +361,19 @@ impl<'a> Tree<'a> {
                 }
             }
         }
+    }
+}
+
+/// Checks a test that expects an answer of `faq.md` or of `## Not by phone`.
+fn check_answer(test: &InlineTest, name: &IntentName, answers: &[IntentName], report: &mut Report) {
+    if !answers.contains(name) {
+        let known = answers.iter().map(IntentName::as_str);
+        let fix = did_you_mean(name.as_str(), known, "write `intent: none`");
+        report.error(test.line, format!("there is no answer `{name}`"), fix);
+    }
+    if !test.slots.is_empty() {
+        let what = format!("`{name}` is an answer, which needs no values");
+        report.error(test.line, what, "remove the line `slots:`");
     }
 }
 

@@ -405,6 +405,16 @@ fn sections_and_examples_are_checked() {
             ("account_type=savings", "account_type", 30, "not a slot with", "`name=value`"),
             ("- caller: how", "- how", 28, "not a line of a test", "`- caller: ...`"),
             ("  intent: balance\n", "", 28, "does not say what", "`intent: none`"),
+            ("- caller: how", "today: 3/11\n- caller: how", 28, "not a day", "2026-03-11"),
+            ("  slots:", "  today: 2026-03-11\n  slots:", 30, "below a test", "`## Tests`"),
+            ("  intent: balance\n", "  intent: faq: parking?\n", 28, "no answer", "parking?`"),
+            (
+                "  intent: balance\n",
+                "  intent: faq: do you have parking\n",
+                28,
+                "needs no values",
+                "`slots:`",
+            ),
         ],
     );
     check(
@@ -669,6 +679,21 @@ fn sentences_know_what_they_may_say() {
             ("How much?", "How much (in USD)?", 17, "`(` reads badly", "brackets"),
         ],
     );
+}
+
+#[test]
+fn tests_may_name_their_day_and_an_answer() {
+    let mut files = tree();
+    let test = "today: 2026-03-11\n- caller: where do I leave my car\n  \
+                intent: faq: do you have PARKING\n";
+    files[6].text = BALANCE.replace("## Tests\n", &format!("## Tests\n{test}"));
+    let generation = parse("bank", &files, &declared()).expect("still sound").generation;
+    let tests = &generation.intents[0].tests;
+    assert_eq!(tests[0].intent, Some(generation.faq[0].name()));
+    assert_eq!(tests[1].intent, Some(IntentName::new("balance")));
+    assert!(tests.iter().all(|test| test.today == Some((2026, 3, 11))));
+    assert_eq!(parsed().intents[0].tests[0].today, None);
+    assert!(is_answer(&generation.faq[0].name()) && !is_answer(&IntentName::new("balance")));
 }
 
 #[test]

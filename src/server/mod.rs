@@ -21,7 +21,7 @@ pub use customers::{CustomerSystem, Customers, HandoffStorage};
 pub use dispatch::{listen_for, transcribe};
 pub use engines::{Ears, Engines, EnginesReport, derived_dir};
 pub use error::ServerError;
-pub use profile::{declared, load_profile, parse_profile, read_profile};
+pub use profile::{declared, load_profile, parse_profile, read_profile, shown_path};
 pub use reload::{Changes, Reloaded, Reloader, Running};
 pub use serve::{Server, Started, call_settings, rules};
 pub use text_call::{TextCall, TextCallParts, TextEvent, TextTurn, understand};

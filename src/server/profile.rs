@@ -1,14 +1,20 @@
 //! Reads a profile's prompt files from disk and hands their text to the parser.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::Config;
 use crate::prompts::{
-    ActionName, ActionSignature, Declared, Finding, Generation, Parsed, SourceFile,
+    ActionName, ActionSignature, Declared, Finding, Generation, Parsed, Severity, SourceFile,
     VerificationName, VerificationSignature, is_prompt_file, parse,
 };
 
 use super::ServerError;
+
+/// The folders of a profile.
+const FOLDERS: [&str; 2] = ["intents", "calls"];
+
+/// A file that every profile has.
+const PROFILE_MARK: &str = "house.md";
 
 /// What the configuration declares, as the linter needs it.
 pub fn declared(config: &Config) -> Declared {
@@ -68,8 +74,80 @@ pub fn parse_profile(
 ) -> Result<(Generation, Vec<Finding>), Vec<Finding>> {
     let folder = &config.server.profile;
     let name = folder.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-    let Parsed { generation, warnings } = parse(&name, files, &declared(config))?;
-    Ok((generation, warnings))
+    let strange = strange_folders(folder);
+    let in_place = |findings: Vec<Finding>| -> Vec<Finding> {
+        let findings = findings.into_iter().map(|finding| placed(finding, &name, folder));
+        findings.chain(strange).collect()
+    };
+    match parse(&name, files, &declared(config)) {
+        Ok(Parsed { generation, warnings }) => Ok((generation, in_place(warnings))),
+        Err(findings) => Err(in_place(findings)),
+    }
+}
+
+/// A finding with the file's true place: the parser knows only the profile's name.
+fn placed(finding: Finding, profile: &str, folder: &Path) -> Finding {
+    let path = match finding.path.strip_prefix(&format!("prompts/{profile}/")) {
+        Some(file) => shown_path(&folder.join(file)).display().to_string(),
+        None => finding.path.clone(),
+    };
+    Finding { path, ..finding }
+}
+
+/// A path as it is shown to people: from the current folder if it is below that, else as it is.
+pub fn shown_path(path: &Path) -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    shown_from(&here, path).to_owned()
+}
+
+fn shown_from<'p>(here: &Path, path: &'p Path) -> &'p Path {
+    // Everything is below `/`, where `etc/frontdoor` would look like another place.
+    if here.parent().is_none() {
+        return path;
+    }
+    let below = path.strip_prefix(here).ok();
+    below.filter(|below| !below.as_os_str().is_empty()).unwrap_or(path)
+}
+
+/// A doubt about each folder in a profile's in which nothing is read, such as a copy of the profile
+/// that was meant to go over it. What cannot be read is reported elsewhere.
+fn strange_folders(folder: &Path) -> Vec<Finding> {
+    let mut found: Vec<String> = Vec::new();
+    for (sub, known) in [("", &FOLDERS[..]), ("intents/", &[][..])] {
+        let entries = std::fs::read_dir(folder.join(sub)).into_iter().flatten();
+        for entry in entries.filter_map(Result::ok) {
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            if !name.starts_with('.') && !known.contains(&name.as_str()) && entry.path().is_dir() {
+                found.push(format!("{sub}{name}"));
+            }
+        }
+    }
+    found.sort();
+    found.iter().map(|name| strange_folder(folder, name)).collect()
+}
+
+fn strange_folder(folder: &Path, name: &str) -> Finding {
+    let place = folder.join(name);
+    let fix = if place.join(PROFILE_MARK).is_file() {
+        let (from, to) = (shown_path(&place), shown_path(folder));
+        format!(
+            "it is a whole profile inside another: if it is the newer one, put its files in place \
+             with `cp -r {}/. {}/`; then remove it",
+            from.display(),
+            to.display()
+        )
+    } else {
+        "put its files where they belong (intents into `intents`, whole calls into `calls`), or \
+         remove it"
+            .to_owned()
+    };
+    Finding {
+        path: shown_path(&place).display().to_string(),
+        line: 0,
+        severity: Severity::Warning,
+        what: format!("folder `{name}/` is not part of a profile, so nothing in it is read"),
+        fix,
+    }
 }
 
 /// The error of a profile with these findings.
@@ -85,4 +163,60 @@ pub(super) fn refused(config: &Config, findings: &[Finding]) -> ServerError {
 pub fn load_profile(config: &Config) -> Result<(Generation, Vec<Finding>), ServerError> {
     let files = read_profile(&config.server.profile)?;
     parse_profile(config, &files).map_err(|findings| refused(config, &findings))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_shown_from_where_one_is() {
+        for (here, path, shown) in [
+            ("/home/ops", "/home/ops/prompts/bank", "prompts/bank"),
+            ("/home/ops", "/tmp/bank/faq.md", "/tmp/bank/faq.md"),
+            ("/home/ops", "/home/ops/../bank", "../bank"),
+            ("/home/ops", "/home/ops", "/home/ops"),
+            ("/", "/etc/frontdoor/bank", "/etc/frontdoor/bank"),
+            ("/home/ops", "prompts/bank", "prompts/bank"),
+        ] {
+            assert_eq!(shown_from(Path::new(here), Path::new(path)), Path::new(shown), "{path}");
+        }
+    }
+
+    #[test]
+    fn findings_name_the_file_that_was_read() {
+        let finding = |path: &str| Finding {
+            path: path.to_owned(),
+            line: 3,
+            severity: Severity::Error,
+            what: "it is wrong".to_owned(),
+            fix: "mend it".to_owned(),
+        };
+        let found = placed(finding("prompts/bank/intents/a.md"), "bank", Path::new("/x/bank"));
+        assert_eq!(found.to_string(), "/x/bank/intents/a.md:3: it is wrong. Fix: mend it.");
+    }
+
+    #[test]
+    fn folders_in_which_nothing_is_read_are_named() {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = home.path();
+        for sub in ["intents/old", "calls/more", ".git", "bank", "notes"] {
+            std::fs::create_dir_all(folder.join(sub)).expect("a folder");
+        }
+        for file in [PROFILE_MARK, "bank/house.md", "intents/balance.md"] {
+            std::fs::write(folder.join(file), "").expect("a file");
+        }
+        let found = strange_folders(folder);
+        let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+        let place = folder.display();
+        assert_eq!(lines.len(), 3, "{lines:#?}");
+        let copy = format!(
+            "{place}/bank: warning: folder `bank/` is not part of a profile, so nothing in it is \
+             read. Fix: it is a whole profile inside another: if it is the newer one, put its files \
+             in place with `cp -r {place}/bank/. {place}/`; then remove it."
+        );
+        assert_eq!(lines[0], copy);
+        assert!(lines[1].contains("folder `intents/old/` is not"), "{lines:#?}");
+        assert!(lines[2].contains("folder `notes/` is not"), "{lines:#?}");
+    }
 }

@@ -21,28 +21,37 @@ pub struct Lessons {
     pub examples: Vec<(IntentName, String)>,
     /// Sentences that mean none of the intents.
     pub counter_examples: Vec<String>,
+    /// How many of the examples come from where, for people.
+    pub sources: Vec<(&'static str, usize)>,
 }
 
 impl Lessons {
     /// The lessons of a generation.
     pub fn of(generation: &Generation) -> Self {
-        let mut examples = generation.training();
-        examples.extend(generation.faq_training());
-        examples.extend(generation.not_by_phone_training());
         // An intent's name and title say in other words what it is about.
-        for intent in &generation.intents {
-            examples.push((intent.name.clone(), intent.name.as_words()));
-            examples.push((intent.name.clone(), intent.title.clone()));
-        }
-        let mut counter_examples = Vec::new();
+        let names = generation.intents.iter().flat_map(|intent| {
+            [intent.name.as_words(), intent.title.clone()].map(|text| (intent.name.clone(), text))
+        });
+        let (mut really, mut counter_examples) = (Vec::new(), Vec::new());
         for negative in generation.negatives() {
             match negative.really {
                 // "That is not a balance but a transfer" teaches the transfer.
-                Some(intent) => examples.push((intent, negative.text)),
+                Some(intent) => really.push((intent, negative.text)),
                 None => counter_examples.push(negative.text),
             }
         }
-        Self { examples, counter_examples }
+        let (mut examples, mut sources) = (Vec::new(), Vec::new());
+        for (source, sentences) in [
+            ("`## Callers say`", generation.training()),
+            ("faq.md", generation.faq_training()),
+            ("`## Not by phone`", generation.not_by_phone_training()),
+            ("names and titles", names.collect()),
+            ("`## Not this` with `->`", really),
+        ] {
+            sources.push((source, sentences.len()));
+            examples.extend(sentences);
+        }
+        Self { examples, counter_examples, sources }
     }
 }
 
@@ -88,7 +97,7 @@ impl Trainer {
     /// # Errors
     /// There are no examples, or the encoder failed.
     pub fn train(&self, lessons: &Lessons) -> Result<Understander, UnderstandingError> {
-        let Lessons { examples, counter_examples } = lessons;
+        let Lessons { examples, counter_examples, .. } = lessons;
         Understander::train(
             Arc::clone(&self.encoder),
             examples,

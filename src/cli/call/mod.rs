@@ -43,7 +43,8 @@ pub struct CallArgs {
     /// Program that speaks --text: espeak-ng or flite
     #[arg(long, default_value = "espeak-ng", value_name = "PROGRAM")]
     voice: String,
-    /// Where to write both sides (caller left, front door right)
+    /// Where to write both sides (caller left, front door right); a file that is there, such as
+    /// the last call's, is overwritten
     #[arg(long, default_value = "call.wav", value_name = "FILE")]
     out: PathBuf,
     /// Silence after which the other side counts as having finished, in ms

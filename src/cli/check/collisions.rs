@@ -72,16 +72,17 @@ impl fmt::Display for Collision {
     }
 }
 
-/// All collisions, at most one for each line, in the order of the files.
+/// All collisions, at most one for each line, in the order of the files. `folder` is the profile's.
 ///
 /// # Errors
 /// The encoder failed.
 pub(super) fn find(
     generation: &Generation,
+    folder: &Path,
     encoder: &Arc<SentenceEncoder>,
     cache: &Path,
 ) -> Result<Vec<Collision>, UnderstandingError> {
-    let sentences = sentences(generation);
+    let sentences = sentences(generation, folder);
     let texts: Vec<&str> = sentences.iter().map(|sentence| sentence.text.as_str()).collect();
     let mut cache = EmbeddingCache::open(Arc::clone(encoder), Some(cache));
     let embeddings = cache.encode(&texts, &mut |_, _| {})?;
@@ -89,10 +90,10 @@ pub(super) fn find(
 }
 
 /// The examples, and what `## Not this` says is another intent: that counts as an example of it.
-fn sentences(generation: &Generation) -> Vec<Sentence> {
+fn sentences(generation: &Generation, folder: &Path) -> Vec<Sentence> {
     let mut sentences = Vec::new();
     for intent in &generation.intents {
-        let path = file_of(generation, intent);
+        let path = file_of(folder, intent);
         sentences.extend(intent.examples.iter().map(|example| Sentence {
             text: example.text.clone(),
             intent: intent.name.clone(),

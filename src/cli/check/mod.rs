@@ -4,7 +4,7 @@
 mod collisions;
 mod inline_tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::Args;
@@ -12,7 +12,7 @@ use clap::Args;
 use crate::config::Config;
 use crate::engine::models::{ModelState, ModelStore, resolve_whisper};
 use crate::prompts::{Generation, Intent};
-use crate::server::{embeddings_dir, load_profile, rules, train_understander};
+use crate::server::{Lessons, embeddings_dir, load_profile, rules, shown_path, train_understander};
 
 /// Arguments of `frontdoor check`.
 #[derive(Debug, Args)]
@@ -54,13 +54,15 @@ fn check_prompts(config: &Config) -> Option<Generation> {
             for warning in &warnings {
                 println!("      {warning}");
             }
+            let lessons = Lessons::of(&generation);
             println!(
                 "ok    prompt files {} ({} intents, {} examples, {} warnings)",
-                config.server.profile.display(),
+                shown_path(&config.server.profile).display(),
                 generation.intents.len(),
-                generation.training().len(),
+                lessons.examples.len(),
                 warnings.len()
             );
+            println!("      examples: {}", sources(&lessons));
             Some(generation)
         }
         Err(error) => {
@@ -68,6 +70,13 @@ fn check_prompts(config: &Config) -> Option<Generation> {
             None
         }
     }
+}
+
+/// Where the examples come from, which the server and its log count together. A line with choices
+/// in brackets is several.
+fn sources(lessons: &Lessons) -> String {
+    let known = lessons.sources.iter().filter(|(_, count)| *count > 0);
+    known.map(|(source, count)| format!("{count} from {source}")).collect::<Vec<_>>().join(", ")
 }
 
 /// Says how many models cannot be used.
@@ -103,14 +112,18 @@ fn check_understanding(
     }
     let understander = train_understander(store, encoder, generation)?;
     let cache = embeddings_dir(store);
-    let outcome = inline_tests::run(generation, &understander, &rules(config), &cache)?;
+    let folder = &config.server.profile;
+    let outcome = inline_tests::run(generation, folder, &understander, &rules(config), &cache)?;
     for failure in &outcome.failures {
         println!("WRONG {failure}");
+    }
+    for doubt in &outcome.doubts {
+        println!("      {doubt}");
     }
     let failed = outcome.failures.len();
     let verdict = if failed == 0 { "ok   " } else { "WRONG" };
     println!("{verdict} tests in the prompt files ({} of {})", outcome.run - failed, outcome.run);
-    let collisions = collisions::find(generation, understander.encoder(), &cache)?;
+    let collisions = collisions::find(generation, folder, understander.encoder(), &cache)?;
     for collision in &collisions {
         println!("      {collision}");
     }
@@ -121,14 +134,29 @@ fn check_understanding(
     Ok(failed)
 }
 
-/// An intent's file, as the linter names it.
-fn file_of(generation: &Generation, intent: &Intent) -> String {
-    format!("prompts/{}/intents/{}.md", generation.profile, intent.name)
+/// An intent's file in the profile's folder, as the linter names it.
+fn file_of(folder: &Path, intent: &Intent) -> String {
+    shown_path(&folder.join(format!("intents/{}.md", intent.name))).display().to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_examples_are_counted_as_the_server_counts_them() {
+        let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("frontdoor.toml");
+        let config = Config::load(&config).expect("the demo's configuration");
+        let (generation, _) = load_profile(&config).expect("the demo's prompt files");
+        let lessons = Lessons::of(&generation);
+        let total: usize = lessons.sources.iter().map(|(_, count)| count).sum();
+        assert_eq!(total, lessons.examples.len());
+        let said = sources(&lessons);
+        let from_files = format!("{} from `## Callers say`, ", generation.training().len());
+        assert!(said.starts_with(&from_files), "{said}");
+        let names = format!(", {} from names and titles", 2 * generation.intents.len());
+        assert!(said.contains(&names), "{said}");
+    }
 
     #[test]
     #[ignore = "needs the models"]

@@ -70,6 +70,7 @@ fn an_edit_is_live_for_the_next_call_and_a_mistake_is_not() {
     edit(&file, "## Then say\n{hours}", "## Then shout\nWe never close.");
     wait_for(&door, "this generation stays in force");
     assert!(door.log().contains("intents/branch_hours.md:"), "the place is named");
+    assert!(!door.log().contains('\u{1b}'), "a log in a file has no colours");
     assert!(!door.log().contains("in force from the next call on"));
 
     edit(&file, "## Then shout", "## Then say");
