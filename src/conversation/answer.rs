@@ -12,7 +12,7 @@ use crate::nlu::{Decision, IntentName, SlotName, Understanding};
 use crate::prompts::{Pattern, QueueName};
 
 use super::agreement::is_unreserved;
-use super::slots::Pieces;
+use super::slots::{Pieces, is_correction};
 use super::task::{Scope, Stage};
 use super::{Conversation, Expectation, Expected};
 
@@ -150,6 +150,9 @@ impl Conversation {
                 self.on_which_name((scope, slot), names, text, confidence, understanding);
             }
             Stage::Confirm => self.on_confirm(text.expose(), understanding),
+            Stage::WhichSlot { slots, value } => {
+                self.on_which_slot(&slots, value, text.expose(), understanding);
+            }
             Stage::QuestionAnswered => self.on_question_answered(text, understanding),
             Stage::OfferPerson { reason, before: Some(before), .. } => {
                 self.on_offer_in_between(reason, *before, text, confidence, understanding);
@@ -274,14 +277,20 @@ impl Conversation {
             self.out_of_place += 1;
             return self.advance();
         };
-        let pieces = self.take_digits(&spec, text.expose(), confidence);
-        let others = self.fill_other_slots(&scope, &spec, text.expose());
+        let words = text.expose();
+        let pieces = if self.gives_several(&scope, &spec, words) {
+            Pieces::Nothing
+        } else {
+            self.take_digits(&spec, words, confidence)
+        };
+        let given = self.shared_answer(&scope, &spec, words, confidence, is_correction(words));
         let is_piece = matches!(pieces, Pieces::Piece);
         let answer = match pieces {
             Pieces::Whole(value) => Some(value),
             Pieces::Piece => None,
-            Pieces::Nothing => self.best_answer(&spec, text.expose(), confidence),
+            Pieces::Nothing => given.own,
         };
+        let others = self.take_others(given.others);
         if let Some(value) = answer {
             self.progress();
             self.set_slot(&scope, &spec, value);
@@ -297,6 +306,12 @@ impl Conversation {
         }
         if let Some(intent) = self.digression(understanding, text.expose()) {
             return self.on_request_as(intent, text, understanding);
+        }
+        // What answers nothing that was asked may put another value right.
+        let given = self.shared_answer(&scope, &spec, text.expose(), confidence, true);
+        if self.take_others(given.others) {
+            self.progress();
+            return self.advance();
         }
         self.on_no_match();
     }
@@ -379,6 +394,7 @@ impl Conversation {
             Stage::Confirm => return self.ask_confirmation(),
             Stage::ConfirmIntent { .. }
             | Stage::Clarify { .. }
+            | Stage::WhichSlot { .. }
             | Stage::QuestionAnswered
             | Stage::OfferPerson { .. } => {
                 for phrase in self.speaker.last.clone() {

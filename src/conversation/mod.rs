@@ -27,6 +27,7 @@ mod names;
 mod outcome;
 mod questions;
 mod request;
+mod sharing;
 mod slots;
 mod speaker;
 mod summary;

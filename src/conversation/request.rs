@@ -121,9 +121,9 @@ impl Conversation {
             retries: 0,
             names: Default::default(),
         };
-        self.fill_volunteered(&intent, &mut task, words.expose());
+        let taken = self.fill_volunteered(&intent, &mut task, words.expose());
         self.tasks.push(task);
-        self.fill_verification(&intent, words.expose());
+        self.fill_verification(&intent, words.expose(), taken);
         self.advance();
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::nlu::IntentName;
 
+use super::cues::{check_cues, learn_cues};
 use super::document::{Block, Document, Field, keyed, normal};
 use super::examples::{read_examples, read_tests};
 use super::finding::{Report, did_you_mean, listed, nearest};
@@ -64,10 +65,12 @@ pub(super) fn read_intent(
     let verified = verify.and_then(|name| cx.verifications.get(name)).cloned().unwrap_or_default();
     let (said, secret) = said_and_secret(&verified);
     let before = Variables { known: said, secret, ..Variables::default() };
-    let slots = document
+    let mut slots = document
         .section("We need")
         .map(|section| read_slots(section, &before, cx, report))
         .unwrap_or_default();
+    learn_cues(&mut slots, document.section("Callers say"));
+    check_cues(&slots, document.section("Callers say"), report);
     let action = settings.as_ref().and_then(|s| s.action.as_ref());
     let signature = action.and_then(|name| cx.declared.actions.get(name));
     let wording = read_wording(document, (&slots, &verified), signature, cx, report);

@@ -103,7 +103,7 @@ fn spanned(tokens: &[Token<'_>], found: Vec<Found>) -> Vec<Filled> {
 }
 
 /// The bytes that a range of tokens covers.
-fn span(tokens: &[Token<'_>], place: &Range<usize>) -> Range<usize> {
+pub(super) fn span(tokens: &[Token<'_>], place: &Range<usize>) -> Range<usize> {
     let first = tokens.get(place.start).map_or(0, |token| token.span.start);
     let last = place.end.checked_sub(1).and_then(|last| tokens.get(last));
     first..last.map_or(first, |token| token.span.end)
@@ -178,7 +178,7 @@ fn amount(tokens: &[Token<'_>], expectation: Expectation) -> Option<Filled> {
 }
 
 /// A currency, or a verb that money follows and a number too short to be an account's.
-fn is_unmistakable(tokens: &[Token<'_>], amount: &FoundMoney) -> bool {
+pub(super) fn is_unmistakable(tokens: &[Token<'_>], amount: &FoundMoney) -> bool {
     const BARE_CENTS_MAX: i64 = 10_000_000;
     amount.money.currency_said
         || (amount.money.cents < BARE_CENTS_MAX && money::is_led_in(tokens, amount.place.start))
