@@ -3,6 +3,7 @@
 mod at_once;
 mod identity;
 mod manners;
+mod people;
 mod scope;
 mod sharing;
 
