@@ -8,7 +8,7 @@ use crate::nlu::spoken::commands::parse as parse_command;
 use crate::nlu::spoken::mood::parse as parse_mood;
 use crate::nlu::spoken::yes_no::parse as parse_yes_no;
 use crate::nlu::spoken::{GlobalCommand, GlobalPhrases, YesNo};
-use crate::nlu::{Decision, IntentName, SlotName, Understanding};
+use crate::nlu::{Decision, IntentName, SlotKind, SlotName, Understanding};
 use crate::prompts::{Pattern, QueueName};
 
 use super::agreement::is_unreserved;
@@ -18,6 +18,9 @@ use super::{Conversation, Expectation, Expected};
 
 /// A caller who asks us to hold on is given this many times the usual silence.
 const HOLD_ON_SILENCE_FACTOR: u32 = 5;
+
+/// Free text that the recogniser is less sure of than this is asked for again.
+const TEXT_HEARD_MIN: f32 = 0.35;
 
 /// A goodbye in the middle of a question has to be heard better than this.
 const GOODBYE_MIN: f32 = 0.6;
@@ -285,10 +288,14 @@ impl Conversation {
         };
         let given = self.shared_answer(&scope, &spec, words, confidence, is_correction(words));
         let is_piece = matches!(pieces, Pieces::Piece);
+        // Whatever was heard is free text: what was hardly heard is asked for once more.
+        let is_hardly_heard = spec.kind == SlotKind::Text
+            && confidence < TEXT_HEARD_MIN
+            && matches!(self.stage, Stage::Ask { tries: 0, .. });
         let answer = match pieces {
             Pieces::Whole(value) => Some(value),
             Pieces::Piece => None,
-            Pieces::Nothing => given.own,
+            Pieces::Nothing => given.own.filter(|_| !is_hardly_heard),
         };
         let others = self.take_others(given.others);
         if let Some(value) = answer {

@@ -170,3 +170,36 @@ fn from_one_account_is_not_to_the_same() {
     talk.say("from checking");
     assert!(!slots(&talk).contains(&"to_account=checking".to_owned()), "{:?}", slots(&talk));
 }
+
+#[test]
+fn free_text_is_an_answer_that_was_heard() {
+    let mut talk = trip();
+    talk.ask("I'm away from december third until december tenth", "trip");
+    for text in ["no", "yes", "I don't know yet"] {
+        assert_eq!(asked(&talk), slot("remark"));
+        talk.conversation.failures = 0;
+        talk.say(text);
+        assert!(talk.last_words().starts_with("Sorry, what"), "{text}: {}", talk.last_words());
+    }
+    talk.say("I use two cards..");
+    assert!(slots(&talk).contains(&"remark=I use two cards".to_owned()), "{:?}", slots(&talk));
+}
+
+#[test]
+fn free_text_that_was_hardly_heard_is_asked_for_once_more() {
+    let mut talk = trip();
+    talk.ask("I'm away from december third until december tenth", "trip");
+    let hear = |talk: &mut Talk| {
+        talk.input(ConversationInput::Heard {
+            text: Pii::new("eye youth two cars".to_owned()),
+            confidence: 0.3,
+            understanding: Understanding::of(Vec::new(), -0.1),
+            before_question: false,
+            readings: Readings::default(),
+        });
+    };
+    hear(&mut talk);
+    assert_eq!(asked(&talk), slot("remark"));
+    hear(&mut talk);
+    assert_eq!(asked(&talk), Step::Confirmation);
+}

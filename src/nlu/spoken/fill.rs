@@ -7,7 +7,7 @@ use super::choice::{self, ChoiceResult};
 use super::digits::{self, DigitsResult};
 use super::money::FoundMoney;
 use super::token::{Token, tokens};
-use super::{card, date, email, money, name, phone, postcode, time, zip_code};
+use super::{card, date, email, free_text, money, name, phone, postcode, time, zip_code};
 use crate::base::Pii;
 use crate::nlu::{Choice, SlotKind};
 
@@ -234,11 +234,9 @@ fn day(
 }
 
 fn whole_text(text: &str) -> Option<Filled> {
-    let trimmed = text.trim();
-    let start = text.len() - text.trim_start().len();
-    let span = start..start + trimmed.len();
-    let said = trimmed.chars().any(char::is_alphanumeric);
-    said.then(|| Filled { value: Pii::new(trimmed.to_owned()), confidence: 0.8, span })
+    let (value, start) = free_text::find(text)?;
+    let span = start..text.trim_end().len().max(start);
+    Some(Filled { value: Pii::new(value), confidence: 0.8, span })
 }
 
 #[cfg(test)]
@@ -310,7 +308,11 @@ mod tests {
         check(
             &SlotKind::Text,
             &ASKED,
-            &[("  It is broken. ", &[("It is broken.", "It is broken.")]), (" ... ", &[])],
+            &[
+                ("  It is broken. ", &[("It is broken", "It is broken.")]),
+                (" ... ", &[]),
+                ("I don't know", &[]),
+            ],
         );
     }
 

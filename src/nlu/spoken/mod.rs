@@ -17,6 +17,7 @@ mod each;
 pub mod email;
 mod fill;
 mod fit;
+mod free_text;
 pub mod keys;
 mod letters;
 pub mod money;
