@@ -80,6 +80,7 @@ pub(super) fn read_intent(
     check_inputs(&settings, signature, (&slots, &verified), document, report);
     check_safety(&settings, signature, document, report);
     check_purpose(&settings, &wording, document, report);
+    check_use(&settings, &slots, document, report);
     Some(Intent {
         name: settings.name,
         title: settings.title,
@@ -461,5 +462,20 @@ fn check_purpose(settings: &Settings, wording: &Wording, document: &Document, re
         let line = document.section("If it fails").map_or(1, |section| section.line);
         let what = "nothing can fail here, because there is no action";
         report.warning(line, what, "remove the section, or add `action:`");
+    }
+}
+
+/// What callers are asked for must go somewhere: into an action, or to people.
+fn check_use(settings: &Settings, slots: &[SlotSpec], document: &Document, report: &mut Report) {
+    let (Some(need), Some(_)) = (document.section("We need"), document.section("Then say")) else {
+        return;
+    };
+    let goes = document.field("action").is_some() || settings.person != PersonRule::IfNeeded;
+    if !slots.is_empty() && !goes {
+        report.warning(
+            need.line,
+            "nothing is done with what is asked for: there is neither `action:` nor `person:`",
+            "add `person: afterwards` with `handoff:`, for people to get it, or `action:`",
+        );
     }
 }
