@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::nlu::spoken::yes_no::parse as parse_yes_no;
+use crate::nlu::spoken::{GlobalCommand, YesNo, is_greeting};
 use crate::nlu::{IntentName, SlotName, SlotValue};
 use crate::prompts::{Generation, Intent};
 
@@ -91,6 +93,15 @@ impl Conversation {
     /// The intent of the task in hand, if there is one.
     pub fn task_intent(&self) -> Option<&IntentName> {
         self.tasks.last().map(|task| &task.intent)
+    }
+
+    /// Whether these words ask for nothing: a greeting, a goodbye, a yes or no, or a word to us such
+    /// as "repeat that". Whoever wants a person asks for something.
+    pub fn asks_nothing(&self, text: &str) -> bool {
+        let command = self.command_in(text).filter(|command| *command != GlobalCommand::Agent);
+        command.is_some()
+            || matches!(parse_yes_no(text), YesNo::Yes | YesNo::No)
+            || is_greeting(text)
     }
 
     /// Every slot that is filled, of the call, its identity checks and its tasks, with where the

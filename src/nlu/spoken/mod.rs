@@ -36,7 +36,7 @@ mod token;
 pub mod yes_no;
 pub mod zip_code;
 
-pub use backchannel::is_backchannel;
+pub use backchannel::{is_backchannel, is_greeting};
 pub use calendar::CivilDate;
 pub use choice::{ChoiceResult, Directed};
 pub use clauses::clauses;
