@@ -1,12 +1,19 @@
 //! Keys: collected until they make an answer, and what they interrupt.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::base::Pii;
 use crate::conversation::{ConversationInput, Expected};
 use crate::nlu::SlotKind;
 
 use super::{Call, LineSpeaker, Timer, TranscriptLine};
+
+/// Once a number has all the keys it can have, more may follow in this time: it is another number
+/// then, and a wrong one. People who key by heart take 200 to 400 ms for a key.
+const OVERRUN: Duration = Duration::from_millis(600);
+
+/// Further keys than a number has that are still waited out; beyond, somebody leans on a key.
+const OVERRUN_KEYS_MAX: usize = 20;
 
 impl Call {
     pub(super) fn on_digit(&mut self, now: Instant, digit: char) {
@@ -32,7 +39,10 @@ impl Call {
             }
             digit => self.keys.push(digit),
         }
-        let is_complete = self.keys.len() >= self.expectation.keys_limit();
+        let limit = self.expectation.keys_limit();
+        let is_number = is_asked && limit > 1;
+        let is_full = self.keys.len() >= limit;
+        let is_complete = is_full && (!is_number || self.keys.len() >= limit + OVERRUN_KEYS_MAX);
         // Nobody keys a number while nothing at all is asked.
         let is_call_for_person = !is_asked && self.running.is_some() && self.keys == "0";
         if is_complete || is_call_for_person {
@@ -40,7 +50,11 @@ impl Call {
         }
         // A 0 is a person unless more follows, and callers key a number faster than that.
         let is_hasty = !is_asked && self.keys == "0";
-        let pause = self.settings.inter_digit / if is_hasty { 2 } else { 1 };
+        let pause = match (is_number && is_full, is_hasty) {
+            (true, _) => OVERRUN,
+            (false, true) => self.settings.inter_digit / 2,
+            (false, false) => self.settings.inter_digit,
+        };
         self.timers.set(Timer::InterDigit, now + pause);
     }
 
@@ -60,8 +74,9 @@ impl Call {
             self.interrupt_with_key(now);
         }
         let known = self.conversation.secrets().iter().any(|secret| *secret.expose() == keys);
-        // What is keyed unasked may be a PIN.
-        let secret = self.expectation.secret || known || (is_unasked && keys != "0");
+        // What is keyed unasked may be a PIN, and so may what is too long for a number.
+        let is_too_long = self.expectation.keys_max.is_some_and(|max| keys.len() > max);
+        let secret = self.expectation.secret || known || is_too_long || (is_unasked && keys != "0");
         let line = self.outputs.len();
         let shown = if secret { "•".repeat(keys.len()) } else { keys.clone() };
         self.push_line(TranscriptLine {

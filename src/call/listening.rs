@@ -235,14 +235,17 @@ impl Call {
         let before_question = pending.last().is_some_and(|p| p.before_question);
         let out_of_scope = understanding.as_ref().map(|one| one.out_of_scope);
         let understanding = understanding.unwrap_or_else(|| Understanding::of(Vec::new(), 0.0));
-        let top = understanding.top().map(|top| (top.intent.clone(), top.confidence));
+        // "Goodbye" is most like some intent, and is none.
+        let is_intent = !secret && !self.conversation.asks_nothing(&text);
+        let top = understanding.top().filter(|_| is_intent);
+        let top = top.map(|top| (top.intent.clone(), top.confidence));
         let line = self.outputs.len();
         self.push_line(TranscriptLine {
             at_ms: pending.first().map_or(0, |p| p.started_ms),
             speaker: LineSpeaker::Caller,
             text: Pii::new(if secret { "[hidden]".to_owned() } else { text.clone() }),
             confidence: Some(confidence),
-            intent: if secret { None } else { top },
+            intent: top,
             taken: Some(self.taken(out_of_scope)),
         });
         if !self.playout.is_empty() {

@@ -258,6 +258,7 @@ fn a_star_clears_what_was_keyed() {
     for digit in "999*12345678".chars() {
         bench.input(CallInput::Digit(digit));
     }
+    bench.silence(700);
     let keyed = bench.outputs.iter().find_map(|output| match output {
         CallOutput::Line(line) if line.speaker == LineSpeaker::Caller => {
             Some(line.text.expose().clone())
@@ -265,6 +266,27 @@ fn a_star_clears_what_was_keyed() {
         _ => None,
     });
     assert_eq!(keyed.as_deref(), Some("[keys 12345678]"));
+}
+
+#[test]
+fn keys_that_run_over_a_number_are_one_entry() {
+    let mut bench = asked_for_a_number();
+    for digit in "123456784321".chars() {
+        bench.input(CallInput::Digit(digit));
+        bench.silence(300);
+    }
+    bench.silence(700);
+    let keyed: Vec<String> = bench
+        .outputs
+        .iter()
+        .filter_map(|output| match output {
+            CallOutput::Line(line) if line.speaker == LineSpeaker::Caller => {
+                Some(line.text.expose().clone())
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(keyed, ["[keys ••••••••••••]"], "there may be a PIN in it");
 }
 
 #[test]

@@ -53,6 +53,7 @@ fn show(out: &mut impl Write, report: &CallsReport, period: &str) -> io::Result<
     let facts = [
         ("contained", share(report.contained)),
         ("handed over to a person", share(report.handed_off)),
+        ("not helped", share(report.not_helped)),
         ("turns a call", turns),
         ("response latency, half of all", ms(report.latency_p50_ms)),
         ("response latency, 95 of 100", ms(report.latency_p95_ms)),
@@ -98,6 +99,7 @@ mod tests {
             calls: 3,
             contained: 2,
             handed_off: 1,
+            not_helped: 0,
             turns_mean: Some(2.25),
             latency_p50_ms: Some(640),
             latency_p95_ms: None,

@@ -15,7 +15,7 @@ use crate::nlu::spoken::mood::parse as parse_mood;
 use crate::nlu::spoken::yes_no::parse as parse_yes_no;
 use crate::nlu::spoken::{GlobalPhrases, YesNo, is_backchannel};
 use crate::nlu::{ConfidencePolicy, IntentName, Understanding};
-use crate::prompts::{Generation, file_teaching};
+use crate::prompts::{Generation, Intent, Risk, file_teaching};
 use crate::server::{Lessons, load_profile};
 use crate::store::{Reveal, UtteranceRecord};
 
@@ -56,6 +56,8 @@ pub struct SuggestArgs {
 struct Sentence {
     text: Pii<String>,
     times: usize,
+    /// It was refused as none of our business.
+    is_outside: bool,
 }
 
 /// Sentences that mean much the same.
@@ -65,6 +67,8 @@ struct Group {
     sentences: Vec<Sentence>,
     /// The intent with the example most like the one in the middle, and how like it is.
     nearest: Option<(IntentName, f32)>,
+    /// That intent moves money or changes something: a line too many does harm.
+    is_risky: bool,
 }
 
 impl Group {
@@ -72,14 +76,23 @@ impl Group {
         self.sentences.iter().map(|sentence| sentence.times).sum()
     }
 
-    /// The intent that might be meant.
-    fn meant(&self) -> Option<&IntentName> {
-        self.nearest.as_ref().filter(|(_, alike)| *alike >= NEAR).map(|(intent, _)| intent)
+    /// Most of it was refused: whatever is nearest, it is probably something else.
+    fn is_probably_new(&self) -> bool {
+        let outside = self.sentences.iter().filter(|sentence| sentence.is_outside);
+        let times: usize = outside.map(|sentence| sentence.times).sum();
+        times * 2 > self.times()
     }
 
-    /// The line to add to the intent's examples.
+    /// The intent that might be meant.
+    fn meant(&self) -> Option<&IntentName> {
+        let near = self.nearest.as_ref().filter(|(_, alike)| *alike >= NEAR);
+        near.map(|(intent, _)| intent).filter(|_| !self.is_probably_new())
+    }
+
+    /// The line to add to the intent's examples; none where it might do harm.
     fn line(&self) -> Option<String> {
-        self.sentences.first().map(|middle| example_line(middle.text.expose()))
+        let middle = self.sentences.first().filter(|_| !self.is_risky)?;
+        Some(example_line(middle.text.expose()))
     }
 }
 
@@ -129,10 +142,13 @@ fn sentences(
             continue;
         }
         let place = *places.entry(plain(text)).or_insert_with(|| {
-            sentences.push(Sentence { text: Pii::new(text.to_owned()), times: 0 });
+            let text = Pii::new(text.to_owned());
+            sentences.push(Sentence { text, times: 0, is_outside: false });
             sentences.len() - 1
         });
+        let verdict = Verdict::of_score(&one.intent, one.confidence, one.out_of_scope, policy);
         sentences[place].times += 1;
+        sentences[place].is_outside |= verdict == Verdict::OutOfScope;
     }
     sentences
 }
@@ -197,10 +213,17 @@ fn look(
         open.into_iter().map(|(sentence, phrase)| (sentence, phrase.embedding)).unzip();
     let labelled: Vec<(&IntentName, &Embedding)> =
         lessons.examples.iter().map(|(intent, _)| intent).zip(&examples).collect();
-    Ok(Found {
-        groups: grouped(&sentences, &points, &labelled),
-        settled: settled.iter().map(|(sentence, _)| sentence.times).sum(),
-    })
+    let mut groups = grouped(&sentences, &points, &labelled);
+    for group in &mut groups {
+        let nearest = group.nearest.as_ref().and_then(|(name, _)| generation.intent(name));
+        group.is_risky = nearest.is_some_and(is_risky);
+    }
+    Ok(Found { groups, settled: settled.iter().map(|(sentence, _)| sentence.times).sum() })
+}
+
+/// Whether an intent moves money, or changes something: whatever does is confirmed first.
+fn is_risky(intent: &Intent) -> bool {
+    intent.risk == Risk::High || (intent.action.is_some() && !intent.confirm.is_empty())
 }
 
 /// Whether the files as they are now would act on it.
@@ -225,7 +248,7 @@ fn grouped(
             .max_by(|a, b| a.1.total_cmp(&b.1))
             .map(|(intent, alike)| (intent.clone(), alike));
         let sentences = members.into_iter().map(|index| sentences[index].clone()).collect();
-        Some(Group { sentences, nearest })
+        Some(Group { sentences, nearest, is_risky: false })
     };
     group_alike(points, &times, SAME_MEANING).into_iter().filter_map(group).collect()
 }
@@ -243,6 +266,7 @@ fn to_json(found: &Found, reveal: Reveal) -> Value {
                 "utterances": texts.collect::<Vec<_>>(),
                 "nearest": group.nearest.as_ref().map(|(intent, _)| intent.as_str()),
                 "similarity": group.nearest.as_ref().map(|(_, alike)| alike),
+                "probably_new": group.is_probably_new(),
                 "file": file,
                 "line": line.map(|line| format!("- {line}")),
             })
@@ -303,9 +327,22 @@ fn show_group(out: &mut impl Write, group: &Group, reveal: Reveal) -> io::Result
     if group.sentences.len() > EXAMPLES_SHOWN {
         writeln!(out, "    and {} more", group.sentences.len() - EXAMPLES_SHOWN)?;
     }
+    if group.is_probably_new() {
+        return writeln!(
+            out,
+            "  refused as out of scope, so probably something new: an intent of its own, a question \
+             in faq.md, or '## Not by phone' in house.md"
+        );
+    }
     let line = group.line().filter(|_| reveal == Reveal::Full);
     match (group.meant(), line) {
         (None, _) => writeln!(out, "  a new intent?"),
+        (Some(intent), None) if group.is_risky => writeln!(
+            out,
+            "  if callers mean {intent}, which changes something: write lines of your own under \
+             '## Callers say' of {}; what only sounds like it goes under '## Not this'",
+            file_teaching(intent)
+        ),
         (Some(intent), None) => {
             writeln!(out, "  add a line under '## Callers say' of {}?", file_teaching(intent))
         }
@@ -335,7 +372,7 @@ mod tests {
     }
 
     fn sentence(text: &str, times: usize) -> Sentence {
-        Sentence { text: Pii::new(text.to_owned()), times }
+        Sentence { text: Pii::new(text.to_owned()), times, is_outside: false }
     }
 
     #[test]
@@ -417,5 +454,51 @@ mod tests {
         let json = to_json(&found(), Reveal::Full);
         assert_eq!(json["groups"][0]["line"], "- send it back");
         assert_eq!(json["groups"][1]["file"], Value::Null);
+    }
+
+    fn told(group: &Group) -> String {
+        let mut out = Vec::new();
+        show_group(&mut out, group, Reveal::Full).expect("writes to memory");
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn what_was_refused_is_probably_new_whatever_it_is_like() {
+        let mut group = found().groups.swap_remove(0);
+        group.sentences[0].is_outside = true;
+        let text = told(&group);
+        assert!(text.contains("nearest return (0.80)"), "{text}");
+        assert!(text.contains("probably something new") && !text.contains("- send"), "{text}");
+        let found = Found { groups: vec![group], settled: 0 };
+        let json = to_json(&found, Reveal::Full);
+        assert_eq!(json["groups"][0]["probably_new"], true);
+        assert_eq!(
+            (&json["groups"][0]["file"], &json["groups"][0]["line"]),
+            (&Value::Null, &Value::Null)
+        );
+    }
+
+    #[test]
+    fn no_line_is_proposed_for_what_changes_something() {
+        let mut group = found().groups.swap_remove(0);
+        group.is_risky = true;
+        let text = told(&group);
+        assert!(text.contains("which changes something") && !text.contains("- send"), "{text}");
+        assert!(text.contains("intents/return.md"), "{text}");
+        assert_eq!(group.line(), None);
+    }
+
+    #[test]
+    fn a_sentence_that_was_refused_is_marked() {
+        let outside =
+            UtteranceRecord { out_of_scope: Some(0.2), ..said("a boat", 0.8, Some(true)) };
+        let inside = said("send it", 0.3, Some(true));
+        let generation = crate::conversation::tests::generation();
+        let policy = ConfidencePolicy::default();
+        let marked: Vec<bool> = sentences(&[outside, inside], &generation, &policy)
+            .iter()
+            .map(|sentence| sentence.is_outside)
+            .collect();
+        assert_eq!(marked, [true, false]);
     }
 }

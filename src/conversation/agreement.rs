@@ -3,12 +3,16 @@
 use crate::base::Pii;
 use crate::nlu::spoken::name::is_spelled;
 use crate::nlu::spoken::yes_no::parse as parse_yes_no;
-use crate::nlu::spoken::{YesNo, is_about_a_letter};
+use crate::nlu::spoken::{
+    Cues, Expectation as Asking, FillContext, YesNo, fill_each, is_about_a_letter, named,
+};
 use crate::nlu::{SlotKind, SlotName, SlotValue, Understanding};
 use crate::prompts::{Pattern, SlotSpec};
 
 use super::Conversation;
 use super::request::yes_no;
+use super::sharing::{Given, Words, share_out};
+use super::slots::unless_secret;
 use super::task::{Scope, Stage};
 
 /// Words that take back a part of a yes, or put it off.
@@ -26,6 +30,14 @@ pub(super) fn is_unreserved(text: &str) -> bool {
         .split(|c: char| !(c.is_alphanumeric() || c == '\''))
         .any(|word| RESERVATIONS.iter().any(|reserved| word.eq_ignore_ascii_case(reserved)));
     !reserved && !text.contains('?')
+}
+
+/// What came of putting something right.
+enum Correction {
+    Changed,
+    /// A value that may be for any of these.
+    Unplaced(Vec<SlotName>, SlotValue),
+    Nothing,
 }
 
 impl Conversation {
@@ -52,6 +64,11 @@ impl Conversation {
             self.progress();
             self.accept_proposal(&scope, &spec);
             self.agree(&scope, &slot);
+            if let YesNo::YesBut(rest) = &answer {
+                // "Yes, and back on the tenth."
+                let more = self.shared_answer(&scope, &spec, rest.expose(), confidence, false);
+                self.take_others(more.others);
+            }
             return self.advance();
         }
         match value {
@@ -95,13 +112,13 @@ impl Conversation {
             YesNo::Yes | YesNo::No => None,
             // "S as in Sam" is no name of its own.
             _ if spec.kind == SlotKind::Name && is_about_a_letter(text) => None,
-            YesNo::NoWith(rest) => self.best_answer(spec, rest.expose(), confidence),
+            YesNo::NoWith(rest) => self.best_answer(scope, spec, rest.expose(), confidence),
             // Free text takes anything for a value, and names nearly so: only a no makes it a
             // correction, or a spelling.
             _ if spec.kind == SlotKind::Text => None,
             _ if spec.kind == SlotKind::Name && !is_spelled(text) => None,
-            YesNo::YesBut(rest) => self.best_answer(spec, rest.expose(), confidence),
-            YesNo::Unclear => self.best_answer(spec, text, confidence),
+            YesNo::YesBut(rest) => self.best_answer(scope, spec, rest.expose(), confidence),
+            YesNo::Unclear => self.best_answer(scope, spec, text, confidence),
         })
     }
 
@@ -113,12 +130,10 @@ impl Conversation {
             YesNo::Unclear => Some(text.to_owned()),
         };
         let said_no = matches!(answer, YesNo::No | YesNo::NoWith(_));
-        if let Some(correction) = correction
-            && self.correct_task(&correction, said_no)
-        {
-            self.progress();
-            self.say_pattern(Pattern::Corrected, &[]);
-            return self.advance();
+        match correction.map(|words| self.correct_task(&words, said_no)) {
+            Some(Correction::Changed) => return self.on_corrected(),
+            Some(Correction::Unplaced(slots, value)) => return self.ask_which_slot(slots, value),
+            Some(Correction::Nothing) | None => {}
         }
         match answer {
             YesNo::Yes => self.confirmed(),
@@ -159,44 +174,117 @@ impl Conversation {
         self.listen(yes_no());
     }
 
-    /// "No, savings": puts new values in place of old ones. Says whether anything changed.
-    fn correct_task(&mut self, text: &str, said_no: bool) -> bool {
-        let Some((generation, name)) = self.current_intent_owned() else { return false };
-        let Some(intent) = generation.intent(&name) else { return false };
-        let Some(mut task) = self.tasks.pop() else { return false };
-        let before = task.slots.clone();
-        let mut corrected = task.clone();
-        corrected.slots.clear();
-        self.fill_slots(intent, &mut corrected, text, &|spec| !spec.secret);
-        if corrected.slots.is_empty() {
-            // Not in so many words ("sixty"): the one slot that takes it as an answer.
-            let mut fits = intent
-                .slots
-                .iter()
-                .filter(|spec| !spec.secret)
-                .filter_map(|spec| self.correction_of(spec, text, said_no));
-            if let (Some((slot, value)), None) = (fits.next(), fits.next()) {
-                corrected.slots.insert(slot, value);
+    /// A new value that may be for several slots: the caller says for which.
+    fn ask_which_slot(&mut self, slots: Vec<SlotName>, value: SlotValue) {
+        if self.count_failure() {
+            return;
+        }
+        let spoken: Vec<String> = slots.iter().map(|s| s.as_str().replace('_', " ")).collect();
+        match &spoken[..] {
+            [first, second] if self.has_words_for(Pattern::WhichValue) => {
+                let names = [("first", first.clone()), ("second", second.clone())];
+                self.say_pattern(Pattern::WhichValue, &names);
             }
+            _ => self.say_pattern(Pattern::WhatToChange, &[]),
         }
-        task.slots.extend(corrected.slots);
-        let changed = task
-            .slots
-            .iter()
-            .any(|(slot, value)| before.get(slot).is_none_or(|old| old.value != value.value));
-        if changed {
-            task.confirmed = false;
-        }
-        self.tasks.push(task);
-        changed
+        self.stage = Stage::WhichSlot { slots, value };
+        self.listen(yes_no());
     }
 
-    fn correction_of(
-        &self,
-        spec: &SlotSpec,
+    pub(super) fn on_which_slot(
+        &mut self,
+        slots: &[SlotName],
+        value: SlotValue,
         text: &str,
-        said_no: bool,
-    ) -> Option<(SlotName, SlotValue)> {
+        understanding: &Understanding,
+    ) {
+        let specs: Vec<SlotSpec> =
+            slots.iter().filter_map(|slot| self.slot_spec(&Scope::Task, slot)).collect();
+        let cues: Vec<&Cues> = specs.iter().map(|spec| &spec.cues).collect();
+        // "The return is on the twelfth" is another value again.
+        let context = FillContext { expectation: Asking::Volunteered, today: self.rules.today };
+        let mut kinds = specs.iter().map(|spec| &spec.kind);
+        let has_value = kinds.any(|kind| !fill_each(kind, text, &context).is_empty());
+        let chosen = named(text, &cues).and_then(|index| specs.get(index));
+        if has_value {
+            if matches!(self.correct_task(text, false), Correction::Changed) {
+                return self.on_corrected();
+            }
+        } else if let Some(spec) = chosen {
+            if let Some(task) = self.tasks.last_mut() {
+                task.slots.insert(spec.name.clone(), value);
+                task.confirmed = false;
+            }
+            return self.on_corrected();
+        }
+        match parse_yes_no(text) {
+            // Neither of them.
+            YesNo::No | YesNo::NoWith(_) => self.ask_what_to_change(),
+            _ => self.on_no_answer(text, understanding),
+        }
+    }
+
+    fn on_corrected(&mut self) {
+        self.progress();
+        self.say_pattern(Pattern::Corrected, &[]);
+        self.advance();
+    }
+
+    /// "No, savings": puts new values in place of old ones.
+    fn correct_task(&mut self, text: &str, said_no: bool) -> Correction {
+        let Some((generation, name)) = self.current_intent_owned() else {
+            return Correction::Nothing;
+        };
+        let Some(intent) = generation.intent(&name) else { return Correction::Nothing };
+        let mut words = Words { corrects: true, ..self.volunteered_words(text) };
+        let mut given = share_out(&intent.slots, &mut words, &unless_secret);
+        if given.values.is_empty() && given.unplaced.is_none() {
+            // Not in so many words ("sixty"): the one slot that takes it as an answer.
+            given = self.loose_correction(&intent.slots, text, said_no);
+        }
+        let Some(task) = self.tasks.last_mut() else { return Correction::Nothing };
+        let mut changed = false;
+        for (spec, value) in given.values {
+            changed |= task.slots.get(&spec.name).is_none_or(|old| old.value != value.value);
+            task.slots.insert(spec.name.clone(), value);
+        }
+        if changed {
+            task.confirmed = false;
+            return Correction::Changed;
+        }
+        given.unplaced.map_or(Correction::Nothing, |(specs, value)| {
+            let slots = specs.into_iter().map(|spec| spec.name.clone()).collect();
+            Correction::Unplaced(slots, value)
+        })
+    }
+
+    /// What is only a value because something is put right: of one slot, or of one of several of a
+    /// kind.
+    fn loose_correction<'s>(&self, specs: &'s [SlotSpec], text: &str, said_no: bool) -> Given<'s> {
+        let mut fits: Vec<(&SlotSpec, SlotValue)> = specs
+            .iter()
+            .filter(|spec| !spec.secret)
+            .filter_map(|spec| Some((spec, self.correction_of(spec, text, said_no)?)))
+            .collect();
+        // Anything is text, and nearly anything a name: what is a value besides is that value.
+        let is_loose = |spec: &SlotSpec| matches!(spec.kind, SlotKind::Text | SlotKind::Name);
+        if fits.iter().any(|(spec, _)| !is_loose(spec)) {
+            fits.retain(|(spec, _)| !is_loose(spec));
+        }
+        let mut given = Given::default();
+        if fits.len() <= 1 {
+            given.values = fits;
+            return given;
+        }
+        let (slots, mut values): (Vec<&SlotSpec>, Vec<SlotValue>) = fits.into_iter().unzip();
+        let is_twins = slots.iter().all(|spec| spec.kind == slots[0].kind);
+        if is_twins && !matches!(slots[0].kind, SlotKind::OneOf(_)) {
+            given.unplaced = Some((slots, values.swap_remove(0)));
+        }
+        given
+    }
+
+    fn correction_of(&self, spec: &SlotSpec, text: &str, said_no: bool) -> Option<SlotValue> {
         let points = text
             .split(|c: char| !c.is_alphanumeric())
             .any(|word| POINTING.iter().any(|pointing| word.eq_ignore_ascii_case(pointing)));
@@ -213,8 +301,7 @@ impl Conversation {
             | SlotKind::Postcode
             | SlotKind::Email => true,
         };
-        let value = self.best_fill(spec, text, 1.0).filter(|_| takes)?;
-        Some((spec.name.clone(), value))
+        self.best_fill(spec, text, 1.0).filter(|_| takes)
     }
 
     /// Hands a yes that was given before its question to the question again.

@@ -8,16 +8,19 @@ use crate::nlu::spoken::commands::parse as parse_command;
 use crate::nlu::spoken::mood::parse as parse_mood;
 use crate::nlu::spoken::yes_no::parse as parse_yes_no;
 use crate::nlu::spoken::{GlobalCommand, GlobalPhrases, YesNo};
-use crate::nlu::{Decision, IntentName, SlotName, Understanding};
+use crate::nlu::{Decision, IntentName, SlotKind, SlotName, Understanding};
 use crate::prompts::{Pattern, QueueName};
 
 use super::agreement::is_unreserved;
-use super::slots::Pieces;
+use super::slots::{Pieces, is_correction};
 use super::task::{Scope, Stage};
 use super::{Conversation, Expectation, Expected};
 
 /// A caller who asks us to hold on is given this many times the usual silence.
 const HOLD_ON_SILENCE_FACTOR: u32 = 5;
+
+/// Free text that the recogniser is less sure of than this is asked for again.
+const TEXT_HEARD_MIN: f32 = 0.35;
 
 /// A goodbye in the middle of a question has to be heard better than this.
 const GOODBYE_MIN: f32 = 0.6;
@@ -150,6 +153,9 @@ impl Conversation {
                 self.on_which_name((scope, slot), names, text, confidence, understanding);
             }
             Stage::Confirm => self.on_confirm(text.expose(), understanding),
+            Stage::WhichSlot { slots, value } => {
+                self.on_which_slot(&slots, value, text.expose(), understanding);
+            }
             Stage::QuestionAnswered => self.on_question_answered(text, understanding),
             Stage::OfferPerson { reason, before: Some(before), .. } => {
                 self.on_offer_in_between(reason, *before, text, confidence, understanding);
@@ -274,14 +280,24 @@ impl Conversation {
             self.out_of_place += 1;
             return self.advance();
         };
-        let pieces = self.take_digits(&spec, text.expose(), confidence);
-        let others = self.fill_other_slots(&scope, &spec, text.expose());
+        let words = text.expose();
+        let pieces = if self.gives_several(&scope, &spec, words) {
+            Pieces::Nothing
+        } else {
+            self.take_digits(&spec, words, confidence)
+        };
+        let given = self.shared_answer(&scope, &spec, words, confidence, is_correction(words));
         let is_piece = matches!(pieces, Pieces::Piece);
+        // Whatever was heard is free text: what was hardly heard is asked for once more.
+        let is_hardly_heard = spec.kind == SlotKind::Text
+            && confidence < TEXT_HEARD_MIN
+            && matches!(self.stage, Stage::Ask { tries: 0, .. });
         let answer = match pieces {
             Pieces::Whole(value) => Some(value),
             Pieces::Piece => None,
-            Pieces::Nothing => self.best_answer(&spec, text.expose(), confidence),
+            Pieces::Nothing => given.own.filter(|_| !is_hardly_heard),
         };
+        let others = self.take_others(given.others);
         if let Some(value) = answer {
             self.progress();
             self.set_slot(&scope, &spec, value);
@@ -297,6 +313,12 @@ impl Conversation {
         }
         if let Some(intent) = self.digression(understanding, text.expose()) {
             return self.on_request_as(intent, text, understanding);
+        }
+        // What answers nothing that was asked may put another value right.
+        let given = self.shared_answer(&scope, &spec, text.expose(), confidence, true);
+        if self.take_others(given.others) {
+            self.progress();
+            return self.advance();
         }
         self.on_no_match();
     }
@@ -379,6 +401,7 @@ impl Conversation {
             Stage::Confirm => return self.ask_confirmation(),
             Stage::ConfirmIntent { .. }
             | Stage::Clarify { .. }
+            | Stage::WhichSlot { .. }
             | Stage::QuestionAnswered
             | Stage::OfferPerson { .. } => {
                 for phrase in self.speaker.last.clone() {

@@ -8,6 +8,7 @@ use crate::nlu::spoken::YesNo;
 use crate::nlu::spoken::yes_no::parse as parse_yes_no;
 use crate::nlu::spoken::{Expectation as Asked, FillContext};
 use crate::nlu::{Reading, Readings, SlotKind, SlotName, choose, choose_phrase};
+use crate::prompts::SlotSpec;
 
 use super::Conversation;
 use super::task::{Scope, Stage};
@@ -56,7 +57,11 @@ impl Conversation {
         text: Pii<String>,
     ) -> Pii<String> {
         let now = std::mem::take(&mut self.ear.now);
-        let Some(spec) = self.slot_spec(scope, slot).filter(|_| !now.values.is_empty()) else {
+        // A reading is of one value.
+        let is_one = |spec: &SlotSpec| !self.gives_several(scope, spec, text.expose());
+        let Some(spec) =
+            self.slot_spec(scope, slot).filter(is_one).filter(|_| !now.values.is_empty())
+        else {
             return text;
         };
         let refused = self.ear.refused.take().filter(|(of, _)| of == slot).map(|(_, value)| value);

@@ -4,16 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::acd::handoff::HandoffReason;
 use crate::base::Pii;
-use crate::nlu::spoken::choice::parse_directed;
-use crate::nlu::spoken::{Expectation as Asking, FillContext, fill};
 use crate::nlu::{Provenance, SlotKind, SlotName, SlotValue};
 use crate::prompts::{
-    ActionName, Intent, Part, Pattern, ReadBack, SlotSpec, Template, VarFormat, VerificationName,
+    ActionName, Part, Pattern, ReadBack, SlotSpec, Template, VarFormat, VerificationName,
 };
 
 use super::request::yes_no;
-use super::slots::{best, said};
-use super::task::{Purpose, Scope, Stage, Task, VerificationOutcome, VerificationState};
+use super::task::{Purpose, Scope, Stage, VerificationOutcome, VerificationState};
 use super::{ActionReport, Conversation, DialogAct, Expectation, Expected};
 
 impl Conversation {
@@ -242,64 +239,6 @@ impl Conversation {
             })
             .collect()
     }
-
-    /// Takes every value out of a request that it volunteers.
-    pub(super) fn fill_volunteered(&self, intent: &Intent, task: &mut Task, words: &str) {
-        self.fill_slots(intent, task, words, &|spec| !spec.secret);
-    }
-
-    pub(super) fn fill_slots(
-        &self,
-        intent: &Intent,
-        task: &mut Task,
-        words: &str,
-        wanted: &dyn Fn(&SlotSpec) -> bool,
-    ) {
-        for (spec, value) in volunteered(intent, words, self.rules.today, wanted) {
-            task.slots.insert(spec.name.clone(), value);
-            if spec.read_back == ReadBack::No {
-                task.agreed.push(spec.name.clone());
-            }
-        }
-    }
-}
-
-/// Every value that words give away for an intent's slots without being asked for it.
-pub(super) fn volunteered<'i>(
-    intent: &'i Intent,
-    words: &str,
-    today: (i32, u8, u8),
-    wanted: &dyn Fn(&SlotSpec) -> bool,
-) -> Vec<(&'i SlotSpec, SlotValue)> {
-    let context = FillContext { expectation: Asking::Volunteered, today };
-    let value_of = |spec: &SlotSpec| match directed_value(intent, spec, words) {
-        Some(value) => value,
-        None => best(fill(&spec.kind, words, &context)).map(|filled| said(filled, 1.0)),
-    };
-    let specs = intent.slots.iter().filter(|spec| wanted(spec));
-    specs.filter_map(|spec| Some((spec, value_of(spec)?))).collect()
-}
-
-/// For two slots with the same choices ("from savings to checking"), which one a word fills is
-/// told by the words before it. `None` if this is not such a slot; `Some(None)` if it is and the
-/// words do not say.
-pub(super) fn directed_value(
-    intent: &Intent,
-    spec: &SlotSpec,
-    words: &str,
-) -> Option<Option<SlotValue>> {
-    let SlotKind::OneOf(choices) = &spec.kind else { return None };
-    let twins = intent.slots.iter().filter(|other| other.kind == spec.kind).count();
-    if twins < 2 {
-        return None;
-    }
-    let directed = parse_directed(words, choices);
-    let index = if spec.name.as_str().starts_with("to") { directed.to } else { directed.from };
-    Some(index.map(|index| SlotValue {
-        value: Pii::new(choices[index].value.clone()),
-        provenance: Provenance::Said,
-        confidence: 0.9,
-    }))
 }
 
 /// How many keys fill a slot of this kind.
@@ -353,6 +292,7 @@ pub(super) fn spoken_value(spec: &SlotSpec, value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nlu::spoken::Cues;
 
     #[test]
     fn values_are_read_back_as_they_are_said() {
@@ -384,6 +324,7 @@ mod tests {
                 read_back,
                 from_caller: None,
                 check_against: None,
+                cues: Cues::default(),
             };
             assert_eq!(spoken_value(&spec, value), expected, "{value}");
         }

@@ -27,6 +27,7 @@ mod names;
 mod outcome;
 mod questions;
 mod request;
+mod sharing;
 mod slots;
 mod speaker;
 mod summary;
@@ -89,6 +90,8 @@ pub struct Conversation {
     wants_person: bool,
     /// Told of an emergency while an action ran, in these words.
     emergency: Option<(IntentScore, Pii<String>)>,
+    /// Once the hand-off is stored, what else was asked for is done: it was not for a person.
+    goes_on: bool,
     /// Recognition failed while an action ran.
     hearing_failed: bool,
     /// The voice failed while an action ran.
@@ -129,6 +132,7 @@ impl Conversation {
             secrets: Vec::new(),
             wants_person: false,
             emergency: None,
+            goes_on: false,
             hearing_failed: false,
             voice_failed: false,
             silences: 0,
@@ -279,6 +283,7 @@ impl Conversation {
             .or_else(|| self.current_intent().and_then(|intent| intent.handoff.clone()))
             .or_else(|| self.default_queue());
         self.stage = Stage::HandingOff;
+        self.goes_on = false;
         let request = self.handoff_request(reason, queue);
         self.acts.push(DialogAct::HandOff(Box::new(request)));
     }
@@ -307,6 +312,14 @@ impl Conversation {
             return self.hang_up("the hand-off could not be stored");
         }
         self.say_pattern(Pattern::HandOffCallback, &[]);
+        if std::mem::take(&mut self.goes_on) {
+            self.tasks.pop();
+            // What a person may be told of later is the rest.
+            if let Some(task) = self.tasks.last() {
+                self.last_intent = Some((task.intent.clone(), task.confidence, Pii::default()));
+            }
+            return self.after_task(false);
+        }
         self.say_goodbye("handed off");
     }
 

@@ -98,11 +98,11 @@ impl Conversation {
                 let spec = self.slot_spec(scope, slot);
                 let fills = spec.is_some_and(|spec| match spec.kind {
                     SlotKind::Text => rest.split_whitespace().nth(1).is_some(),
-                    _ => self.best_answer(&spec, rest, confidence).is_some() || has_digits(),
+                    _ => self.best_answer(scope, &spec, rest, confidence).is_some() || has_digits(),
                 });
                 fills || self.digression(understanding, rest).is_some()
             }
-            Stage::ReadBack { .. } | Stage::Confirm => {
+            Stage::ReadBack { .. } | Stage::Confirm | Stage::WhichSlot { .. } => {
                 parse_yes_no(rest) != YesNo::Unclear
                     || has_digits()
                     || self.person_asked_for(understanding).is_some()

@@ -62,7 +62,7 @@ impl Conversation {
         Some((parts.pop_front()?, parts))
     }
 
-    fn title_of(&self, intent: &IntentName) -> String {
+    pub(super) fn title_of(&self, intent: &IntentName) -> String {
         if let Some(entry) = self.generation.faq_entry(intent) {
             return entry.question.trim_end_matches('?').to_lowercase();
         }
@@ -121,9 +121,9 @@ impl Conversation {
             retries: 0,
             names: Default::default(),
         };
-        self.fill_volunteered(&intent, &mut task, words.expose());
+        let taken = self.fill_volunteered(&intent, &mut task, words.expose());
         self.tasks.push(task);
-        self.fill_verification(&intent, words.expose());
+        self.fill_verification(&intent, words.expose(), taken);
         self.advance();
     }
 
@@ -131,7 +131,10 @@ impl Conversation {
     pub(super) fn finish_speaking_task(&mut self, intent: &Intent) {
         self.say_variant(intent.name.as_str(), &intent.then_say, &Default::default());
         if intent.then_say.is_empty() || intent.person == PersonRule::Afterwards {
-            return self.request_person(HandoffReason::Policy, intent.handoff.clone());
+            self.request_person(HandoffReason::Policy, intent.handoff.clone());
+            // People need this one; what it interrupted, and what was asked for with it, is done.
+            self.goes_on = self.tasks.len() > 1 || !self.next_requests.is_empty();
+            return;
         }
         self.tasks.pop();
         let asks = intent.then_say.iter().all(|t| ends_as_question(&t.parts));

@@ -99,6 +99,22 @@ impl Conversation {
         Some(format!("Asked about {}, which is not done by phone.", entry.title))
     }
 
+    /// What else the caller asked for and has not got.
+    fn still_open(&self) -> Option<String> {
+        let told = self.last_intent.as_ref().map(|(name, _, _)| name);
+        let tasks = self.tasks.iter().map(|task| &task.intent);
+        let waiting = self.next_requests.iter().map(|part| &part.score.intent);
+        let mut titles: Vec<String> = Vec::new();
+        for name in tasks.chain(waiting).filter(|name| Some(*name) != told) {
+            let title = self.title_of(name);
+            if !titles.contains(&title) {
+                titles.push(title);
+            }
+        }
+        let titles = titles.join(", ");
+        (!titles.is_empty()).then(|| format!("Also asked about {titles}, which is not done yet."))
+    }
+
     fn summary(&self, reason: HandoffReason, check: Option<&HandoffVerification>) -> String {
         let mut sentences = Vec::new();
         let who = self.caller.get("customer_name").map(|name| name.expose().as_str());
@@ -125,6 +141,7 @@ impl Conversation {
             sentences.push(line);
         }
         sentences.extend(question);
+        sentences.extend(self.still_open());
         if let Some(check) = check {
             let result = check.result.replace('_', " ");
             let locked = if check.result == "failed" {

@@ -104,6 +104,11 @@ pub(super) enum Stage {
         second: Pii<String>,
     },
     Confirm,
+    /// "Which should I change, this or that?"
+    WhichSlot {
+        slots: Vec<SlotName>,
+        value: SlotValue,
+    },
     Acting {
         run: ActionRunId,
         purpose: Purpose,

@@ -3,7 +3,9 @@
 mod at_once;
 mod identity;
 mod manners;
+mod people;
 mod scope;
+mod sharing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,6 +53,11 @@ fn declared() -> Declared {
 
 /// The demo profile itself: what is tested here is what callers get.
 pub(crate) fn generation() -> Arc<Generation> {
+    generation_with(&[])
+}
+
+/// The demo profile with more intents: their names and files.
+fn generation_with(intents: &[(&str, &str)]) -> Arc<Generation> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts/bank");
     let mut files = Vec::new();
     for sub in ["", "intents"] {
@@ -65,6 +72,10 @@ pub(crate) fn generation() -> Arc<Generation> {
             }
         }
     }
+    files.extend(intents.iter().map(|(name, text)| SourceFile {
+        path: format!("intents/{name}.md"),
+        text: (*text).to_owned(),
+    }));
     Arc::new(parse("bank", &files, &declared()).expect("the demo profile is sound").generation)
 }
 

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::nlu::spoken::{Expectation as Asking, FillContext, fill};
+use crate::nlu::spoken::yes_no::parse as parse_yes_no;
+use crate::nlu::spoken::{GlobalCommand, YesNo, is_greeting};
 use crate::nlu::{IntentName, SlotName, SlotValue};
 use crate::prompts::{Generation, Intent};
 
 use super::Conversation;
-use super::flow::volunteered;
-use super::slots::{best, said};
+use super::sharing::{Words, share_out};
+use super::slots::unless_secret;
 use super::task::Stage;
 
 /// What the next thing the caller says is taken for.
@@ -28,6 +29,8 @@ pub enum Step {
     ReadBack(SlotName),
     /// Yes or no before something is changed.
     Confirmation,
+    /// Which of these slots a new value is for.
+    SlotChoice(Vec<SlotName>),
     /// Nothing but a wish for a person: an action is running.
     ActionResult,
     /// Yes or no to "does that answer your question?"
@@ -51,6 +54,10 @@ impl fmt::Display for Step {
             Self::Slot(slot) => write!(f, "a value for {slot}"),
             Self::ReadBack(slot) => write!(f, "yes or no: is {slot} right?"),
             Self::Confirmation => f.write_str("yes or no: shall it be done?"),
+            Self::SlotChoice(slots) => {
+                let names: Vec<&str> = slots.iter().map(SlotName::as_str).collect();
+                write!(f, "which slot is put right: {}", names.join(" or "))
+            }
             Self::ActionResult => f.write_str("the result of an action"),
             Self::AnswerCheck => f.write_str("yes or no: is the question answered?"),
             Self::PersonOffer => f.write_str("yes or no: shall a person take over?"),
@@ -73,6 +80,7 @@ impl Conversation {
             Stage::Ask { slot, .. } | Stage::WhichName { slot, .. } => Step::Slot(slot.clone()),
             Stage::ReadBack { slot, .. } => Step::ReadBack(slot.clone()),
             Stage::Confirm => Step::Confirmation,
+            Stage::WhichSlot { slots, .. } => Step::SlotChoice(slots.clone()),
             Stage::Acting { .. } => Step::ActionResult,
             Stage::QuestionAnswered => Step::AnswerCheck,
             Stage::OfferPerson { .. } => Step::PersonOffer,
@@ -85,6 +93,15 @@ impl Conversation {
     /// The intent of the task in hand, if there is one.
     pub fn task_intent(&self) -> Option<&IntentName> {
         self.tasks.last().map(|task| &task.intent)
+    }
+
+    /// Whether these words ask for nothing: a greeting, a goodbye, a yes or no, or a word to us such
+    /// as "repeat that". Whoever wants a person asks for something.
+    pub fn asks_nothing(&self, text: &str) -> bool {
+        let command = self.command_in(text).filter(|command| *command != GlobalCommand::Agent);
+        command.is_some()
+            || matches!(parse_yes_no(text), YesNo::Yes | YesNo::No)
+            || is_greeting(text)
     }
 
     /// Every slot that is filled, of the call, its identity checks and its tasks, with where the
@@ -116,12 +133,10 @@ pub fn volunteered_slots(
     words: &str,
     today: (i32, u8, u8),
 ) -> BTreeMap<SlotName, SlotValue> {
+    let mut words = Words::volunteered(words, today);
+    let own = share_out(&intent.slots, &mut words, &unless_secret).values;
     let verified = intent.verify.as_ref().and_then(|v| generation.patterns.verifications.get(v));
-    let context = FillContext { expectation: Asking::Volunteered, today };
-    let of_check = verified.into_iter().flatten().filter(|spec| !spec.secret).filter_map(|spec| {
-        let filled = best(fill(&spec.kind, words, &context))?;
-        Some((spec.name.clone(), said(filled, 1.0)))
-    });
-    let own = volunteered(intent, words, today, &|spec| !spec.secret);
-    of_check.chain(own.into_iter().map(|(spec, value)| (spec.name.clone(), value))).collect()
+    let specs = verified.map_or(&[][..], Vec::as_slice);
+    let of_check = share_out(specs, &mut words, &unless_secret).values;
+    of_check.into_iter().chain(own).map(|(spec, value)| (spec.name.clone(), value)).collect()
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use crate::nlu::spoken::Cues;
 use crate::nlu::{IntentName, SlotKind, SlotName};
 
 use super::{Pattern, Template};
@@ -506,6 +507,8 @@ pub struct SlotSpec {
     pub from_caller: Option<String>,
     /// The action whose list a name is checked against.
     pub check_against: Option<ActionName>,
+    /// Words around a value that tell of this slot.
+    pub cues: Cues,
 }
 
 /// A test written in an intent file.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::nlu::IntentName;
 
+use super::cues::{check_cues, learn_cues};
 use super::document::{Block, Document, Field, keyed, normal};
 use super::examples::{read_examples, read_tests};
 use super::finding::{Report, did_you_mean, listed, nearest};
@@ -64,10 +65,12 @@ pub(super) fn read_intent(
     let verified = verify.and_then(|name| cx.verifications.get(name)).cloned().unwrap_or_default();
     let (said, secret) = said_and_secret(&verified);
     let before = Variables { known: said, secret, ..Variables::default() };
-    let slots = document
+    let mut slots = document
         .section("We need")
         .map(|section| read_slots(section, &before, cx, report))
         .unwrap_or_default();
+    learn_cues(&mut slots, document.section("Callers say"));
+    check_cues(&slots, document.section("Callers say"), report);
     let action = settings.as_ref().and_then(|s| s.action.as_ref());
     let signature = action.and_then(|name| cx.declared.actions.get(name));
     let wording = read_wording(document, (&slots, &verified), signature, cx, report);
@@ -77,6 +80,7 @@ pub(super) fn read_intent(
     check_inputs(&settings, signature, (&slots, &verified), document, report);
     check_safety(&settings, signature, document, report);
     check_purpose(&settings, &wording, document, report);
+    check_use(&settings, &slots, document, report);
     Some(Intent {
         name: settings.name,
         title: settings.title,
@@ -458,5 +462,20 @@ fn check_purpose(settings: &Settings, wording: &Wording, document: &Document, re
         let line = document.section("If it fails").map_or(1, |section| section.line);
         let what = "nothing can fail here, because there is no action";
         report.warning(line, what, "remove the section, or add `action:`");
+    }
+}
+
+/// What callers are asked for must go somewhere: into an action, or to people.
+fn check_use(settings: &Settings, slots: &[SlotSpec], document: &Document, report: &mut Report) {
+    let (Some(need), Some(_)) = (document.section("We need"), document.section("Then say")) else {
+        return;
+    };
+    let goes = document.field("action").is_some() || settings.person != PersonRule::IfNeeded;
+    if !slots.is_empty() && !goes {
+        report.warning(
+            need.line,
+            "nothing is done with what is asked for: there is neither `action:` nor `person:`",
+            "add `person: afterwards` with `handoff:`, for people to get it, or `action:`",
+        );
     }
 }

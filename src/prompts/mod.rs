@@ -1,6 +1,7 @@
 //! The Markdown prompt files: parsed and linted into an immutable [`Generation`]. Pure: the shell
 //! reads the files and hands their text in.
 
+mod cues;
 mod document;
 mod examples;
 mod expand;

@@ -77,6 +77,8 @@ pub enum Pattern {
     WhoIsThis,
     /// After telling where to get what is not done by phone: offers the people of `{queue}`.
     OfferTeam,
+    /// A new value may be for two things: "which should I change, {first} or {second}?"
+    WhichValue,
 }
 
 /// Whether a profile can do without a [`Pattern`].
@@ -92,7 +94,7 @@ pub enum PatternNeed {
 
 impl Pattern {
     /// Every pattern, in the order of a call.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::NoInput,
         Self::NoMatch,
         Self::Clarify,
@@ -130,6 +132,7 @@ impl Pattern {
         Self::AbuseGoodbye,
         Self::WhoIsThis,
         Self::OfferTeam,
+        Self::WhichValue,
     ];
 
     /// Its heading in `patterns.md`.
@@ -172,6 +175,7 @@ impl Pattern {
             Self::AbuseGoodbye => "Abuse goodbye",
             Self::WhoIsThis => "Who is this",
             Self::OfferTeam => "Offer a team",
+            Self::WhichValue => "Which value",
         }
     }
 
@@ -181,8 +185,9 @@ impl Pattern {
             Self::Frustrated | Self::FrustratedAgain | Self::Abuse | Self::WhoIsThis => {
                 PatternNeed::Advised
             }
-            // Without it, the words of `## Question not answered` offer a person.
-            Self::AbuseGoodbye | Self::OfferTeam => PatternNeed::Optional,
+            // Without the last two, the words of `## Question not answered` offer a person, and
+            // those of `## What to change` ask.
+            Self::AbuseGoodbye | Self::OfferTeam | Self::WhichValue => PatternNeed::Optional,
             _ => PatternNeed::Required,
         }
     }
@@ -190,7 +195,7 @@ impl Pattern {
     /// Variables that its sentences must use.
     pub const fn variables(self) -> &'static [&'static str] {
         match self {
-            Self::Clarify | Self::WhichName => &["first", "second"],
+            Self::Clarify | Self::WhichName | Self::WhichValue => &["first", "second"],
             Self::ConfirmIntent => &["intent"],
             Self::ReadBack => &["value"],
             Self::Help => &["topics"],

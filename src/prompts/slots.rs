@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::nlu::spoken::{card, email, name, phone, postcode, time, zip_code};
+use crate::nlu::spoken::{Cues, card, email, name, phone, postcode, time, zip_code};
 use crate::nlu::{Choice, SlotKind, SlotName};
 
 use super::document::{Block, Keyed, keyed, normal, split_key};
@@ -122,6 +122,7 @@ fn read_slot(
         read_back,
         from_caller,
         check_against: None,
+        cues: Cues::default(),
     })
 }
 

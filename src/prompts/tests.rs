@@ -1,5 +1,7 @@
 //! One small sound tree, broken in one place at a time.
 
+mod gathered;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;

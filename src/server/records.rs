@@ -13,7 +13,10 @@ use tokio::task::JoinHandle;
 
 use crate::base::{ActionRunId, CallId, Termination, TerminationResult};
 use crate::call::{TranscriptLine, TurnTiming};
-use crate::store::{ActionRunRecord, CallEnd, CallStart, Entry, LineRecord, Store, TurnRecord};
+use crate::conversation::Expected;
+use crate::store::{
+    ActionRunRecord, CallEnd, CallStart, Entry, LineRecord, NOT_HELPED, Store, TurnRecord,
+};
 
 const QUEUE_LEN_MAX: usize = 1_024;
 
@@ -29,6 +32,9 @@ pub(super) struct CallRecorder {
     recording: Option<std::path::PathBuf>,
     handed_off: bool,
     actions_done: u32,
+    /// Requests that were understood, and those of which nothing could be made.
+    requests: u32,
+    refused: u32,
     dropped: u64,
 }
 
@@ -69,6 +75,8 @@ impl CallRecorder {
             recording,
             handed_off: false,
             actions_done: 0,
+            requests: 0,
+            refused: 0,
             dropped: 0,
         }
     }
@@ -80,6 +88,12 @@ impl CallRecorder {
     }
 
     pub fn line(&mut self, line: TranscriptLine) {
+        if let Some(taken) = line.taken
+            && taken.expected == Expected::Request.as_str()
+        {
+            self.refused += u32::from(taken.failed);
+            self.requests += u32::from(!taken.failed && line.intent.is_some());
+        }
         let (intent, intent_confidence) = match line.intent {
             Some((intent, confidence)) => (Some(intent.as_str().to_owned()), Some(confidence)),
             None => (None, None),
@@ -147,6 +161,8 @@ impl CallRecorder {
         }
         let outcome = match (self.handed_off, self.actions_done) {
             (true, _) => "handed off",
+            // A goodbye after requests that were all refused is no success.
+            (false, 0) if self.requests == 0 && self.refused > 0 => NOT_HELPED,
             (false, 0) => "answered",
             (false, _) => "served",
         };

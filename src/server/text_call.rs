@@ -207,7 +207,8 @@ impl TextCall {
         self.over
     }
 
-    /// Collects keys until they make an answer, as on the telephone.
+    /// Collects keys until they make an answer, as on the telephone: where a number is keyed, keys
+    /// that follow at once belong to it.
     fn press(&self, pressed: &mut String, key: char) -> Option<String> {
         match key {
             '#' => return (!pressed.is_empty()).then(|| std::mem::take(pressed)),
@@ -215,7 +216,9 @@ impl TextCall {
             '*' if self.expectation.expected != Expected::Slot(SlotKind::Money) => pressed.clear(),
             key => pressed.push(key),
         }
-        let complete = !pressed.is_empty() && pressed.len() >= self.expectation.keys_limit();
+        let is_number = self.expectation.keys_max.is_some_and(|max| max > 1);
+        let complete =
+            !is_number && !pressed.is_empty() && pressed.len() >= self.expectation.keys_limit();
         complete.then(|| std::mem::take(pressed))
     }
 

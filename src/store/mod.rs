@@ -23,7 +23,7 @@ pub use record::{
     ActionRunRecord, CallEnd, CallRecord, CallStart, CallSummary, Entry, HandoffRef, LineRecord,
     Reveal, TurnRecord,
 };
-pub use reports::{CallsReport, IntentReport, ReportRules, UtteranceRecord};
+pub use reports::{CallsReport, IntentReport, NOT_HELPED, ReportRules, UtteranceRecord};
 pub use unsaved::{Imported, NotSaved, Saved, import_unsaved, put_handoff_or_file};
 
 use std::fs;

@@ -13,6 +13,9 @@ use crate::base::{CallId, Pii};
 use super::calls::stamp;
 use super::{Store, StoreError};
 
+/// The outcome of a call in which nothing was understood that was asked for.
+pub const NOT_HELPED: &str = "not helped";
+
 /// Which calls count, and what counts in them.
 #[derive(Debug, Clone)]
 pub struct ReportRules {
@@ -33,6 +36,8 @@ pub struct CallsReport {
     pub contained: usize,
     /// Of these, handed over to a person.
     pub handed_off: usize,
+    /// Of these, nothing was understood of what was asked for, and nobody took over.
+    pub not_helped: usize,
     /// Turns a call, of those that have ended.
     pub turns_mean: Option<f64>,
     /// Response latency that half of all turns do not exceed.
@@ -292,10 +297,15 @@ fn totals(
 ) -> Result<CallsReport, sqlx::Error> {
     let mut handed: BTreeSet<String> = handed.iter().map(|mark| mark.call.clone()).collect();
     let mut turns = Vec::new();
+    let mut not_helped = 0;
     for row in calls {
-        // A hand-off that went into a file beside the database may not be in it yet.
-        if row.try_get::<Option<String>, _>("outcome")?.as_deref() == Some("handed off") {
-            handed.insert(row.try_get("id")?);
+        match row.try_get::<Option<String>, _>("outcome")?.as_deref() {
+            // A hand-off that went into a file beside the database may not be in it yet.
+            Some("handed off") => {
+                handed.insert(row.try_get("id")?);
+            }
+            Some(NOT_HELPED) => not_helped += 1,
+            _ => {}
         }
         turns.extend(row.try_get::<Option<u32>, _>("turns")?);
     }
@@ -321,6 +331,7 @@ fn totals(
         calls: calls.len(),
         contained,
         handed_off: handed.len(),
+        not_helped,
         turns_mean: mean(turns.into_iter().map(f64::from)),
         latency_p50_ms: percentile(latencies, 50),
         latency_p95_ms: percentile(latencies, 95),
@@ -488,6 +499,25 @@ mod tests {
         let sure = report.intents.iter().find(|one| one.intent.as_deref() == Some("return"));
         let mean = sure.and_then(|one| one.confidence_mean).expect("a mean");
         assert!((mean - 0.7).abs() < 1e-6, "{mean}");
+
+        // A goodbye is no request, and one that was refused was not understood.
+        let refused = [
+            line(1_000, "sell me a boat", ("return", 0.5), "request", true),
+            Entry::Line(LineRecord {
+                at_ms: 2_000,
+                speaker: "caller".into(),
+                text: Pii::new("goodbye".into()),
+                confidence: Some(0.9),
+                intent: None,
+                intent_confidence: None,
+                expected: Some("request".into()),
+                out_of_scope: Some(-0.5),
+                failed: Some(false),
+            }),
+        ];
+        call(&store, 6, NOT_HELPED, 2, &refused).await;
+        let report = store.calls_report(&rules).await.expect("reports");
+        assert_eq!((report.calls, report.contained, report.not_helped), (5, 2, 1));
 
         let none = ReportRules { since: at(900), ..rules };
         let empty = store.calls_report(&none).await.expect("reports");

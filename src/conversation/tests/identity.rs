@@ -86,3 +86,19 @@ fn a_pin_that_was_not_checked_is_forgotten() {
         assert_eq!(talk.handoff().verification.as_ref().map(|v| v.tries), Some(3), "{failure:?}");
     }
 }
+
+#[test]
+fn a_pin_that_is_too_long_is_one_failed_entry_and_no_try() {
+    let mut talk = Talk::new(&[("account_number", "12345678")]);
+    talk.ask("what's my checking balance", "balance");
+    talk.key("43214321");
+    assert!(acts_on_nothing(&talk), "{:?}", talk.acts);
+    assert!(talk.expects().secret, "the PIN is asked for again: {}", talk.last_words());
+    assert_eq!(talk.conversation.signals().failed_turns, 1);
+    talk.key("1111");
+    let (run, _, _) = talk.action();
+    talk.fail(run, FailureWords::Refused("wrong pin".into()));
+    let tries: Vec<u32> =
+        talk.conversation.verifications.values().map(|state| state.tries).collect();
+    assert_eq!(tries, [1]);
+}

@@ -26,8 +26,10 @@ pub(super) struct FoundDate {
     pub date: CivilDate,
     /// Tokens.
     pub place: Range<usize>,
-    corrects: bool,
-    negated: bool,
+    /// What came before was taken back.
+    pub corrects: bool,
+    /// "Not" stands before it.
+    pub negated: bool,
 }
 
 /// The first date after the last correction.
@@ -523,7 +525,7 @@ fn last_month_with(today: CivilDate, day: u8) -> Option<CivilDate> {
 }
 
 /// The next day of that number, in this month or a later one that has it.
-fn next_month_with(today: CivilDate, day: u8) -> Option<CivilDate> {
+pub(super) fn next_month_with(today: CivilDate, day: u8) -> Option<CivilDate> {
     (0..=2)
         .filter_map(|ahead| {
             let (year, month, _) = add_months((today.0, today.1, 1), ahead)?;

@@ -7,7 +7,7 @@ use super::choice::{self, ChoiceResult};
 use super::digits::{self, DigitsResult};
 use super::money::FoundMoney;
 use super::token::{Token, tokens};
-use super::{card, date, email, money, name, phone, postcode, time, zip_code};
+use super::{card, date, email, free_text, money, name, phone, postcode, time, zip_code};
 use crate::base::Pii;
 use crate::nlu::{Choice, SlotKind};
 
@@ -103,7 +103,7 @@ fn spanned(tokens: &[Token<'_>], found: Vec<Found>) -> Vec<Filled> {
 }
 
 /// The bytes that a range of tokens covers.
-fn span(tokens: &[Token<'_>], place: &Range<usize>) -> Range<usize> {
+pub(super) fn span(tokens: &[Token<'_>], place: &Range<usize>) -> Range<usize> {
     let first = tokens.get(place.start).map_or(0, |token| token.span.start);
     let last = place.end.checked_sub(1).and_then(|last| tokens.get(last));
     first..last.map_or(first, |token| token.span.end)
@@ -178,7 +178,7 @@ fn amount(tokens: &[Token<'_>], expectation: Expectation) -> Option<Filled> {
 }
 
 /// A currency, or a verb that money follows and a number too short to be an account's.
-fn is_unmistakable(tokens: &[Token<'_>], amount: &FoundMoney) -> bool {
+pub(super) fn is_unmistakable(tokens: &[Token<'_>], amount: &FoundMoney) -> bool {
     const BARE_CENTS_MAX: i64 = 10_000_000;
     amount.money.currency_said
         || (amount.money.cents < BARE_CENTS_MAX && money::is_led_in(tokens, amount.place.start))
@@ -234,11 +234,9 @@ fn day(
 }
 
 fn whole_text(text: &str) -> Option<Filled> {
-    let trimmed = text.trim();
-    let start = text.len() - text.trim_start().len();
-    let span = start..start + trimmed.len();
-    let said = trimmed.chars().any(char::is_alphanumeric);
-    said.then(|| Filled { value: Pii::new(trimmed.to_owned()), confidence: 0.8, span })
+    let (value, start) = free_text::find(text)?;
+    let span = start..text.trim_end().len().max(start);
+    Some(Filled { value: Pii::new(value), confidence: 0.8, span })
 }
 
 #[cfg(test)]
@@ -310,7 +308,11 @@ mod tests {
         check(
             &SlotKind::Text,
             &ASKED,
-            &[("  It is broken. ", &[("It is broken.", "It is broken.")]), (" ... ", &[])],
+            &[
+                ("  It is broken. ", &[("It is broken", "It is broken.")]),
+                (" ... ", &[]),
+                ("I don't know", &[]),
+            ],
         );
     }
 

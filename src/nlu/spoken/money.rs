@@ -39,7 +39,7 @@ pub(super) struct FoundMoney {
     /// Tokens.
     pub place: Range<usize>,
     /// What came before was taken back.
-    corrects: bool,
+    pub corrects: bool,
 }
 
 /// Of several amounts: what follows a correction, then those with a currency, then the first.
