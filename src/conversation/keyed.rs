@@ -81,8 +81,39 @@ impl Conversation {
                 self.say_pattern(Pattern::GoOn, &[]);
                 self.listen_again();
             }
-            KeysResult::Incomplete(_) | KeysResult::Invalid => self.on_no_match(),
+            KeysResult::Incomplete(_) | KeysResult::Invalid => {
+                match self.keyed_ahead(&scope, spec, &format!("{before}{keys}")) {
+                    Some((own, next, rest)) => {
+                        self.progress();
+                        self.set_slot(&scope, spec, keyed(own));
+                        self.on_keyed_value(scope, &next, rest.expose());
+                    }
+                    None => self.on_no_match(),
+                }
+            }
         }
+    }
+
+    /// An identity check's number with the next one keyed in one go, by somebody who knows what
+    /// comes: both, if their lengths leave no doubt.
+    fn keyed_ahead(
+        &self,
+        scope: &Scope,
+        spec: &SlotSpec,
+        keys: &str,
+    ) -> Option<(Pii<String>, SlotSpec, Pii<String>)> {
+        let Scope::Verification(name) = scope else { return None };
+        let exact = |spec: &SlotSpec| {
+            spec.kind
+                .digit_counts()
+                .and_then(|(min, max)| (spec.keypad && min == max).then_some(min))
+        };
+        let specs = self.generation.patterns.verifications.get(name)?;
+        let behind = specs.iter().skip_while(|other| other.name != spec.name).skip(1);
+        let next = behind.into_iter().find(|next| self.slot_value(scope, &next.name).is_none())?;
+        let (own, rest) = keys.split_at_checked(exact(spec)?)?;
+        let fits = keys.bytes().all(|key| key.is_ascii_digit()) && rest.len() == exact(next)?;
+        fits.then(|| (Pii::new(own.to_owned()), next.clone(), Pii::new(rest.to_owned())))
     }
 
     /// Keys that stopped short of the number: the rest may follow, keyed or said.

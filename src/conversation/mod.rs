@@ -314,6 +314,7 @@ impl Conversation {
         self.say_pattern(Pattern::HandOffCallback, &[]);
         if std::mem::take(&mut self.goes_on) {
             self.tasks.pop();
+            self.tasks.retain(|task| !task.is_held_up);
             // What a person may be told of later is the rest.
             if let Some(task) = self.tasks.last() {
                 self.last_intent = Some((task.intent.clone(), task.confidence, Pii::default()));

@@ -62,6 +62,16 @@ impl Conversation {
         Some((parts.pop_front()?, parts))
     }
 
+    /// Whether these words name the value that is being asked for.
+    fn is_about_asked_slot(&self, words: &str) -> bool {
+        let Stage::Ask { slot, .. } = &self.stage else { return false };
+        let folded = |text: &str| {
+            let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+            words.map(|word| format!(" {}", word.to_lowercase())).collect::<String>() + " "
+        };
+        folded(words).contains(&folded(slot.as_str()))
+    }
+
     pub(super) fn title_of(&self, intent: &IntentName) -> String {
         if let Some(entry) = self.generation.faq_entry(intent) {
             return entry.question.trim_end_matches('?').to_lowercase();
@@ -120,7 +130,12 @@ impl Conversation {
             confirmed: false,
             retries: 0,
             names: Default::default(),
+            is_held_up: false,
         };
+        let is_held_up = self.is_about_asked_slot(words.expose());
+        if let Some(interrupted) = self.tasks.last_mut() {
+            interrupted.is_held_up |= is_held_up;
+        }
         let taken = self.fill_volunteered(&intent, &mut task, words.expose());
         self.tasks.push(task);
         self.fill_verification(&intent, words.expose(), taken);
@@ -133,7 +148,9 @@ impl Conversation {
         if intent.then_say.is_empty() || intent.person == PersonRule::Afterwards {
             self.request_person(HandoffReason::Policy, intent.handoff.clone());
             // People need this one; what it interrupted, and what was asked for with it, is done.
-            self.goes_on = self.tasks.len() > 1 || !self.next_requests.is_empty();
+            let below = &self.tasks[..self.tasks.len().saturating_sub(1)];
+            let is_more = below.iter().any(|task| !task.is_held_up);
+            self.goes_on = is_more || !self.next_requests.is_empty();
             return;
         }
         self.tasks.pop();

@@ -23,6 +23,9 @@ pub(super) struct Task {
     pub retries: u32,
     /// Names that are checked against the records.
     pub names: BTreeMap<SlotName, NameCheck>,
+    /// Asked for a value, the caller made a request about that value: "I forgot my PIN". Once
+    /// people have it, asking for the value again is no use.
+    pub is_held_up: bool,
 }
 
 /// How far the check of a name against the records has got.

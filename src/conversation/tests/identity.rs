@@ -88,6 +88,21 @@ fn a_pin_that_was_not_checked_is_forgotten() {
 }
 
 #[test]
+fn a_number_and_the_next_keyed_in_one_go_are_both() {
+    let mut talk = Talk::new(&[]);
+    talk.ask("what's my checking balance", "balance");
+    talk.key("123456784321");
+    let (_, action, inputs) = talk.action();
+    assert_eq!(action, "crm.verify_pin");
+    assert_eq!(inputs["account_number"], "12345678");
+    assert_eq!(inputs["pin"], "4321");
+    let mut talk = Talk::new(&[]);
+    talk.ask("what's my checking balance", "balance");
+    talk.key("12345678432");
+    assert!(acts_on_nothing(&talk), "three keys are no PIN: {:?}", talk.acts);
+}
+
+#[test]
 fn a_pin_that_is_too_long_is_one_failed_entry_and_no_try() {
     let mut talk = Talk::new(&[("account_number", "12345678")]);
     talk.ask("what's my checking balance", "balance");

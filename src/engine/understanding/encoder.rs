@@ -3,9 +3,10 @@
 //! A sentence can be read at two depths: the mean of its tokens after the last layer, which is what
 //! the encoder was trained to give, or what several layers say of it, to be pooled in other ways.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Tensor, safetensors};
 use candle_nn::VarBuilder;
 use candle_transformers::models::bert::Config;
 use sha2::{Digest, Sha256};
@@ -13,6 +14,7 @@ use tokenizers::{Tokenizer, TruncationParams};
 
 use super::layers::LayeredBert;
 use super::pooling::{Depth, LAYERS};
+use super::tuning;
 
 /// Tokens of a sentence that are looked at; a caller's sentence has about 12.
 const TOKENS_MAX: usize = 64;
@@ -79,11 +81,28 @@ pub(super) fn one_core(name: &'static str) -> Result<rayon::ThreadPool, Understa
 }
 
 impl SentenceEncoder {
-    /// Loads `config.json`, `tokenizer.json` and `model.safetensors` from a folder.
+    /// Loads `config.json`, `tokenizer.json` and `model.safetensors` from a folder, and teaches
+    /// the encoder what callers mean, if it is the one that this was learned for.
     ///
     /// # Errors
     /// A file is missing or damaged; the message names it.
     pub fn load(folder: &Path) -> Result<Self, UnderstandingError> {
+        Self::load_with(folder, tuning::of)
+    }
+
+    /// The same encoder as it was published, to measure against.
+    ///
+    /// # Errors
+    /// A file is missing or damaged; the message names it.
+    pub fn load_untaught(folder: &Path) -> Result<Self, UnderstandingError> {
+        Self::load_with(folder, |_| None)
+    }
+
+    /// `taught` gives the change to weights of this SHA-256.
+    fn load_with(
+        folder: &Path,
+        taught: impl Fn(&[u8; 32]) -> Option<&'static [u8]>,
+    ) -> Result<Self, UnderstandingError> {
         let failed = |name: &str| {
             let path = folder.join(name);
             move |reason: String| UnderstandingError::Model { path, reason }
@@ -102,9 +121,9 @@ impl SentenceEncoder {
         let mut hash = Sha256::new();
         hash.update(&tokenizer_json);
         hash.update(&weights);
-        let weights = VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu)
-            .map_err(|error| failed("model.safetensors")(error.to_string()))?;
-        let model = LayeredBert::load(&weights, &config)
+        let change = taught(&Sha256::digest(&weights).into());
+        hash.update(change.unwrap_or_default());
+        let model = load_model(&weights, change, &config)
             .map_err(|error| failed("model.safetensors")(error.to_string()))?;
         let core = one_core("sentence-encoder")?;
         let (hash, dimensions) = (hash.finalize().into(), config.hidden_size);
@@ -193,6 +212,18 @@ impl SentenceEncoder {
             Depth::Layers => blocks(&self.model.states(&ids, &mask, LAYERS)?, &mask),
         }
     }
+}
+
+fn load_model(
+    weights: &[u8],
+    change: Option<&[u8]>,
+    config: &Config,
+) -> candle_core::Result<LayeredBert> {
+    let mut weights: HashMap<String, Tensor> = safetensors::load_buffer(weights, &Device::Cpu)?;
+    if let Some(change) = change {
+        tuning::apply(change, &mut weights)?;
+    }
+    LayeredBert::load(&VarBuilder::from_tensors(weights, DType::F32, &Device::Cpu), config)
 }
 
 /// The sum of each sentence's tokens.

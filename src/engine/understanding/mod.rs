@@ -18,6 +18,7 @@ mod pool;
 mod pooling;
 mod regression;
 mod several;
+mod tuning;
 mod variation;
 mod whitening;
 #[cfg(test)]

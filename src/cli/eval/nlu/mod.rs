@@ -66,6 +66,9 @@ pub struct NluArgs {
     /// Folder of the sentence encoder
     #[arg(long, value_name = "FOLDER")]
     pub encoder: Option<PathBuf>,
+    /// Use the encoder as it was published, without what it was taught about requests
+    #[arg(long)]
+    pub untaught: bool,
     /// Keep embeddings in this folder for the next run
     #[arg(long, value_name = "FOLDER")]
     pub cache: Option<PathBuf>,
@@ -98,8 +101,11 @@ impl NluArgs {
                 config.parent().context("a model file lies in a folder")?.to_owned()
             }
         };
-        let encoder = Arc::new(SentenceEncoder::load(&folder)?);
-        Ok(Embedder::new(encoder, self.cache.clone()))
+        let encoder = match self.untaught {
+            true => SentenceEncoder::load_untaught(&folder)?,
+            false => SentenceEncoder::load(&folder)?,
+        };
+        Ok(Embedder::new(Arc::new(encoder), self.cache.clone()))
     }
 }
 
