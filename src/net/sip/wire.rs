@@ -4,6 +4,9 @@
 //! method, so every message is read here first. What passes is written out again in one normal form
 //! ([`RawMessage::normal_form`]), so that both readers see the same message.
 
+use std::borrow::Cow;
+
+use super::address::{narrowed, with_two_colons};
 use super::counters::MalformedKind;
 
 /// More header lines than any honest message has.
@@ -51,7 +54,7 @@ pub(super) fn scan(bytes: &[u8]) -> Option<RawMessage> {
         None => (bytes, &bytes[bytes.len()..], Some(MalformedKind::Framing)),
     };
     let text = String::from_utf8_lossy(head);
-    if matches!(text, std::borrow::Cow::Owned(_)) {
+    if matches!(text, Cow::Owned(_)) {
         defect.get_or_insert(MalformedKind::Encoding);
     }
     let mut lines = text.split("\r\n");
@@ -83,9 +86,10 @@ pub(super) fn scan(bytes: &[u8]) -> Option<RawMessage> {
             break;
         }
     }
-    // A bare CR or LF inside a value would end the line when it is written out again.
+    // A bare CR or LF inside a value would end the line when it is written out again. A NUL may
+    // stand in a quoted string, behind a backslash (RFC 3261 25.1 `quoted-pair`).
     for header in &mut headers {
-        if header.value.contains(['\r', '\n', '\0']) {
+        if header.value.replace("\\\0", "").contains(['\r', '\n', '\0']) {
             header.value = header.value.replace(['\r', '\n', '\0'], " ");
             defect.get_or_insert(MalformedKind::HeaderLine);
         }
@@ -94,6 +98,8 @@ pub(super) fn scan(bytes: &[u8]) -> Option<RawMessage> {
 }
 
 fn start_line(line: &str) -> Option<StartLine> {
+    // Blanks at the end can be ignored without doubt (RFC 4475 3.1.2.10).
+    let line = line.trim_end_matches([' ', '\t']);
     if let Some(rest) = line.strip_prefix("SIP/2.0 ") {
         let (status, phrase) = rest.split_once(' ').unwrap_or((rest, ""));
         let valid = status.len() == 3 && status.bytes().all(|byte| byte.is_ascii_digit());
@@ -184,10 +190,13 @@ impl RawMessage {
     }
 
     /// Writes the message in its one normal form, with `top_via` in place of the topmost Via header
-    /// line and `note` as an extra header that no sender can set.
+    /// line and `note` as an extra header that no sender can set. Spellings that RFC 3261 allows
+    /// and the library does not take are put plainly.
     pub(super) fn normal_form(&self, top_via: Option<&str>, note: Option<(&str, &str)>) -> Vec<u8> {
         let mut text = match &self.start {
-            StartLine::Request { method, uri, version } => format!("{method} {uri} {version}\r\n"),
+            StartLine::Request { method, uri, version } => {
+                format!("{method} {} {version}\r\n", with_two_colons(uri))
+            }
             StartLine::Response { status, phrase } => format!("SIP/2.0 {status} {phrase}\r\n"),
         };
         let mut top_via = top_via;
@@ -196,9 +205,10 @@ impl RawMessage {
             if reserved || header.name == "content-length" {
                 continue;
             }
-            let value = match header.name.as_str() {
-                "via" => top_via.take().unwrap_or(&header.value),
-                _ => &header.value,
+            let value: Cow<'_, str> = match header.name.as_str() {
+                "via" => top_via.take().unwrap_or(&header.value).into(),
+                "from" | "to" => narrowed(&header.value).into(),
+                _ => header.value.as_str().into(),
             };
             text.push_str(&format!("{}: {value}\r\n", header.name));
         }
@@ -231,6 +241,8 @@ mod tests {
             ("OPTIONS  sip:a@b  SIP/2.0\r\n\r\n", true),
             ("SIP/2.0 200 OK\r\n\r\n", true),
             ("SIP/2.0 200\r\n\r\n", true),
+            ("SIP/2.0 100 \r\n\r\n", true),
+            ("OPTIONS sip:a@b SIP/2.0  \t\r\n\r\n", true),
             ("SIP/2.0 4294967301 better not break\r\n\r\n", false),
             ("SIP/2.0 +20 OK\r\n\r\n", false),
             ("GET / HTTP/1.1\r\n\r\n", false),
@@ -257,6 +269,7 @@ mod tests {
         let normal = message.normal_form(Some("SIP/2.0/UDP h;branch=1;received=1.2.3.4"), None);
         let again = scan(&normal).expect("our own form reads back");
         assert_eq!(again.header("via"), Some("SIP/2.0/UDP h;branch=1;received=1.2.3.4"));
+        assert_eq!(again.header("to"), Some("sip:x@y;tag=1"));
         assert_eq!(again.content_length(), ContentLength::Bytes(2));
         assert_eq!(again.body, b"ab");
     }
@@ -274,6 +287,10 @@ mod tests {
             let message = scan(bytes).expect("the start line is one");
             assert_eq!(message.defect, Some(kind), "{:?}", String::from_utf8_lossy(bytes));
         }
+        let odd = b"BYE sip:a@b SIP/2.0\r\nTo: \"NUL:\\\0\" <sip:a@b>\r\n\r\n";
+        assert_eq!(scan(odd).and_then(|message| message.defect), None);
+        let odd = b"BYE sip:a@b SIP/2.0\r\nTo: \0 <sip:a@b>\r\n\r\n";
+        assert_eq!(scan(odd).and_then(|message| message.defect), Some(MalformedKind::HeaderLine));
         let many = format!("BYE sip:a@b SIP/2.0\r\n{}\r\n", "X: y\r\n".repeat(500));
         assert_eq!(scanned(&many).defect, Some(MalformedKind::TooLarge));
     }
