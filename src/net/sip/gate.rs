@@ -51,6 +51,11 @@ impl Refusal {
     }
 }
 
+/// Methods of SIP's extensions. One that is not served here is a 405, any other unknown one a 501
+/// (RFC 3261 8.2.1, 21.5.2).
+const OTHER_METHODS: [&str; 9] =
+    ["REGISTER", "SUBSCRIBE", "NOTIFY", "PUBLISH", "MESSAGE", "INFO", "PRACK", "UPDATE", "REFER"];
+
 /// Headers every message has (RFC 3261 8.1.1). Max-Forwards is left out on purpose: old peers omit
 /// it and nothing here forwards.
 const MANDATORY: [(&str, &str); 5] =
@@ -180,7 +185,11 @@ fn method_is_ours(method: &str) -> Result<(), Refusal> {
     if ALLOW.split(", ").any(|known| known == method) {
         return Ok(());
     }
-    Err(Refusal::plain(405, "Method Not Allowed", vec![("Allow", ALLOW.to_owned())]))
+    let (status, phrase) = match OTHER_METHODS.contains(&method) {
+        true => (405, "Method Not Allowed"),
+        false => (501, "Not Implemented"),
+    };
+    Err(Refusal::plain(status, phrase, vec![("Allow", ALLOW.to_owned())]))
 }
 
 /// Any URI is one word; a `sip:` or `sips:` one has a host besides (RFC 3261 25.1).
@@ -375,12 +384,14 @@ mod tests {
     #[test]
     fn unknown_methods_are_told_what_is_allowed() {
         let odd = "!interesting-Method0123456789_*+`.%indeed'~";
-        for method in ["REGISTER", "SUBSCRIBE", "UPDATE", "invite", odd] {
+        let cases =
+            [("REGISTER", 405), ("PUBLISH", 405), ("MESSAGE", 405), ("invite", 501), (odd, 501)];
+        for (method, expected) in cases {
             let text = GOOD.replace("INVITE", method);
             let Verdict::Refuse(refusal) = verdict(&text) else {
                 panic!("{method} was not refused")
             };
-            assert_eq!(refusal.status, 405, "{method}");
+            assert_eq!(refusal.status, expected, "{method}");
             assert_eq!(refusal.headers, [("Allow", ALLOW.to_owned())]);
             assert_eq!(refusal.malformed, None);
             // What cannot be read is refused before what is not known (RFC 5118 4.2).
