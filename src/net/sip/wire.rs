@@ -53,19 +53,30 @@ pub(super) fn scan(bytes: &[u8]) -> Option<RawMessage> {
         Some(end) => (&bytes[..end], &bytes[end + 4..], None),
         None => (bytes, &bytes[bytes.len()..], Some(MalformedKind::Framing)),
     };
-    let text = String::from_utf8_lossy(head);
+    let mut text = String::from_utf8_lossy(head);
     if matches!(text, Cow::Owned(_)) {
         defect.get_or_insert(MalformedKind::Encoding);
+        // The usual replacement is three bytes long: an answer must not be so much larger than what
+        // somebody in another's name has sent.
+        text = text.replace(char::REPLACEMENT_CHARACTER, "?").into();
     }
     let mut lines = text.split("\r\n");
-    let start = start_line(lines.next()?)?;
+    let first = lines.next()?;
+    let start = start_line(first)?;
+    if first.contains(['\r', '\n', '\0']) {
+        // Written out again it would be two lines, the second of which nobody has judged.
+        defect.get_or_insert(MalformedKind::HeaderLine);
+    }
     let mut headers: Vec<RawHeader> = Vec::new();
     for line in lines {
         if line.starts_with([' ', '\t']) {
             match headers.last_mut() {
                 Some(header) => {
-                    header.value.push(' ');
-                    header.value.push_str(line.trim());
+                    let more = line.trim();
+                    if !header.value.is_empty() && !more.is_empty() {
+                        header.value.push(' ');
+                    }
+                    header.value.push_str(more);
                 }
                 None => _ = defect.get_or_insert(MalformedKind::HeaderLine),
             }
@@ -259,10 +270,10 @@ mod tests {
     #[test]
     fn folds_and_compact_names_become_one_form() {
         let message = scanned(
-            "INVITE sip:a@b SIP/2.0\r\nTO :\r\n sip:x@y ;\r\n   tag = 1\r\n\
+            "INVITE sip:a@b SIP/2.0\r\nTO :\r\n sip:x@y ;\r\n   tag = 1\r\n \r\n\
              v: SIP/2.0/UDP h;branch=1\r\nl: 2\r\n\r\nabcd",
         );
-        assert_eq!(message.header("to"), Some(" sip:x@y ; tag = 1"));
+        assert_eq!(message.header("to"), Some("sip:x@y ; tag = 1"));
         assert_eq!(message.header("via"), Some("SIP/2.0/UDP h;branch=1"));
         assert_eq!(message.counted_body(), b"ab");
         assert_eq!(message.defect, None);
@@ -276,7 +287,9 @@ mod tests {
 
     #[test]
     fn text_defects_are_named() {
-        let cases: [(&[u8], MalformedKind); 5] = [
+        let cases: [(&[u8], MalformedKind); 7] = [
+            (b"BYE sip:a\nX: y@b SIP/2.0\r\n\r\n", MalformedKind::HeaderLine),
+            (b"SIP/2.0 200 O\rK\r\n\r\n", MalformedKind::HeaderLine),
             (b"BYE sip:a@b SIP/2.0\r\nTo: x\r\n", MalformedKind::Framing),
             (b"BYE sip:a@b SIP/2.0\r\nTo: \xff\xfe\r\n\r\n", MalformedKind::Encoding),
             (b"BYE sip:a@b SIP/2.0\r\nno colon\r\n\r\n", MalformedKind::HeaderLine),
@@ -291,6 +304,8 @@ mod tests {
         assert_eq!(scan(odd).and_then(|message| message.defect), None);
         let odd = b"BYE sip:a@b SIP/2.0\r\nTo: \0 <sip:a@b>\r\n\r\n";
         assert_eq!(scan(odd).and_then(|message| message.defect), Some(MalformedKind::HeaderLine));
+        let odd = scan(b"BYE sip:a@b SIP/2.0\r\nX: \xff\xfe\xe2\x82 \xc3\xa4\r\n\r\n").unwrap();
+        assert_eq!(odd.header("x"), Some("??? \u{e4}"));
         let many = format!("BYE sip:a@b SIP/2.0\r\n{}\r\n", "X: y\r\n".repeat(500));
         assert_eq!(scanned(&many).defect, Some(MalformedKind::TooLarge));
     }
