@@ -20,6 +20,9 @@ mod dialog;
 mod endpoint;
 mod error;
 mod frame;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod incoming;
 mod leg;
