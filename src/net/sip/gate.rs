@@ -1,9 +1,9 @@
 //! Decides what happens to a message before the SIP library sees it. Pure.
 //!
-//! The order follows RFC 3261 8.2: what cannot be read is refused first, then the method, the URI,
-//! required extensions and the body. An ACK is never answered, whatever is wrong with it.
+//! The order follows RFC 3261 8.2: what cannot be read is refused first, then the method, the URI's
+//! scheme, required extensions, the body and what the answer may be. An ACK is never answered, whatever is wrong with it.
 
-use super::address::{NameAddr, SipUri, split_list};
+use super::address::{NameAddr, SipUri, has_empty_part, split_list};
 use super::counters::MalformedKind;
 use super::reply::TopVia;
 use super::wire::{ContentLength, RawMessage, StartLine};
@@ -51,6 +51,11 @@ impl Refusal {
     }
 }
 
+/// Methods of SIP's extensions. One that is not served here is a 405, any other unknown one a 501
+/// (RFC 3261 8.2.1, 21.5.2).
+const OTHER_METHODS: [&str; 9] =
+    ["REGISTER", "SUBSCRIBE", "NOTIFY", "PUBLISH", "MESSAGE", "INFO", "PRACK", "UPDATE", "REFER"];
+
 /// Headers every message has (RFC 3261 8.1.1). Max-Forwards is left out on purpose: old peers omit
 /// it and nothing here forwards.
 const MANDATORY: [(&str, &str); 5] =
@@ -78,11 +83,13 @@ pub(super) fn judge(message: &RawMessage) -> Verdict {
     let checks = || -> Result<(), Refusal> {
         version_is_ours(version)?;
         readable(message)?;
+        uri_is_readable(uri)?;
         method_is_ours(method)?;
-        uri_is_ours(uri)?;
+        scheme_is_ours(uri)?;
         contact_is_usable(message, method)?;
         extensions_are_known(message, method)?;
-        body_is_understood(message, method)
+        body_is_understood(message, method)?;
+        answer_is_acceptable(message, method)
     };
     let Err(refusal) = checks() else { return Verdict::Pass };
     let answerable = method != "ACK" && message.header("via").and_then(TopVia::parse).is_some();
@@ -132,8 +139,10 @@ fn readable(message: &RawMessage) -> Result<(), Refusal> {
         }
         ContentLength::Bytes(_) | ContentLength::Absent => {}
     }
+    let via = message.header("via").unwrap_or_default();
     // Nothing can be sent to port 0: the transaction layer would keep an answer for ever.
-    if message.header("via").and_then(TopVia::parse).is_none_or(|via| via.port() == Some(0)) {
+    let is_usable = |top: TopVia| top.is_current() && top.port() != Some(0);
+    if has_empty_part(via) || !TopVia::parse(via).is_some_and(is_usable) {
         return Err(Refusal::bad(Kind::Via, "Bad Via Header"));
     }
     cseq_matches(message)?;
@@ -176,23 +185,35 @@ fn method_is_ours(method: &str) -> Result<(), Refusal> {
     if ALLOW.split(", ").any(|known| known == method) {
         return Ok(());
     }
-    Err(Refusal::plain(405, "Method Not Allowed", vec![("Allow", ALLOW.to_owned())]))
+    let (status, phrase) = match OTHER_METHODS.contains(&method) {
+        true => (405, "Method Not Allowed"),
+        false => (501, "Not Implemented"),
+    };
+    Err(Refusal::plain(status, phrase, vec![("Allow", ALLOW.to_owned())]))
 }
 
-fn uri_is_ours(uri: &str) -> Result<(), Refusal> {
-    let scheme = uri.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
-    match scheme.as_deref() {
-        // tel names the same callers; only sip and sips can be checked further here.
-        Some("tel") if !uri.contains([' ', '<', '>', '"']) => Ok(()),
-        Some("sip" | "sips") if SipUri::parse(uri).is_some() => Ok(()),
-        Some("sip" | "sips" | "tel") | None => {
-            Err(Refusal::bad(MalformedKind::Uri, "Bad Request-URI"))
+/// Any URI is one word; a `sip:` or `sips:` one has a host besides (RFC 3261 25.1).
+fn uri_is_readable(uri: &str) -> Result<(), Refusal> {
+    let is_word = !uri.contains([' ', '\t', '<', '>', '"']);
+    let is_readable = match uri.split_once(':') {
+        Some((scheme, _)) if ["sip", "sips"].iter().any(|sip| scheme.eq_ignore_ascii_case(sip)) => {
+            SipUri::parse(uri).is_some()
         }
-        Some(_) if uri.starts_with('<') || uri.contains([' ', '\t']) => {
-            Err(Refusal::bad(MalformedKind::Uri, "Bad Request-URI"))
-        }
-        Some(_) => Err(Refusal::plain(416, "Unsupported URI Scheme", Vec::new())),
+        scheme => scheme.is_some(),
+    };
+    if is_word && is_readable {
+        return Ok(());
     }
+    Err(Refusal::bad(MalformedKind::Uri, "Bad Request-URI"))
+}
+
+fn scheme_is_ours(uri: &str) -> Result<(), Refusal> {
+    let scheme = uri.split(':').next().unwrap_or(uri);
+    // tel names the same callers.
+    if ["sip", "sips", "tel"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        return Ok(());
+    }
+    Err(Refusal::plain(416, "Unsupported URI Scheme", Vec::new()))
 }
 
 /// An INVITE names where its later requests go (RFC 3261 8.1.1.8, 12.1.1).
@@ -233,15 +254,32 @@ fn body_is_understood(message: &RawMessage, method: &str) -> Result<(), Refusal>
         let headers = vec![("Accept-Encoding", "identity".to_owned())];
         return Err(Refusal::plain(415, "Unsupported Media Type", headers));
     }
-    let kind = message.header("content-type").unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default();
-    let kind: String = kind.chars().filter(|c| !c.is_whitespace()).collect();
+    let kind = media_type(message.header("content-type").unwrap_or_default());
     let is_text = std::str::from_utf8(message.counted_body()).is_ok();
-    if kind.eq_ignore_ascii_case(ACCEPT) && is_text {
+    if kind == ACCEPT && is_text {
         return Ok(());
     }
     let headers = vec![("Accept", ACCEPT.to_owned())];
     Err(Refusal::plain(415, "Unsupported Media Type", headers))
+}
+
+/// An INVITE is answered with SDP, which its sender must be ready to take: one who says nothing is
+/// (RFC 3261 20.1).
+fn answer_is_acceptable(message: &RawMessage, method: &str) -> Result<(), Refusal> {
+    if method != "INVITE" || message.header("accept").is_none() {
+        return Ok(());
+    }
+    let mut ranges = message.values("accept").flat_map(split_list).map(media_type);
+    if ranges.any(|range| ["*/*", "application/*", ACCEPT].contains(&range.as_str())) {
+        return Ok(());
+    }
+    Err(Refusal::plain(406, "Not Acceptable", Vec::new()))
+}
+
+/// `type/subtype` in lower case, without parameters and blanks.
+fn media_type(value: &str) -> String {
+    let value = value.split(';').next().unwrap_or(value);
+    value.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase()
 }
 
 #[cfg(test)]
@@ -304,12 +342,22 @@ mod tests {
             ("sip:bank@127.0.0.1 SIP", "sips:bank@127.0.0.1 SIP", 0),
             ("sip:bank@127.0.0.1 SIP", "sip:bank@127.0.0.1;transport=wss SIP", 0),
             ("sip:bank@127.0.0.1 SIP", "sips:bank@ SIP", 400),
+            ("sip:bank@127.0.0.1 SIP", "sip:bank@127.0.0.1; lr SIP", 400),
+            ("sip:bank@127.0.0.1 SIP", "sip:bank@[2001:db8:::192.0.2.1] SIP", 0),
+            ("sip:bank@127.0.0.1 SIP", "nowhere SIP", 400),
+            ("INVITE sip:bank@127.0.0.1 SIP", "INVITE  sip:bank@127.0.0.1  SIP", 400),
             ("SIP/2.0\r\nVia", "SIP/7.0\r\nVia", 505),
             ("Content-Length: 0", "Require: 100rel, nope\r\nContent-Length: 0", 420),
             ("Content-Length: 0", "Proxy-Require: x\r\nContent-Length: 0", 0),
             ("Via: SIP/2.0/UDP 127.0.0.1:5061;branch=z9hG4bKx\r\n", "", 1),
             ("Via: SIP/2.0/UDP 127.0.0.1:5061", "Via: HTTP 127.0.0.1:5061", 1),
             ("Via: SIP/2.0/UDP 127.0.0.1:5061", "Via: SIP/2.0/UDP 127.0.0.1:0", 400),
+            ("Via: SIP/2.0/UDP 127.0.0.1:5061", "Via: SIP/7.0/UDP 127.0.0.1:5061", 400),
+            (";branch=z9hG4bKx", ";;,;,,", 400),
+            ("Content-Length: 0", "Accept: text/plain\r\nContent-Length: 0", 406),
+            ("Content-Length: 0", "Accept:\r\nContent-Length: 0", 406),
+            ("Content-Length: 0", "Accept: x/y, Application/SDP;q=1\r\nContent-Length: 0", 0),
+            ("Content-Length: 0", "Accept: x/y\r\nAccept: */*\r\nContent-Length: 0", 0),
         ];
         for (from, to, expected) in cases {
             assert_eq!(status(&GOOD.replacen(from, to, 1)), expected, "{from:?} -> {to:?}");
@@ -336,14 +384,19 @@ mod tests {
     #[test]
     fn unknown_methods_are_told_what_is_allowed() {
         let odd = "!interesting-Method0123456789_*+`.%indeed'~";
-        for method in ["REGISTER", "SUBSCRIBE", "UPDATE", "invite", odd] {
+        let cases =
+            [("REGISTER", 405), ("PUBLISH", 405), ("MESSAGE", 405), ("invite", 501), (odd, 501)];
+        for (method, expected) in cases {
             let text = GOOD.replace("INVITE", method);
             let Verdict::Refuse(refusal) = verdict(&text) else {
                 panic!("{method} was not refused")
             };
-            assert_eq!(refusal.status, 405, "{method}");
+            assert_eq!(refusal.status, expected, "{method}");
             assert_eq!(refusal.headers, [("Allow", ALLOW.to_owned())]);
             assert_eq!(refusal.malformed, None);
+            // What cannot be read is refused before what is not known (RFC 5118 4.2).
+            let unreadable = text.replace("sip:bank@127.0.0.1 SIP", "sip:2001:db8::10 SIP");
+            assert_eq!(status(&unreadable), 400, "{method}");
         }
         for method in ["BYE", "CANCEL", "OPTIONS", "ACK"] {
             assert_eq!(status(&GOOD.replace("INVITE", method)), 0, "{method}");

@@ -7,7 +7,7 @@
 //! ```text
 //!  socket -> frame (TCP only) -> wire (scan) -> gate (judge) -> transactions -> dispatch -> leg
 //!                                   |               |             (rsipstack)
-//!                                   '-- counted ----'--> stateless 400/405/415/416/420/503/505
+//!                                   '-- counted ----'--> a stateless refusal, from 400 to 513
 //! ```
 //!
 //! `frame`, `wire`, `gate`, `reply` and `address` are pure. The parser and the transaction machines
@@ -20,6 +20,9 @@ mod dialog;
 mod endpoint;
 mod error;
 mod frame;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod incoming;
 mod leg;

@@ -9,7 +9,8 @@ use super::wire::{RawMessage, is_token};
 /// The topmost Via value, as far as routing a response needs it (RFC 3261 18.2, RFC 3581).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TopVia {
-    protocol: String,
+    version: String,
+    transport: String,
     host: String,
     port: Option<u16>,
     /// Parameters but `received` and `rport`, which the receiver fills in.
@@ -20,7 +21,8 @@ pub(super) struct TopVia {
 }
 
 impl TopVia {
-    /// Reads the first value of a Via header line.
+    /// Reads the first value of a Via header line, of whatever version: the sender of another one
+    /// is told so (505).
     pub(super) fn parse(line: &str) -> Option<Self> {
         let values = split_list(line);
         let (first, rest) = values.split_first()?;
@@ -28,9 +30,10 @@ impl TopVia {
         let sent = parts.next()?.trim();
         let (protocol, sent_by) = sent.rsplit_once([' ', '\t'])?;
         let mut words = protocol.split('/').map(str::trim);
-        let versioned = words.next() == Some("SIP") && words.next() == Some("2.0");
+        let is_sip = words.next() == Some("SIP");
+        let version = words.next().filter(|version| is_token(version))?;
         let transport = words.next().filter(|transport| is_token(transport))?;
-        if !versioned || words.next().is_some() {
+        if !is_sip || words.next().is_some() {
             return None;
         }
         let (host, port) = host_and_port(sent_by)?;
@@ -45,13 +48,19 @@ impl TopVia {
             }
         }
         Some(Self {
-            protocol: format!("SIP/2.0/{transport}"),
+            version: version.to_owned(),
+            transport: transport.to_owned(),
             host,
             port,
             params,
             asks_rport,
             rest: rest.join(", "),
         })
+    }
+
+    /// Whether it is of the one version there is (RFC 3261 20.42).
+    pub(super) fn is_current(&self) -> bool {
+        self.version == "2.0"
     }
 
     pub(super) fn port(&self) -> Option<u16> {
@@ -65,7 +74,7 @@ impl TopVia {
             Ok(IpAddr::V6(host)) => format!("[{host}]"),
             _ => self.host.clone(),
         };
-        let mut line = format!("{} {host}", self.protocol);
+        let mut line = format!("SIP/{}/{} {host}", self.version, self.transport);
         if let Some(port) = self.port {
             line.push_str(&format!(":{port}"));
         }
@@ -182,9 +191,12 @@ mod tests {
             assert_eq!(via.stamped(source()), stamped);
             assert_eq!(via.answer_to(source()), SocketAddr::new(source().ip(), port));
         }
-        for bad in ["", "SIP/2.0/UDP", "SIP/3.0/UDP h", "SIP/2.0/UDP h:x", "SIP/2.0/UDP ;branch=1"]
+        for bad in ["", "SIP/2.0/UDP", "HTTP/2.0/UDP h", "SIP/2.0/UDP h:x", "SIP/2.0/UDP ;branch=1"]
         {
             assert_eq!(TopVia::parse(bad), None, "{bad:?}");
+        }
+        for (line, current) in [("SIP/2.0/UDP h", true), ("SIP/7.0/UDP h", false)] {
+            assert_eq!(TopVia::parse(line).map(|via| via.is_current()), Some(current), "{line}");
         }
     }
 
