@@ -14,11 +14,12 @@ use crate::call::{Call, CallInput, CallOutput};
 use crate::net::media::MediaError;
 use crate::net::media_session::MediaSession;
 use crate::net::sdp::{Direction, LocalMedia, answer, offer_again};
-use crate::net::sip::{EndedBy, LegEvent, SipLeg};
+use crate::net::sip::{EndedBy, IncomingCall, LegEvent, SipLeg};
 
 use super::dispatch::Dispatch;
 use super::recorder::Recorder;
 use super::records::CallRecorder;
+use super::serve::{negotiate, sip_status};
 
 /// Length of a telephone frame.
 const FRAME: Duration = Duration::from_millis(20);
@@ -224,6 +225,7 @@ impl CallTask {
                     .await;
                 }
             },
+            Some(LegEvent::Replaced { call }) => self.take_over(*call).await,
             Some(LegEvent::Ended { by }) => {
                 self.call.handle(now, CallInput::LegEnded(termination_of(&by)));
             }
@@ -232,6 +234,39 @@ impl CallTask {
                     Termination::new(TerminationResult::Unknown, "the signalling leg vanished");
                 self.call.handle(now, CallInput::LegEnded(termination));
             }
+        }
+    }
+
+    /// Goes on with the conversation on another leg, whose INVITE names the one we have (RFC 3891):
+    /// somebody's telephone system has moved the caller. Media stays on its port, and follows to
+    /// where the new leg's description says.
+    async fn take_over(&mut self, call: IncomingCall) {
+        let version = self.sdp_version + 1;
+        let (sdp, agreed) = match negotiate(&call, &self.local, version) {
+            Ok(negotiated) => negotiated,
+            Err(error) => {
+                tracing::warn!(%error, "a call that would take over was refused");
+                _ = call.refuse(sip_status(&error), Some(error.to_string()), None).await;
+                return;
+            }
+        };
+        let leg = match call.answer(sdp.clone()).await {
+            Ok(leg) => leg,
+            Err(error) => {
+                tracing::warn!(%error, "a call that would take over was given up");
+                return;
+            }
+        };
+        tracing::info!("taken over by another leg");
+        self.sdp_version = version;
+        self.media.set_our_sdp(sdp);
+        let old = std::mem::replace(&mut self.leg, leg);
+        old.hang_up("replaced by another call").await;
+        // Without an offer in its INVITE, what is agreed comes with the ACK.
+        if let Some(agreed) = agreed {
+            let now = Instant::now();
+            self.media.renegotiate(&agreed, now);
+            self.follow_hold(now, agreed.direction);
         }
     }
 
@@ -325,6 +360,9 @@ fn termination_of(by: &EndedBy) -> Termination {
         EndedBy::Remote => (TerminationResult::Success, "the caller hung up"),
         EndedBy::Local => (TerminationResult::Success, "we hung up"),
         EndedBy::Timeout => (TerminationResult::CallerError, "our answer was never acknowledged"),
+        EndedBy::SessionExpired => {
+            (TerminationResult::CallerError, "the caller's side gave no more sign of life")
+        }
         EndedBy::TransportError => (TerminationResult::UpstreamError, "the connection was lost"),
     };
     Termination::new(result, reason)

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rsipstack::sip::headers::make_header;
 use rsipstack::sip::{
     CSeq, CallId, Contact, ContentLength, ContentType, From, Header, MaxForwards, Method, Request,
     Response, SipMessage, StatusCodeKind, To, Uri, UserAgent, Version, Via,
@@ -24,13 +25,16 @@ use super::counters::Counters;
 use super::dialog::{
     Dialog, client, contact_value, cseq_of, new_branch, new_token, sdp_of, verbatim, via_value,
 };
-use super::endpoint::Registry;
 use super::leg::{
-    COMMAND_QUEUE_LEN_MAX, EVENT_QUEUE_LEN_MAX, EndedBy, EventSink, Leg, LegCommand, LegEvent,
+    COMMAND_QUEUE_LEN_MAX, EVENT_QUEUE_LEN_MAX, EndedBy, EventSink, LegCommand, LegEvent,
     ReofferReply, acknowledge, final_answer, reinvite, send_bye,
 };
+use super::leg_task::Leg;
 use super::links::{Link, Wire};
-use super::{ACCEPT, ALLOW, SipError};
+use super::registry::Registry;
+use super::session::{Session, first_request, words_of};
+use super::session_timer::SessionLimits;
+use super::{ACCEPT, ALLOW, CALLER_SUPPORTED, SipError};
 
 /// How long a cancelled INVITE may stay without a final response (64*T1, RFC 3261 9.1).
 const CANCEL_LIMIT: Duration = Duration::from_secs(32);
@@ -90,6 +94,8 @@ impl OutgoingEvent {
             LegEvent::Confirmed => None,
             // Nobody here makes offers on demand: what we sent last is offered.
             LegEvent::OfferWanted { .. } => None,
+            // Calls that we placed are not taken over.
+            LegEvent::Replaced { .. } => None,
             LegEvent::Reoffer { offer_sdp, reply } => Some(Self::Reoffer { offer_sdp, reply }),
             LegEvent::LateAnswer { sdp } => Some(Self::LateAnswer { sdp }),
             LegEvent::Ended { by } => Some(Self::Ended { by }),
@@ -143,7 +149,8 @@ pub(super) async fn place(
     let target = target.ok_or_else(bad)?;
     let uri = verbatim(&request.target_uri).ok_or_else(bad)?;
     let (link, to) = wire.path_to(&target, None).await?;
-    let invite = build_invite(wire, &link, to, uri, &request);
+    let limits = registry.session;
+    let invite = build_invite(wire, &link, to, uri, &request, limits);
     let sip_call_id = call_id_of(&invite);
     let transaction = client(wire, invite.clone(), &link, to)?;
     let (commands, from_handle) = mpsc::channel(COMMAND_QUEUE_LEN_MAX);
@@ -152,6 +159,7 @@ pub(super) async fn place(
     let task = Calling {
         wire: wire.clone(),
         registry: registry.clone(),
+        session: limits,
         invite,
         offer_sdp: request.offer_sdp,
         link,
@@ -175,6 +183,7 @@ fn build_invite(
     to: SocketAddr,
     uri: Uri,
     request: &OutgoingRequest,
+    session: SessionLimits,
 ) -> Request {
     let us = link.contact_address(to, wire.advertise_ip);
     let from = format!("<sip:{}@{us}>;tag={}", user_part(&request.from_user), new_token());
@@ -188,8 +197,10 @@ fn build_invite(
         Header::MaxForwards(MaxForwards::new("70")),
         Header::Contact(Contact::new(contact_value(wire, link, to))),
         Header::Allow(ALLOW.into()),
+        make_header("Supported", CALLER_SUPPORTED.to_owned()),
         Header::UserAgent(UserAgent::new(wire.agent.clone())),
     ];
+    headers.extend(first_request(session));
     if !body.is_empty() {
         headers.push(Header::ContentType(ContentType::new(ACCEPT)));
     }
@@ -201,6 +212,8 @@ fn build_invite(
 struct Calling {
     wire: Arc<Wire>,
     registry: Arc<Registry>,
+    /// What the INVITE asks for; a 422 makes it longer.
+    session: SessionLimits,
     invite: Request,
     offer_sdp: String,
     link: Arc<Link>,
@@ -241,7 +254,13 @@ impl Calling {
                             return self.answered(response, cancel).await;
                         }
                         _ if cancel != Cancel::No => return self.end(EndedBy::Local),
-                        _ => return self.refused(response),
+                        _ => match self.ask_longer(&response) {
+                            Some(transaction) => {
+                                responses = responses_of(&self.wire, transaction);
+                                proceeding = false;
+                            }
+                            None => return self.refused(response),
+                        },
                     },
                 },
                 command = self.commands.recv(), if cancel == Cancel::No => match command {
@@ -268,6 +287,30 @@ impl Calling {
         let status = response.status_code.code();
         let reason = response.wire_reason.unwrap_or_else(|| response.status_code.text().to_owned());
         _ = self.events.try_send(OutgoingEvent::Refused { status, reason });
+    }
+
+    /// The INVITE again with the longer interval that a 422 demands (RFC 4028 7.3); `None` if it is
+    /// another refusal, or demands nothing longer.
+    fn ask_longer(&mut self, refusal: &Response) -> Option<Transaction> {
+        let min_s = words_of(&refusal.headers).min_se_s?;
+        if refusal.status_code.code() != 422 || min_s <= self.session.min_s {
+            return None;
+        }
+        self.session.min_s = min_s;
+        let cseq = cseq_of(&self.invite) + 1;
+        let via = via_value(&self.wire, &self.link, self.to, &new_branch());
+        let mut headers: Vec<Header> = Vec::new();
+        for header in self.invite.headers.iter() {
+            match header {
+                Header::Via(_) => headers.push(Header::Via(Via::new(via.clone()))),
+                Header::CSeq(_) => headers.push(Header::CSeq(CSeq::new(format!("{cseq} INVITE")))),
+                Header::SessionExpires(_) | Header::MinSE(_) => {}
+                other => headers.push(other.clone()),
+            }
+        }
+        headers.extend(first_request(self.session));
+        self.invite.headers = headers.into();
+        client(&self.wire, self.invite.clone(), &self.link, self.to).ok()
     }
 
     /// RFC 3261 9.1: the INVITE's topmost Via, Request-URI, Call-ID, To, From and CSeq number.
@@ -316,7 +359,7 @@ impl Calling {
         acknowledge(&self.wire, &dialog, cseq_of(&self.invite)).await;
         if cancel != Cancel::No {
             // The answer crossed our CANCEL: take it and hang up (RFC 3261 15.1).
-            let sent = send_bye(&self.wire, &mut dialog, "cancelled").await;
+            let sent = send_bye(&self.wire, &mut dialog, EndedBy::Local, "cancelled").await;
             self.end(EndedBy::Local);
             if let Ok(done) = sent {
                 _ = done.await;
@@ -326,17 +369,24 @@ impl Calling {
         }
         let (registration, requests) =
             Registry::register(&self.registry, &self.wire, dialog.key.clone(), None);
-        let sdp = sdp_of(&answer.body).unwrap_or_default();
+        let remote_sdp = sdp_of(&answer.body);
+        let sdp = remote_sdp.clone().unwrap_or_default();
         _ = self.events.try_send(OutgoingEvent::Answered { sdp });
+        let mut session = Session::new(self.registry.session);
+        session.agreed(&answer.headers);
         let leg = Leg {
             wire: self.wire,
             dialog,
             registration,
             requests,
+            takeovers: mpsc::channel(1).1,
             signals: mpsc::channel(COMMAND_QUEUE_LEN_MAX),
             commands: self.commands,
             events: EventSink::Outgoing(self.events),
             local_sdp: self.offer_sdp,
+            remote_sdp,
+            session,
+            reliable: None,
             drain: self.drain,
         };
         leg.run(None).await;
