@@ -225,6 +225,7 @@ impl CallTask {
                     .await;
                 }
             },
+            Some(LegEvent::Key { key }) => self.call.handle(now, CallInput::Digit(key)),
             Some(LegEvent::Replaced { call }) => self.take_over(*call).await,
             Some(LegEvent::Ended { by }) => {
                 self.call.handle(now, CallInput::LegEnded(termination_of(&by)));

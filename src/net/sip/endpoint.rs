@@ -24,7 +24,7 @@ use super::outgoing::{OutgoingCall, OutgoingRequest, place};
 use super::refusal::RefusalCause;
 use super::registry::Registry;
 use super::replaces::Replaces;
-use super::session::words_of;
+use super::session::{value_of, words_of};
 use super::session_timer::SessionLimits;
 use super::{ACCEPT, ALLOW, SUPPORTED, SipError};
 
@@ -233,7 +233,9 @@ impl Inner {
                     return finish(&self.wire, transaction, ok);
                 }
             },
-            (Method::Bye | Method::Update | Method::PRack, None) => RefusalCause::NoDialog,
+            (Method::Bye | Method::Update | Method::PRack | Method::Info, None) => {
+                RefusalCause::NoDialog
+            }
             (Method::Refer, None) => RefusalCause::TransferByCaller,
             _ => RefusalCause::MethodNotAllowed,
         };
@@ -317,10 +319,9 @@ impl Inner {
         if words.is_too_short(limits) {
             return Err(RefusalCause::SessionTooShort { min_s: limits.min_s });
         }
-        let mut headers = request.headers.iter();
-        if let Some(header) = headers.find(|header| matches!(header, Header::Replaces(_))) {
+        if let Some(value) = value_of(&request.headers, "Replaces") {
             // It needs no line of its own, so it is taken while others are refused.
-            let replaces = Replaces::parse(header.value()).ok_or(RefusalCause::BadReplaces)?;
+            let replaces = Replaces::parse(value).ok_or(RefusalCause::BadReplaces)?;
             return self.registry.take_over(&replaces, source).map(Place::Takeover);
         }
         if let Some(cause) = self.closed(to_server) {

@@ -5,7 +5,7 @@
 
 use super::address::{NameAddr, SipUri, split_list};
 use super::counters::MalformedKind;
-use super::refusal::BUSY_RETRY_S;
+use super::refusal::{BUSY_RETRY_S, RefusalCause};
 use super::replaces::Replaces;
 use super::reply::TopVia;
 use super::wire::{ContentLength, RawMessage, StartLine};
@@ -50,9 +50,9 @@ impl Refusal {
 
     /// There is no room for another call at present.
     pub(super) fn busy() -> Self {
-        let detail = "too many new calls at once".to_owned();
+        let cause = RefusalCause::CallQueueFull;
         let later = vec![("Retry-After", BUSY_RETRY_S.to_string())];
-        Self::plain(503, "Service Unavailable", Some(detail), later)
+        Self::plain(cause.status(), "Service Unavailable", Some(cause.text().to_owned()), later)
     }
 
     fn plain(
@@ -272,7 +272,7 @@ fn body_is_understood(message: &RawMessage, method: &str) -> Result<(), Refusal>
         return Ok(());
     }
     let detail = match is_text {
-        true => format!("a body of type {}", if kind.is_empty() { "unknown" } else { &kind }),
+        true => format!("a body of type {}", if kind.is_empty() { "unknown" } else { kind.as_str() }),
         false => "a body that is not UTF-8".to_owned(),
     };
     unsupported(detail, ("Accept", ACCEPT.to_owned()))
@@ -430,7 +430,7 @@ mod tests {
             assert_eq!(refusal.headers, [("Allow", ALLOW.to_owned())]);
             assert_eq!(refusal.malformed, None);
         }
-        for method in ["BYE", "CANCEL", "OPTIONS", "ACK", "UPDATE", "PRACK", "REFER"] {
+        for method in ["BYE", "CANCEL", "OPTIONS", "ACK", "UPDATE", "PRACK", "INFO", "REFER"] {
             assert_eq!(status(&GOOD.replace("INVITE", method)), 0, "{method}");
         }
     }

@@ -324,6 +324,8 @@ impl Offered {
                 (200, Parts { contact, ..Parts::default() }, Step::Go)
             }
             Method::Refer => refused(RefusalCause::TransferByCaller),
+            // Nobody listens for keys yet.
+            Method::Info => (200, Parts::default(), Step::Go),
             // RFC 3261 14.2, RFC 3311 5.2: the first offer is not answered yet.
             _ => refused(RefusalCause::OfferPending { retry_after_s: EARLY_RETRY_S }),
         };

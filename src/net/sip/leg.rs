@@ -60,6 +60,11 @@ pub enum LegEvent {
         /// The answer.
         sdp: String,
     },
+    /// A key was pressed, told by INFO: 0 to 9, A to D, * or #.
+    Key {
+        /// Which one.
+        key: char,
+    },
     /// Another call takes this one over (RFC 3891): answer it, go on with its leg, and hang up this
     /// one. Dropping it refuses it, and this call goes on.
     Replaced {

@@ -27,6 +27,7 @@ use super::SipError;
 use super::dialog::{Dialog, Parts, client, cseq_of, finish, refusal, response, sdp_of};
 use super::endpoint::options_parts;
 use super::incoming::IncomingCall;
+use super::info::Info;
 use super::leg::{
     Decision, EndedBy, EventSink, LegCommand, LegEvent, ReofferReply, acknowledge, at,
     final_answer, send_bye,
@@ -39,7 +40,7 @@ use super::refusal::{OFFER_RETRY_MAX_S, RefusalCause};
 use super::registry::Registration;
 use super::reliable::Reliable;
 use super::server_invite::{InviteSignal, Offerer, ServerInvite, SignalKind};
-use super::session::{Session, words_of};
+use super::session::{Session, value_of, words_of};
 use super::session_timer::Due;
 
 enum Step {
@@ -179,6 +180,7 @@ impl Leg {
                 let answer = response(&self.wire, &transaction.original, status, parts);
                 finish(&self.wire, transaction, answer);
             }
+            Method::Info => self.on_info(transaction),
             Method::Refer => self.refuse(transaction, RefusalCause::TransferByCaller),
             _ => self.refuse(transaction, RefusalCause::MethodNotAllowed),
         }
@@ -242,6 +244,18 @@ impl Leg {
         } else {
             talk.remote = self.ask(Asked::Update(Box::new(transaction)));
         }
+    }
+
+    fn on_info(&self, transaction: Transaction) {
+        let request = &transaction.original;
+        let kind = value_of(&request.headers, "Content-Type").unwrap_or_default();
+        match Info::read(kind, &request.body) {
+            Info::Key(key) => self.events.send(&self.wire, LegEvent::Key { key }),
+            Info::Empty => {}
+            Info::Foreign => return self.refuse(transaction, RefusalCause::InfoNotUnderstood),
+        }
+        let ok = response(&self.wire, request, 200, Parts::default());
+        finish(&self.wire, transaction, ok);
     }
 
     fn receive_invite(&self, transaction: Transaction) -> Box<ServerInvite> {
@@ -522,8 +536,7 @@ pub(super) fn answer_to_prack(
     reliable: Option<&mut Reliable>,
 ) -> (u16, Parts) {
     let request = &transaction.original;
-    let mut headers = request.headers.iter();
-    let rack = headers.find(|header| header.name() == "RAck").map(|header| header.value());
+    let rack = value_of(&request.headers, "RAck");
     let is_ours = reliable.zip(rack).is_some_and(|(reliable, rack)| reliable.acknowledge(rack));
     let cause = match is_ours {
         true if request.body.is_empty() => return (200, Parts::default()),

@@ -11,8 +11,8 @@
 //!                                   '-- counted ----'--> stateless 400/405/413/415/416/420/503/505
 //! ```
 //!
-//! `frame`, `wire`, `gate`, `reply`, `address`, `refusal`, `replaces`, `reliable` and
-//! `session_timer` are pure. The parser and the transaction machines
+//! `frame`, `wire`, `gate`, `reply`, `address`, `refusal`, `replaces`, `reliable`,
+//! `session_timer` and `info` are pure. The parser and the transaction machines
 //! are rsipstack's; none of its types leave this folder. It writes whole messages to the log at
 //! level info: give every log filter [`LOG_FILTER`].
 
@@ -24,6 +24,7 @@ mod error;
 mod frame;
 mod gate;
 mod incoming;
+mod info;
 mod leg;
 mod leg_task;
 mod links;
@@ -53,7 +54,7 @@ pub use outgoing::{OutgoingCall, OutgoingEvent, OutgoingRequest};
 pub use session_timer::SessionLimits;
 
 /// The methods this server understands; sent as `Allow` (RFC 3261 20.5).
-pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, PRACK";
+pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, PRACK, INFO";
 
 /// The extensions this server understands when it is called; sent as `Supported` (RFC 3261 20.37).
 /// A request that requires another one is refused with 420.

@@ -94,6 +94,8 @@ impl OutgoingEvent {
             LegEvent::Confirmed => None,
             // Nobody here makes offers on demand: what we sent last is offered.
             LegEvent::OfferWanted { .. } => None,
+            // Nobody listens for keys of those that we call.
+            LegEvent::Key { .. } => None,
             // Calls that we placed are not taken over.
             LegEvent::Replaced { .. } => None,
             LegEvent::Reoffer { offer_sdp, reply } => Some(Self::Reoffer { offer_sdp, reply }),

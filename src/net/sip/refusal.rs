@@ -5,6 +5,7 @@
 //! dialog and no transaction are in `gate`, and say it the same way.
 
 use super::address::quoted;
+use super::info::KEY_TYPES;
 
 /// When to come again where there is no room at present, in seconds.
 pub(super) const BUSY_RETRY_S: u32 = 5;
@@ -55,6 +56,8 @@ pub(super) enum RefusalCause {
     },
     /// No provisional response waits for that PRACK (RFC 3262 3).
     NoSuchProvisional,
+    /// An INFO with something else than a key.
+    InfoNotUnderstood,
     /// No PRACK came for ours (RFC 3262 3).
     NoPrack,
     /// The caller gave up.
@@ -81,6 +84,7 @@ impl RefusalCause {
             Self::NoDialogPossible | Self::BadReplaces => 400,
             Self::TransferByCaller | Self::ReplacesForeign => 403,
             Self::MethodNotAllowed => 405,
+            Self::InfoNotUnderstood => 415,
             Self::SessionTooShort { .. } => 422,
             Self::NoDialog | Self::NoSuchProvisional | Self::NothingToReplace => 481,
             Self::Merged => 482,
@@ -113,6 +117,7 @@ impl RefusalCause {
             Self::OfferMisplaced => "an offer may not stand here",
             Self::SessionTooShort { .. } => "Session-Expires is below session_min_s",
             Self::NoSuchProvisional => "no provisional response waits for this RAck",
+            Self::InfoNotUnderstood => "an INFO with something else than a key",
             Self::NoPrack => "no PRACK came for our provisional response",
             Self::Cancelled => "cancelled",
             Self::CallEnded => "the call ended",
@@ -140,8 +145,10 @@ impl RefusalCause {
         if let Some(seconds) = self.retry_after_s() {
             headers.push(("Retry-After", seconds.to_string()));
         }
-        if let Self::SessionTooShort { min_s } = self {
-            headers.push(("Min-SE", min_s.to_string()));
+        match self {
+            Self::SessionTooShort { min_s } => headers.push(("Min-SE", min_s.to_string())),
+            Self::InfoNotUnderstood => headers.push(("Accept", KEY_TYPES.to_owned())),
+            _ => {}
         }
         headers
     }
@@ -170,7 +177,7 @@ mod tests {
     fn each_rule_has_its_status_and_says_which_it_was() {
         use RefusalCause as Cause;
         // (rule, status, other headers than Reason)
-        let cases: [(Cause, u16, &[(&str, &str)]); 24] = [
+        let cases: [(Cause, u16, &[(&str, &str)]); 25] = [
             (Cause::NoDialog, 481, &[]),
             (Cause::Merged, 482, &[]),
             (Cause::NoDialogPossible, 400, &[]),
@@ -199,6 +206,7 @@ mod tests {
             ),
             (Cause::SessionTooShort { min_s: 90 }, 422, &[("Min-SE", "90")]),
             (Cause::NoSuchProvisional, 481, &[]),
+            (Cause::InfoNotUnderstood, 415, &[("Accept", KEY_TYPES)]),
             (Cause::NoPrack, 504, &[]),
             (Cause::Cancelled, 487, &[]),
             (Cause::CallEnded, 487, &[]),

@@ -12,6 +12,12 @@ pub(super) fn words_of(headers: &Headers) -> SessionWords {
     SessionWords::read(headers.iter().map(|header| (header.name(), header.value())))
 }
 
+/// The first value under this header name.
+pub(super) fn value_of<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
+    let found = headers.iter().find(|header| header.name().eq_ignore_ascii_case(name));
+    found.map(|header| header.value())
+}
+
 /// Whether one of the lists under this header name contains the tag.
 pub(super) fn lists(headers: &Headers, name: &str, tag: &str) -> bool {
     let mut named = headers.iter().filter(|header| header.name().eq_ignore_ascii_case(name));

@@ -492,7 +492,7 @@ async fn what_is_not_for_us_is_answered_by_the_book() {
     let strange_to = invite(&peer, "t", OFFER).replace("bank@127.0.0.1>", "bank@h;transport=bird>");
     let no_port = ask("OPTIONS", "z").replace(&format!("UDP {}", peer.local), "UDP 127.0.0.1:0");
     let cases = [
-        (ask("OPTIONS", "o"), "200 OK", "CANCEL, OPTIONS, UPDATE, PRACK\r\n"),
+        (ask("OPTIONS", "o"), "200 OK", "CANCEL, OPTIONS, UPDATE, PRACK, INFO\r\n"),
         (ask("OPTIONS", "p"), "200 OK", "Accept: application/sdp\r\n"),
         (ask("OPTIONS", "ps"), "200 OK", "Supported: 100rel, replaces, timer\r\n"),
         (ask("REGISTER", "r"), "405 Method Not Allowed", "Allow: INVITE"),

@@ -504,3 +504,75 @@ async fn a_server_that_stops_says_so_and_keeps_its_calls() {
     peer.send(&raw(&peer, "BYE", 5, "kept", &tag, "")).await;
     assert_leg_ends(&mut leg, EndedBy::Remote).await;
 }
+
+#[tokio::test]
+async fn keys_come_by_info() {
+    let (callee, mut calls) = endpoint().await;
+    let peer = RawPeer::new(&callee).await;
+    let (mut leg, tag) = up(&mut calls, &peer, "keys", PLAIN).await;
+    let cases = [
+        (2, "application/dtmf-relay", "Signal=7\r\nDuration=160\r\n", "200", Some('7')),
+        (3, "application/dtmf", "#", "200", Some('#')),
+        (4, "application/x-whatever", "7", "415", None),
+        (5, "application/sdp", "", "200", None),
+    ];
+    for (number, kind, body, status, pressed) in cases {
+        let info = raw(&peer, "INFO", number, "keys", &tag, body);
+        peer.send(&info.replace("application/sdp", kind)).await;
+        let answer = newer(&peer, "SIP/2.0 ", number - 1).await;
+        assert!(answer.starts_with(&format!("SIP/2.0 {status} ")), "{kind}\n{answer}");
+        if status == "415" {
+            let accepted = "application/dtmf-relay, application/dtmf";
+            assert_eq!(header(&answer, "Accept"), Some(accepted), "{answer}");
+        }
+        if let Some(pressed) = pressed {
+            let event = soon(leg.next_event()).await;
+            assert!(matches!(event, Some(LegEvent::Key { key }) if key == pressed), "{event:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_late_offer_without_an_answer_in_the_ack_ends_the_call() {
+    let (callee, mut calls) = endpoint().await;
+    let peer = RawPeer::new(&callee).await;
+    peer.send(&invite(&peer, "no-answer", "")).await;
+    let mut leg = soon(calls.recv()).await.unwrap().answer(OFFER.to_owned()).await.unwrap();
+    let ok = peer.message("SIP/2.0 200").await;
+    assert!(ok.ends_with(OFFER), "{ok}");
+    peer.send(&raw(&peer, "ACK", 1, "no-answer", &to_tag(&ok), "")).await;
+    let bye = peer.message("BYE ").await;
+    assert!(bye.contains("no answer in ACK"), "{bye}");
+    assert!(matches!(soon(leg.next_event()).await, Some(LegEvent::Confirmed)));
+    assert_leg_ends(&mut leg, EndedBy::Local).await;
+}
+
+#[tokio::test]
+async fn a_call_of_ours_is_refreshed_as_its_callee_says() {
+    let (caller, _calls) = endpoint_with(SessionLimits { expires_s: 2, min_s: 1 }).await;
+    // (what the callee says, what we do)
+    for (expires, next) in [("2;refresher=uac", "INVITE "), ("1;refresher=uas", "BYE ")] {
+        let peer = RawPeer::new(&caller).await;
+        let request = OutgoingRequest {
+            target_uri: format!("sip:bank@{}", peer.local),
+            from_user: "1".to_owned(),
+            offer_sdp: OFFER.to_owned(),
+        };
+        let mut out = caller.place_call(request).await.unwrap();
+        let invite = peer.message("INVITE ").await;
+        let timer = format!("Require: timer\r\nSession-Expires: {expires}\r\n");
+        peer.send(&answer_to(&peer, &invite, "200 OK", &timer, ANSWER)).await;
+        peer.message("ACK ").await;
+        assert!(matches!(soon(out.next_event()).await, Some(OutgoingEvent::Answered { .. })));
+        let request = newer(&peer, next, 1).await;
+        match next {
+            "BYE " => assert_call_ends(&mut out, EndedBy::SessionExpired).await,
+            _ => {
+                assert_eq!(header(&request, "Session-Expires"), Some("2;refresher=uac"));
+                assert!(request.ends_with(OFFER), "{request}");
+                peer.send(&answer_to(&peer, &request, "200 OK", &timer, ANSWER)).await;
+                assert_eq!(cseq(&peer.message("ACK ").await), cseq(&request));
+            }
+        }
+    }
+}
