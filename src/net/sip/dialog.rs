@@ -199,6 +199,11 @@ impl Dialog {
         self.local_cseq
     }
 
+    /// Goes on counting where an early form of the dialog has come to.
+    pub(super) fn count_on_from(&mut self, early: &Self) {
+        self.local_cseq = self.local_cseq.max(early.local_cseq);
+    }
+
     /// Whether requests must go back where the INVITE came from, because the phone's own idea of
     /// its address leads nowhere. A proxy that wants to be asked is in the route set, and a TCP
     /// connection goes the right way by itself.

@@ -272,7 +272,9 @@ fn body_is_understood(message: &RawMessage, method: &str) -> Result<(), Refusal>
         return Ok(());
     }
     let detail = match is_text {
-        true => format!("a body of type {}", if kind.is_empty() { "unknown" } else { kind.as_str() }),
+        true => {
+            format!("a body of type {}", if kind.is_empty() { "unknown" } else { kind.as_str() })
+        }
         false => "a body that is not UTF-8".to_owned(),
     };
     unsupported(detail, ("Accept", ACCEPT.to_owned()))

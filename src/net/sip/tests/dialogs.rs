@@ -576,3 +576,43 @@ async fn a_call_of_ours_is_refreshed_as_its_callee_says() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_callee_may_demand_that_its_ringing_is_acknowledged() {
+    let (caller, _calls) = endpoint().await;
+    let peer = RawPeer::new(&caller).await;
+    let request = OutgoingRequest {
+        target_uri: format!("sip:bank@{}", peer.local),
+        from_user: "1".to_owned(),
+        offer_sdp: OFFER.to_owned(),
+    };
+    let mut out = caller.place_call(request).await.unwrap();
+    let first = peer.message("INVITE ").await;
+    let required = "Require: 100rel\r\n";
+    peer.send(&answer_to(&peer, &first, "421 Extension Required", required, "")).await;
+    let invite = newer(&peer, "INVITE ", 1).await;
+    assert_eq!(header(&invite, "Supported"), Some("100rel, timer"), "{invite}");
+    // The second comes out of order first, and its turn only after the one before it.
+    for (rseq, acknowledged) in [(5, Some(3)), (7, None), (6, Some(4)), (7, Some(5))] {
+        let reliable = format!("{required}RSeq: {rseq}\r\n");
+        let body = if rseq == 5 { ANSWER } else { "" };
+        // The status differs, so that the transaction layer takes none for a repetition.
+        let status = format!("18{} Progress", rseq - 4);
+        peer.send(&answer_to(&peer, &invite, &status, &reliable, body)).await;
+        let Some(number) = acknowledged else { continue };
+        let prack = newer(&peer, "PRACK ", number - 1).await;
+        assert_eq!(header(&prack, "RAck"), Some(format!("{rseq} 2 INVITE").as_str()), "{prack}");
+        assert_eq!(cseq(&prack), number);
+        assert!(prack.contains("tag=peer"), "{prack}");
+        peer.send(&answer_to(&peer, &prack, "200 OK", "", "")).await;
+    }
+    // The answer came early, and need not come again.
+    peer.send(&answer_to(&peer, &invite, "200 OK", "", "")).await;
+    assert_eq!(cseq(&peer.message("ACK ").await), 2);
+    match soon(out.next_event()).await {
+        Some(OutgoingEvent::Answered { sdp }) => assert_eq!(sdp, ANSWER),
+        other => panic!("{other:?}"),
+    }
+    out.hang_up("done").await;
+    assert_eq!(cseq(&peer.message("BYE ").await), 6);
+}
