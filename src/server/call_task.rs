@@ -27,6 +27,27 @@ const FRAME: Duration = Duration::from_millis(20);
 /// How long results of a call that has ended are waited for; actions have shorter limits.
 const RESULTS_LIMIT: Duration = Duration::from_secs(30);
 
+/// How a telephone tells which key was pressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeyPath {
+    /// Among the audio packets (RFC 4733).
+    Rtp,
+    /// In the signalling.
+    Info,
+}
+
+/// Which way keys are taken from. Some telephones tell each key in both ways; the way of the first
+/// one counts, so that none counts twice.
+#[derive(Debug, Default)]
+pub(super) struct KeyPaths(Option<KeyPath>);
+
+impl KeyPaths {
+    /// Whether a key that came this way counts.
+    fn counts(&mut self, path: KeyPath) -> bool {
+        *self.0.get_or_insert(path) == path
+    }
+}
+
 /// Everything a call's task owns.
 pub(super) struct CallTask {
     pub call: Call,
@@ -40,6 +61,7 @@ pub(super) struct CallTask {
     pub recorder: Option<Recorder>,
     pub no_media_timeout: Duration,
     pub stop: CancellationToken,
+    pub keys: KeyPaths,
 }
 
 enum Step {
@@ -185,7 +207,13 @@ impl CallTask {
 
     fn take_digits(&mut self) {
         while let Some(digit) = self.media.poll_digit() {
-            self.call.handle(Instant::now(), CallInput::Digit(digit));
+            self.press(KeyPath::Rtp, digit);
+        }
+    }
+
+    fn press(&mut self, path: KeyPath, key: char) {
+        if self.keys.counts(path) {
+            self.call.handle(Instant::now(), CallInput::Digit(key));
         }
     }
 
@@ -204,7 +232,7 @@ impl CallTask {
                     }
                     Err(error) => {
                         tracing::warn!(%error, "re-INVITE refused");
-                        reply.refuse(488);
+                        reply.refuse(sip_status(&error));
                     }
                 }
             }
@@ -217,7 +245,7 @@ impl CallTask {
             Some(LegEvent::LateAnswer { sdp }) => match self.media.accept_late_answer(&sdp, now) {
                 Ok(negotiated) => self.follow_hold(now, negotiated.direction),
                 Err(error) => {
-                    tracing::warn!(%error, "the answer in the ACK does not fit our offer");
+                    tracing::warn!(%error, "an answer does not fit our offer");
                     self.end(Termination::new(
                         TerminationResult::CallerError,
                         "the caller's SDP answer did not fit",
@@ -225,7 +253,7 @@ impl CallTask {
                     .await;
                 }
             },
-            Some(LegEvent::Key { key }) => self.call.handle(now, CallInput::Digit(key)),
+            Some(LegEvent::Key { key }) => self.press(KeyPath::Info, key),
             Some(LegEvent::Replaced { call }) => self.take_over(*call).await,
             Some(LegEvent::Ended { by }) => {
                 self.call.handle(now, CallInput::LegEnded(termination_of(&by)));
@@ -261,6 +289,8 @@ impl CallTask {
         tracing::info!("taken over by another leg");
         self.sdp_version = version;
         self.media.set_our_sdp(sdp);
+        // It is another telephone now.
+        self.keys = KeyPaths::default();
         let old = std::mem::replace(&mut self.leg, leg);
         old.hang_up("replaced by another call").await;
         // Without an offer in its INVITE, what is agreed comes with the ACK.
@@ -367,4 +397,19 @@ fn termination_of(by: &EndedBy) -> Termination {
         EndedBy::TransportError => (TerminationResult::UpstreamError, "the connection was lost"),
     };
     Termination::new(result, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_told_in_two_ways_counts_once() {
+        for (first, second) in [(KeyPath::Rtp, KeyPath::Info), (KeyPath::Info, KeyPath::Rtp)] {
+            let mut keys = KeyPaths::default();
+            let told = [first, second, first, first, second];
+            let counted = told.map(|path| keys.counts(path));
+            assert_eq!(counted, [true, false, true, true, false]);
+        }
+    }
 }

@@ -28,7 +28,7 @@ use crate::store::webhook::{self, WebhookTarget};
 use crate::store::{CallStart, Store, StoreError, import_unsaved};
 
 use super::admission::{Admission, Refusal};
-use super::call_task::CallTask;
+use super::call_task::{CallTask, KeyPaths};
 use super::dispatch::{Dispatch, Services};
 use super::profile::{parse_profile, read_profile, refused};
 use super::recorder::Recorder;
@@ -417,6 +417,7 @@ async fn answer_call(
         recorder: recorder.map(|(recorder, _)| recorder),
         no_media_timeout: Duration::from_secs(config.media.no_media_timeout_s),
         stop: shared.stop_calls.clone(),
+        keys: KeyPaths::default(),
     };
     tracing::info!("answered");
     task.run(record).await;
