@@ -132,6 +132,10 @@ pub struct SipConfig {
     pub advertise_ip: Option<IpAddr>,
     /// Calls that may wait to be taken up; one more is refused.
     pub incoming_queue_len_max: usize,
+    /// A call whose other side gives no sign of life for this long is ended (RFC 4028).
+    pub session_expires_s: u32,
+    /// The shortest such time that a caller may ask for.
+    pub session_min_s: u32,
 }
 
 /// `[media]`.

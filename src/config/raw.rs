@@ -37,6 +37,8 @@ pub(super) struct RawSip {
     pub listen: Option<Vec<String>>,
     pub advertise_ip: Option<String>,
     pub incoming_queue_len_max: Option<i64>,
+    pub session_expires_s: Option<i64>,
+    pub session_min_s: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -26,6 +26,7 @@ fn defaults_fill_everything_but_the_profile() {
     assert_eq!(config.recording.dir, config.server.data_dir.join("recordings"));
     assert_eq!(config.sip.listen.len(), 2);
     assert_eq!(config.sip.listen[1].to_string(), "tcp:127.0.0.1:5060");
+    assert_eq!((config.sip.session_expires_s, config.sip.session_min_s), (1800, 90));
     assert_eq!(config.hearing.endpoint_silence_ms, 600);
     assert_eq!(config.understanding.accept_confidence, 0.55);
     assert_eq!(config.handoff.webhook, None);
@@ -88,6 +89,11 @@ fn single_values_that_do_not_fit() {
         ("[sip]\nlisten = [\"udp:localhost:5060\"]", "not an IP address with a port"),
         ("[sip]\nlisten = []", "is empty"),
         ("[sip]\nadvertise_ip = \"0.0.0.0\"", "cannot be called"),
+        ("[sip]\nsession_min_s = 30", "30 is not between 90 and 86400"),
+        (
+            "[sip]\nsession_expires_s = 100\nsession_min_s = 120",
+            "sip.session_expires_s: 100 is less than session_min_s (120)",
+        ),
         ("[media]\nrtp_port_max = 40003", "room for 2 calls and server.calls_max is 8"),
         ("[media]\nrtp_port_max = 70000", "not between 1025 and 65535"),
         ("[hearing]\npatient_silence_ms = 200", "less than endpoint_silence_ms"),

@@ -258,6 +258,8 @@ fn sip(check: &mut Checker<'_>, raw: raw::RawSip) -> SipConfig {
             None
         }
     });
+    let (session_expires_s, session_min_s) =
+        session(check, raw.session_expires_s, raw.session_min_s);
     SipConfig {
         listen,
         advertise_ip,
@@ -267,7 +269,25 @@ fn sip(check: &mut Checker<'_>, raw: raw::RawSip) -> SipConfig {
             32,
             1..=4096,
         ) as usize,
+        session_expires_s,
+        session_min_s,
     }
+}
+
+/// Session timers; RFC 4028 4 allows nothing below 90 s.
+fn session(check: &mut Checker<'_>, expires_s: Option<i64>, min_s: Option<i64>) -> (u32, u32) {
+    let expires_path = ["sip", "session_expires_s"];
+    let expires_s = check.number(&expires_path, expires_s, 1800, 90..=86_400);
+    let min_s = check.number(&["sip", "session_min_s"], min_s, 90, 90..=86_400);
+    if expires_s < min_s {
+        check.problem(
+            &expires_path,
+            format!(
+                "{expires_s} is less than session_min_s ({min_s}). Raise it, or lower the other"
+            ),
+        );
+    }
+    (expires_s, min_s)
 }
 
 fn listen_address(written: &str) -> Result<ListenAddress, String> {

@@ -14,17 +14,39 @@ use crate::call::{Call, CallInput, CallOutput};
 use crate::net::media::MediaError;
 use crate::net::media_session::MediaSession;
 use crate::net::sdp::{Direction, LocalMedia, answer, offer_again};
-use crate::net::sip::{EndedBy, LegEvent, SipLeg};
+use crate::net::sip::{EndedBy, IncomingCall, LegEvent, SipLeg};
 
 use super::dispatch::Dispatch;
 use super::recorder::Recorder;
 use super::records::CallRecorder;
+use super::serve::{negotiate, sip_status};
 
 /// Length of a telephone frame.
 const FRAME: Duration = Duration::from_millis(20);
 
 /// How long results of a call that has ended are waited for; actions have shorter limits.
 const RESULTS_LIMIT: Duration = Duration::from_secs(30);
+
+/// How a telephone tells which key was pressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeyPath {
+    /// Among the audio packets (RFC 4733).
+    Rtp,
+    /// In the signalling.
+    Info,
+}
+
+/// Which way keys are taken from. Some telephones tell each key in both ways; the way of the first
+/// one counts, so that none counts twice.
+#[derive(Debug, Default)]
+pub(super) struct KeyPaths(Option<KeyPath>);
+
+impl KeyPaths {
+    /// Whether a key that came this way counts.
+    fn counts(&mut self, path: KeyPath) -> bool {
+        *self.0.get_or_insert(path) == path
+    }
+}
 
 /// Everything a call's task owns.
 pub(super) struct CallTask {
@@ -39,6 +61,7 @@ pub(super) struct CallTask {
     pub recorder: Option<Recorder>,
     pub no_media_timeout: Duration,
     pub stop: CancellationToken,
+    pub keys: KeyPaths,
 }
 
 enum Step {
@@ -184,7 +207,13 @@ impl CallTask {
 
     fn take_digits(&mut self) {
         while let Some(digit) = self.media.poll_digit() {
-            self.call.handle(Instant::now(), CallInput::Digit(digit));
+            self.press(KeyPath::Rtp, digit);
+        }
+    }
+
+    fn press(&mut self, path: KeyPath, key: char) {
+        if self.keys.counts(path) {
+            self.call.handle(Instant::now(), CallInput::Digit(key));
         }
     }
 
@@ -203,7 +232,7 @@ impl CallTask {
                     }
                     Err(error) => {
                         tracing::warn!(%error, "re-INVITE refused");
-                        reply.refuse(488);
+                        reply.refuse(sip_status(&error));
                     }
                 }
             }
@@ -216,7 +245,7 @@ impl CallTask {
             Some(LegEvent::LateAnswer { sdp }) => match self.media.accept_late_answer(&sdp, now) {
                 Ok(negotiated) => self.follow_hold(now, negotiated.direction),
                 Err(error) => {
-                    tracing::warn!(%error, "the answer in the ACK does not fit our offer");
+                    tracing::warn!(%error, "an answer does not fit our offer");
                     self.end(Termination::new(
                         TerminationResult::CallerError,
                         "the caller's SDP answer did not fit",
@@ -224,6 +253,8 @@ impl CallTask {
                     .await;
                 }
             },
+            Some(LegEvent::Key { key }) => self.press(KeyPath::Info, key),
+            Some(LegEvent::Replaced { call }) => self.take_over(*call).await,
             Some(LegEvent::Ended { by }) => {
                 self.call.handle(now, CallInput::LegEnded(termination_of(&by)));
             }
@@ -232,6 +263,41 @@ impl CallTask {
                     Termination::new(TerminationResult::Unknown, "the signalling leg vanished");
                 self.call.handle(now, CallInput::LegEnded(termination));
             }
+        }
+    }
+
+    /// Goes on with the conversation on another leg, whose INVITE names the one we have (RFC 3891):
+    /// somebody's telephone system has moved the caller. Media stays on its port, and follows to
+    /// where the new leg's description says.
+    async fn take_over(&mut self, call: IncomingCall) {
+        let version = self.sdp_version + 1;
+        let (sdp, agreed) = match negotiate(&call, &self.local, version) {
+            Ok(negotiated) => negotiated,
+            Err(error) => {
+                tracing::warn!(%error, "a call that would take over was refused");
+                _ = call.refuse(sip_status(&error), Some(error.to_string()), None).await;
+                return;
+            }
+        };
+        let leg = match call.answer(sdp.clone()).await {
+            Ok(leg) => leg,
+            Err(error) => {
+                tracing::warn!(%error, "a call that would take over was given up");
+                return;
+            }
+        };
+        tracing::info!("taken over by another leg");
+        self.sdp_version = version;
+        self.media.set_our_sdp(sdp);
+        // It is another telephone now.
+        self.keys = KeyPaths::default();
+        let old = std::mem::replace(&mut self.leg, leg);
+        old.hang_up("replaced by another call").await;
+        // Without an offer in its INVITE, what is agreed comes with the ACK.
+        if let Some(agreed) = agreed {
+            let now = Instant::now();
+            self.media.renegotiate(&agreed, now);
+            self.follow_hold(now, agreed.direction);
         }
     }
 
@@ -325,7 +391,25 @@ fn termination_of(by: &EndedBy) -> Termination {
         EndedBy::Remote => (TerminationResult::Success, "the caller hung up"),
         EndedBy::Local => (TerminationResult::Success, "we hung up"),
         EndedBy::Timeout => (TerminationResult::CallerError, "our answer was never acknowledged"),
+        EndedBy::SessionExpired => {
+            (TerminationResult::CallerError, "the caller's side gave no more sign of life")
+        }
         EndedBy::TransportError => (TerminationResult::UpstreamError, "the connection was lost"),
     };
     Termination::new(result, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_told_in_two_ways_counts_once() {
+        for (first, second) in [(KeyPath::Rtp, KeyPath::Info), (KeyPath::Info, KeyPath::Rtp)] {
+            let mut keys = KeyPaths::default();
+            let told = [first, second, first, first, second];
+            let counted = told.map(|path| keys.counts(path));
+            assert_eq!(counted, [true, false, true, true, false]);
+        }
+    }
 }

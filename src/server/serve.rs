@@ -18,7 +18,9 @@ use crate::conversation::{Rules, VerificationRule};
 use crate::net::media::MediaPort;
 use crate::net::media_session::MediaSession;
 use crate::net::sdp::{Direction, LocalMedia, SdpError, answer, offer};
-use crate::net::sip::{IncomingCall, SipConfig, SipEndpoint, Transport as SipTransport};
+use crate::net::sip::{
+    IncomingCall, SessionLimits, SipConfig, SipEndpoint, Transport as SipTransport,
+};
 use crate::nlu::ConfidencePolicy;
 use crate::prompts::{ActionName, Finding, VerificationName};
 use crate::speech::EndpointerConfig;
@@ -26,7 +28,7 @@ use crate::store::webhook::{self, WebhookTarget};
 use crate::store::{CallStart, Store, StoreError, import_unsaved};
 
 use super::admission::{Admission, Refusal};
-use super::call_task::CallTask;
+use super::call_task::{CallTask, KeyPaths};
 use super::dispatch::{Dispatch, Services};
 use super::profile::{parse_profile, read_profile, refused};
 use super::recorder::Recorder;
@@ -204,6 +206,7 @@ impl Server {
 
     async fn drain(mut self) {
         self.shared.admission.drain();
+        self.sip.refuse_new_calls();
         let in_progress = self.shared.admission.in_progress();
         if in_progress > 0 {
             tracing::info!(calls = in_progress, "waiting for calls to end");
@@ -269,6 +272,10 @@ fn sip_config(config: &Config) -> SipConfig {
         advertise_ip: config.sip.advertise_ip,
         user_agent: concat!("frontdoor/", env!("CARGO_PKG_VERSION")).to_owned(),
         incoming_queue_len_max: config.sip.incoming_queue_len_max,
+        session: SessionLimits {
+            expires_s: config.sip.session_expires_s,
+            min_s: config.sip.session_min_s,
+        },
     }
 }
 
@@ -321,13 +328,14 @@ pub fn call_settings(config: &Config) -> CallSettings {
 }
 
 /// Media negotiated for an incoming call: our SDP, and what was agreed if there was an offer.
-fn negotiate(
+pub(super) fn negotiate(
     incoming: &IncomingCall,
     local: &LocalMedia,
+    version: u64,
 ) -> Result<(String, Option<crate::net::sdp::Negotiated>), SdpError> {
     match &incoming.offer_sdp {
-        Some(theirs) => answer(theirs, local, 1).map(|(sdp, agreed)| (sdp, Some(agreed))),
-        None => Ok((offer(local, 1, Direction::SendRecv), None)),
+        Some(theirs) => answer(theirs, local, version).map(|(sdp, agreed)| (sdp, Some(agreed))),
+        None => Ok((offer(local, version, Direction::SendRecv), None)),
     }
 }
 
@@ -353,7 +361,7 @@ async fn answer_call(
         port: port.local_addr().port(),
         session_id: call_id_low(call_id),
     };
-    let (sdp, agreed) = match negotiate(&incoming, &local) {
+    let (sdp, agreed) = match negotiate(&incoming, &local, 1) {
         Ok(negotiated) => negotiated,
         Err(error) => {
             let status = sip_status(&error);
@@ -409,6 +417,7 @@ async fn answer_call(
         recorder: recorder.map(|(recorder, _)| recorder),
         no_media_timeout: Duration::from_secs(config.media.no_media_timeout_s),
         stop: shared.stop_calls.clone(),
+        keys: KeyPaths::default(),
     };
     tracing::info!("answered");
     task.run(record).await;
@@ -437,7 +446,7 @@ struct MediaIp {
 }
 
 /// Malformed SDP is the caller's mistake; SDP with nothing in common is not acceptable.
-fn sip_status(error: &SdpError) -> u16 {
+pub(super) fn sip_status(error: &SdpError) -> u16 {
     match error {
         SdpError::Malformed(_) => 400,
         SdpError::NotAcceptable(_) => 488,

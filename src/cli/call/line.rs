@@ -13,7 +13,9 @@ use crate::audio::{SampleRate, TwoChannelWriter};
 use crate::net::media::MediaPort;
 use crate::net::media_session::MediaSession;
 use crate::net::sdp::{Direction, LocalMedia, accept_answer, offer};
-use crate::net::sip::{OutgoingCall, OutgoingEvent, OutgoingRequest, SipConfig, SipEndpoint};
+use crate::net::sip::{
+    OutgoingCall, OutgoingEvent, OutgoingRequest, SessionLimits, SipConfig, SipEndpoint,
+};
 
 use super::ears::{Ears, FRAME_MS};
 use super::steps::Step;
@@ -64,6 +66,7 @@ impl Line {
             advertise_ip: None,
             user_agent: concat!("frontdoor-call/", env!("CARGO_PKG_VERSION")).to_owned(),
             incoming_queue_len_max: 1,
+            session: SessionLimits::default(),
         })
         .await?;
         let port = MediaPort::bind(ip, RTP_PORTS).await?;

@@ -1,32 +1,33 @@
 //! The endpoint: binds the listeners, hands requests to their dialogs, opens new ones, and closes
 //! everything in order.
 
-use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rsipstack::EndpointBuilder;
 use rsipstack::sip::prelude::HeadersExt;
-use rsipstack::sip::{Accept, Allow, Header, Method, RetryAfter, Supported};
+use rsipstack::sip::{Accept, AcceptEncoding, Allow, Header, Method, Supported};
 use rsipstack::transaction::endpoint::EndpointOption;
 use rsipstack::transaction::{Transaction, TransactionReceiver};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::address::{SipUri, tag_of};
 use super::counters::{Counters, SipCountersSnapshot};
-use super::dialog::{Dialog, DialogKey, Parts, cseq_of, finish, response};
-use super::gate::RETRY_AFTER_S;
+use super::dialog::{Dialog, DialogKey, Parts, cseq_of, finish, refusal, response};
 use super::incoming::{IncomingCall, offered};
 use super::links::{Transport, Wire, local_ip_toward};
 use super::outgoing::{OutgoingCall, OutgoingRequest, place};
-use super::{ACCEPT, ALLOW, SipError};
+use super::refusal::RefusalCause;
+use super::registry::Registry;
+use super::replaces::Replaces;
+use super::session::{value_of, words_of};
+use super::session_timer::SessionLimits;
+use super::{ACCEPT, ALLOW, SUPPORTED, SipError};
 
-/// Requests that wait for one dialog; more are answered 503.
-const DIALOG_QUEUE_LEN_MAX: usize = 16;
 /// How long `shutdown` waits for BYEs to be answered.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(4);
 
@@ -43,6 +44,8 @@ pub struct SipConfig {
     pub user_agent: String,
     /// Calls that wait to be taken from the receiver; more are refused with 503 and Retry-After.
     pub incoming_queue_len_max: usize,
+    /// How long calls may last without a sign of life of the other side (RFC 4028).
+    pub session: SessionLimits,
 }
 
 /// A running SIP endpoint. A cheap handle: clones are the same endpoint, which runs until
@@ -56,58 +59,9 @@ struct Inner {
     wire: Arc<Wire>,
     registry: Arc<Registry>,
     local_addrs: Vec<(Transport, SocketAddr)>,
+    /// No more calls are taken; those that are open go on.
+    closed_to_calls: AtomicBool,
     drain: CancellationToken,
-}
-
-/// The open dialogs of an endpoint.
-#[derive(Default)]
-pub(super) struct Registry {
-    dialogs: Mutex<HashMap<DialogKey, mpsc::Sender<Transaction>>>,
-    /// Call-ID, From tag and CSeq of the INVITEs that opened dialogs (RFC 3261 8.2.2.2).
-    invites: Mutex<HashSet<InviteKey>>,
-    pub(super) legs: TaskTracker,
-}
-
-pub(super) type InviteKey = (String, String, u32);
-
-/// A dialog's place in the registry; dropping it gives the place up.
-pub(super) struct Registration {
-    registry: Arc<Registry>,
-    counters: Arc<Counters>,
-    key: DialogKey,
-    invite: Option<InviteKey>,
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Registry {
-    pub(super) fn register(
-        registry: &Arc<Self>,
-        wire: &Wire,
-        key: DialogKey,
-        invite: Option<InviteKey>,
-    ) -> (Registration, mpsc::Receiver<Transaction>) {
-        let (to_dialog, requests) = mpsc::channel(DIALOG_QUEUE_LEN_MAX);
-        locked(&registry.dialogs).insert(key.clone(), to_dialog);
-        if let Some(invite) = &invite {
-            locked(&registry.invites).insert(invite.clone());
-        }
-        Counters::add(&wire.counters.dialogs_open);
-        let counters = wire.counters.clone();
-        (Registration { registry: registry.clone(), counters, key, invite }, requests)
-    }
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        locked(&self.registry.dialogs).remove(&self.key);
-        if let Some(invite) = &self.invite {
-            locked(&self.registry.invites).remove(invite);
-        }
-        Counters::remove(&self.counters.dialogs_open);
-    }
 }
 
 impl SipEndpoint {
@@ -137,6 +91,7 @@ impl SipEndpoint {
         let room = to_server.downgrade();
         let wire = Wire::new(stack, config.user_agent, config.advertise_ip, tcp_port, room);
         let wire = Arc::new(wire);
+        let registry = Arc::new(Registry::new(config.session));
         let mut local_addrs = Vec::new();
         for (socket, address) in udp {
             local_addrs.push((Transport::Udp, address));
@@ -150,8 +105,9 @@ impl SipEndpoint {
         wire.spawn(async move { timers.process_timer().await });
         let inner = Arc::new(Inner {
             wire,
-            registry: Arc::default(),
+            registry,
             local_addrs,
+            closed_to_calls: AtomicBool::new(false),
             drain: CancellationToken::new(),
         });
         inner.wire.spawn(inner.clone().dispatch(transactions, to_server));
@@ -184,6 +140,12 @@ impl SipEndpoint {
         }
         let Inner { wire, registry, drain, .. } = &*self.inner;
         place(wire, registry, drain.clone(), request).await
+    }
+
+    /// From now on new calls, and OPTIONS that ask whether one would be taken, are refused with 503;
+    /// calls in progress go on.
+    pub fn refuse_new_calls(&self) {
+        self.inner.closed_to_calls.store(true, Ordering::Relaxed);
     }
 
     /// Refuses what comes, hangs up what is open (waiting at most 4 s for the answers), and stops
@@ -235,19 +197,15 @@ async fn open_sockets(config: &SipConfig) -> Result<(Udp, Tcp), SipError> {
     Ok((udp, tcp))
 }
 
-/// What OPTIONS is answered with (RFC 3261 11.2). No extension is supported, and that is said.
+/// What OPTIONS is answered with (RFC 3261 11.2).
 pub(super) fn options_parts() -> Parts {
     let headers = vec![
         Header::Allow(Allow::new(ALLOW)),
         Header::Accept(Accept::new(ACCEPT)),
-        Header::Supported(Supported::new("")),
+        Header::AcceptEncoding(AcceptEncoding::new("identity")),
+        Header::Supported(Supported::new(SUPPORTED)),
     ];
     Parts { headers, ..Parts::default() }
-}
-
-fn busy_parts() -> Parts {
-    let later = Header::RetryAfter(RetryAfter::new(RETRY_AFTER_S.to_string()));
-    Parts { headers: vec![later], ..Parts::default() }
 }
 
 impl Inner {
@@ -264,19 +222,37 @@ impl Inner {
     fn on_transaction(&self, transaction: Transaction, to_server: &mpsc::Sender<IncomingCall>) {
         let request = &transaction.original;
         let to_tag = request.to_header().ok().and_then(|to| tag_of(to.value()));
-        let (status, parts) = match (&request.method, to_tag) {
+        let cause = match (&request.method, to_tag) {
             (_, Some(local_tag)) => return self.to_dialog(transaction, local_tag),
             (Method::Invite, None) => return self.on_invite(transaction, to_server),
-            (Method::Options, None) => (200, options_parts()),
-            (Method::Bye, None) => (481, Parts::default()),
-            _ => (405, Parts::default()),
+            // Answered as an INVITE would be (RFC 3261 11.2).
+            (Method::Options, None) => match self.closed(to_server) {
+                Some(cause) => cause,
+                None => {
+                    let ok = response(&self.wire, request, 200, options_parts());
+                    return finish(&self.wire, transaction, ok);
+                }
+            },
+            (Method::Bye | Method::Update | Method::PRack | Method::Info, None) => {
+                RefusalCause::NoDialog
+            }
+            (Method::Refer, None) => RefusalCause::TransferByCaller,
+            _ => RefusalCause::MethodNotAllowed,
         };
-        self.answer(transaction, status, parts);
+        self.refuse(transaction, cause);
     }
 
-    fn answer(&self, transaction: Transaction, status: u16, parts: Parts) {
-        let answer = response(&self.wire, &transaction.original, status, parts);
-        finish(&self.wire, transaction, answer);
+    fn refuse(&self, transaction: Transaction, cause: RefusalCause) {
+        let refusal = refusal(&self.wire, &transaction.original, cause);
+        finish(&self.wire, transaction, refusal);
+    }
+
+    /// Why no call can be taken at present.
+    fn closed(&self, to_server: &mpsc::Sender<IncomingCall>) -> Option<RefusalCause> {
+        if self.drain.is_cancelled() || self.closed_to_calls.load(Ordering::Relaxed) {
+            return Some(RefusalCause::Draining);
+        }
+        (to_server.capacity() == 0).then_some(RefusalCause::CallQueueFull)
     }
 
     fn to_dialog(&self, transaction: Transaction, local_tag: String) {
@@ -287,37 +263,36 @@ impl Inner {
             local_tag,
             remote_tag: from_tag.unwrap_or_default(),
         };
-        let Some(dialog) = locked(&self.registry.dialogs).get(&key).cloned() else {
-            return self.answer(transaction, 481, Parts::default());
+        let Some(dialog) = self.registry.dialog(&key) else {
+            return self.refuse(transaction, RefusalCause::NoDialog);
         };
         match dialog.try_send(transaction) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(transaction)) => {
-                self.answer(transaction, 503, busy_parts());
+                self.refuse(transaction, RefusalCause::DialogQueueFull);
             }
             Err(mpsc::error::TrySendError::Closed(transaction)) => {
-                self.answer(transaction, 481, Parts::default());
+                self.refuse(transaction, RefusalCause::NoDialog);
             }
         }
     }
 
     fn on_invite(&self, transaction: Transaction, to_server: &mpsc::Sender<IncomingCall>) {
-        let request = &transaction.original;
-        let Some((link, source)) = self.wire.origin(request) else {
+        let Some((link, source)) = self.wire.origin(&transaction.original) else {
             // Its connection closed in between: nobody is left to answer.
             return;
         };
-        // A full queue is seen before there is a transaction; this is for what came at once.
-        let permit = match (self.drain.is_cancelled(), to_server.try_reserve()) {
-            (false, Ok(permit)) => permit,
-            _ => return self.answer(transaction, 503, busy_parts()),
+        let place = match self.place_for(&transaction, to_server, source.ip()) {
+            Ok(place) => place,
+            Err(cause) => return self.refuse(transaction, cause),
         };
+        let request = &transaction.original;
         let Ok(dialog) = Dialog::as_callee(&self.wire, request, link, source) else {
-            return self.answer(transaction, 400, Parts::default());
+            return self.refuse(transaction, RefusalCause::NoDialogPossible);
         };
         let key = (dialog.key.call_id.clone(), dialog.key.remote_tag.clone(), cseq_of(request));
-        if locked(&self.registry.invites).contains(&key) {
-            return self.answer(transaction, 482, Parts::default());
+        if self.registry.is_merged(&key) {
+            return self.refuse(transaction, RefusalCause::Merged);
         }
         let (registration, requests) =
             Registry::register(&self.registry, &self.wire, dialog.key.clone(), Some(key));
@@ -325,6 +300,42 @@ impl Inner {
         let (call, task) = offered(&self.wire, &transaction, dialog, registration, requests, drain);
         Counters::add(&self.wire.counters.calls_offered);
         self.registry.legs.spawn(task.run(transaction));
-        permit.send(call);
+        match place {
+            Place::Queue(permit) => permit.send(call),
+            Place::Takeover(permit) => _ = permit.send(call),
+        }
     }
+
+    /// Where a new call goes.
+    fn place_for<'a>(
+        &self,
+        transaction: &Transaction,
+        to_server: &'a mpsc::Sender<IncomingCall>,
+        source: IpAddr,
+    ) -> Result<Place<'a>, RefusalCause> {
+        let request = &transaction.original;
+        let words = words_of(&request.headers);
+        let limits = self.registry.session;
+        if words.is_too_short(limits) {
+            return Err(RefusalCause::SessionTooShort { min_s: limits.min_s });
+        }
+        if let Some(value) = value_of(&request.headers, "Replaces") {
+            // It needs no line of its own, so it is taken while others are refused.
+            let replaces = Replaces::parse(value).ok_or(RefusalCause::BadReplaces)?;
+            return self.registry.take_over(&replaces, source).map(Place::Takeover);
+        }
+        if let Some(cause) = self.closed(to_server) {
+            return Err(cause);
+        }
+        // A full queue is seen before there is a transaction; this is for what came at once.
+        to_server.try_reserve().map(Place::Queue).map_err(|_| RefusalCause::CallQueueFull)
+    }
+}
+
+/// Where a new call waits to be taken.
+enum Place<'a> {
+    /// With the other new ones.
+    Queue(mpsc::Permit<'a, IncomingCall>),
+    /// With the call that it takes over.
+    Takeover(mpsc::OwnedPermit<IncomingCall>),
 }

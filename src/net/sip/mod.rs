@@ -1,4 +1,5 @@
-//! SIP signalling (RFC 3261) over UDP and TCP: calls in, calls out, hold and resume, hang-up.
+//! SIP signalling (RFC 3261) over UDP and TCP: calls in, calls out, hold and resume, hang-up;
+//! session timers (RFC 4028), UPDATE (RFC 3311), reliable ringing (RFC 3262), Replaces (RFC 3891).
 //!
 //! Job: own the SIP sockets, keep bad messages away from the stack, run transactions and dialogs,
 //! and speak to the rest of the program in [`IncomingCall`], [`SipLeg`], [`OutgoingCall`] and
@@ -10,7 +11,8 @@
 //!                                   '-- counted ----'--> a stateless refusal, from 400 to 513
 //! ```
 //!
-//! `frame`, `wire`, `gate`, `reply` and `address` are pure. The parser and the transaction machines
+//! `frame`, `wire`, `gate`, `reply`, `address`, `refusal`, `replaces`, `reliable`,
+//! `session_timer` and `info` are pure. The parser and the transaction machines
 //! are rsipstack's; none of its types leave this folder. It writes whole messages to the log at
 //! level info: give every log filter [`LOG_FILTER`].
 
@@ -25,11 +27,20 @@ mod frame;
 pub mod fuzzing;
 mod gate;
 mod incoming;
+mod info;
 mod leg;
+mod leg_task;
 mod links;
+mod offers;
 mod outgoing;
+mod refusal;
+mod registry;
+mod reliable;
+mod replaces;
 mod reply;
 mod server_invite;
+mod session;
+mod session_timer;
 mod sockets;
 #[cfg(test)]
 mod tests;
@@ -43,9 +54,18 @@ pub use incoming::IncomingCall;
 pub use leg::{EndedBy, LegEvent, ReofferReply, SipLeg};
 pub use links::Transport;
 pub use outgoing::{OutgoingCall, OutgoingEvent, OutgoingRequest};
+pub use session_timer::SessionLimits;
 
 /// The methods this server understands; sent as `Allow` (RFC 3261 20.5).
-pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS";
+pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, PRACK, INFO";
+
+/// The extensions this server understands when it is called; sent as `Supported` (RFC 3261 20.37).
+/// A request that requires another one is refused with 420.
+pub const SUPPORTED: &str = "100rel, replaces, timer";
+
+/// The extensions named in requests of ours: calls that we place are not taken over, and their
+/// provisional responses need not be reliable.
+const CALLER_SUPPORTED: &str = "timer";
 
 /// The only body type this server understands; sent as `Accept` (RFC 3261 20.1).
 pub const ACCEPT: &str = "application/sdp";

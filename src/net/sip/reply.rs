@@ -4,7 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::address::{host_and_port, split_list, tag_of};
 use super::gate::Refusal;
+use super::refusal::reason_value;
 use super::wire::{RawMessage, is_token};
+
+/// How much of the reason is told: it may repeat what was sent, and an answer must not be so much
+/// larger than what somebody in another's name has sent.
+const REASON_CHARS_MAX: usize = 100;
 
 /// The topmost Via value, as far as routing a response needs it (RFC 3261 18.2, RFC 3581).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,6 +142,9 @@ pub(super) fn stateless(
     for (name, value) in &refusal.headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
+    let detail = refusal.detail.as_deref().unwrap_or(&refusal.phrase);
+    let detail: String = detail.chars().take(REASON_CHARS_MAX).collect();
+    text.push_str(&format!("Reason: {}\r\n", reason_value(refusal.status, &detail)));
     text.push_str(&format!("Server: {server}\r\nContent-Length: 0\r\n\r\n"));
     text.into_bytes()
 }
@@ -218,6 +226,8 @@ mod tests {
         assert_eq!(response.header("cseq"), Some("7 FOO"));
         assert!(response.header("to").and_then(tag_of).is_some());
         assert_eq!(response.header("server"), Some("frontdoor"));
+        let reason = "SIP;cause=400;text=\"Bad CSeq Header\"";
+        assert_eq!(response.header("reason"), Some(reason));
         assert_eq!(response.header("content-length"), Some("0"));
     }
 }
