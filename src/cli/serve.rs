@@ -62,11 +62,12 @@ fn print_started(started: &Started) -> std::io::Result<()> {
         writeln!(out, "  {name:<14} loaded in {:.1} s", took.as_secs_f32())?;
     }
     for (transport, address) in &started.addresses {
-        let suffix = match transport {
-            Transport::Udp => "",
-            Transport::Tcp => ";transport=tcp",
+        let scheme = match transport {
+            Transport::Wss => "sips",
+            _ => "sip",
         };
-        writeln!(out, "  call  sip:{}@{address}{suffix}", started.profile)?;
+        let suffix = transport.uri_parameter();
+        writeln!(out, "  call  {scheme}:{}@{address}{suffix}", started.profile)?;
     }
     if let Some((_, address)) = started.addresses.first() {
         let uri = format!("sip:{}@{address}", started.profile);

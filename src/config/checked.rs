@@ -97,14 +97,38 @@ pub enum Transport {
     Udp,
     /// Streams.
     Tcp,
+    /// Streams within TLS.
+    Tls,
+    /// WebSocket.
+    Ws,
+    /// WebSocket within TLS.
+    Wss,
+}
+
+impl Transport {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Udp, Self::Tcp, Self::Tls, Self::Ws, Self::Wss];
+
+    /// The word in front of an address.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Ws => "ws",
+            Self::Wss => "wss",
+        }
+    }
+
+    /// Whether whoever connects is shown a certificate.
+    pub fn is_encrypted(self) -> bool {
+        matches!(self, Self::Tls | Self::Wss)
+    }
 }
 
 impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Udp => "udp",
-            Self::Tcp => "tcp",
-        })
+        f.write_str(self.name())
     }
 }
 
@@ -132,6 +156,19 @@ pub struct SipConfig {
     pub advertise_ip: Option<IpAddr>,
     /// Calls that may wait to be taken up; one more is refused.
     pub incoming_queue_len_max: usize,
+    /// What is shown to who connects over TLS; given wherever TLS is listened for.
+    pub certificate: Option<CertificateConfig>,
+    /// Whose certificates are believed where we connect over TLS, instead of the machine's own list.
+    pub tls_ca: Option<PathBuf>,
+}
+
+/// Certificate and key, PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateConfig {
+    /// The certificate and those between it and the authority.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// `[media]`.

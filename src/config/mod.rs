@@ -12,10 +12,11 @@ mod sql;
 mod suggest;
 mod validate;
 mod validate_actions;
+mod validate_sip;
 mod validate_sql;
 
 pub use checked::{
-    ActionConfig, CallerLookupConfig, Config, ConnectorConfig, ConversationConfig, HandoffConfig,
+    ActionConfig, CallerLookupConfig, CertificateConfig, Config, ConnectorConfig, ConversationConfig, HandoffConfig,
     HearingConfig, HttpActionConfig, HttpMethod, JsonTemplate, ListenAddress, MediaConfig,
     ModelsConfig, RecordingConfig, ServerConfig, SipConfig, TextTemplate, Transport,
     UnderstandingConfig, VerificationConfig, VoiceConfig, WebhookConfig,

@@ -37,6 +37,9 @@ pub(super) struct RawSip {
     pub listen: Option<Vec<String>>,
     pub advertise_ip: Option<String>,
     pub incoming_queue_len_max: Option<i64>,
+    pub tls_certificate: Option<String>,
+    pub tls_key: Option<String>,
+    pub tls_ca: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

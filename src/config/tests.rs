@@ -84,7 +84,9 @@ fn values_out_of_range_are_all_told_with_their_lines() {
 #[test]
 fn single_values_that_do_not_fit() {
     for (text, expected) in [
-        ("[sip]\nlisten = [\"tls:1.2.3.4:5\"]", "\"tls\" is not a transport"),
+        ("[sip]\nlisten = [\"sctp:1.2.3.4:5\"]", "\"sctp\" is not a transport"),
+        ("[sip]\nlisten = [\"tls:1.2.3.4:5061\"]", "tls_certificate: is missing, and \"tls:"),
+        ("[sip]\ntls_certificate = \"a.pem\"", "tls_key: is missing while tls_certificate"),
         ("[sip]\nlisten = [\"udp:localhost:5060\"]", "not an IP address with a port"),
         ("[sip]\nlisten = []", "is empty"),
         ("[sip]\nadvertise_ip = \"0.0.0.0\"", "cannot be called"),
@@ -114,6 +116,20 @@ fn a_secret_in_the_file_is_refused_and_not_repeated() {
     ));
     assert!(message.contains("not the name of an environment variable"), "{message}");
     assert!(!message.contains("hunter2"), "{message}");
+}
+
+#[test]
+fn certificates_are_found_beside_the_file() {
+    let config = parse(&format!(
+        "{SERVER}[sip]\nlisten = [\"tls:0.0.0.0:5061\", \"wss:0.0.0.0:443\"]\n\
+         tls_certificate = \"tls/a.pem\"\ntls_key = \"/k/a.key\"\ntls_ca = \"ca.pem\"\n"
+    ))
+    .expect("valid");
+    let files = config.sip.certificate.expect("given");
+    assert_eq!(files.certificate, PathBuf::from("/etc/frontdoor/tls/a.pem"));
+    assert_eq!(files.key, PathBuf::from("/k/a.key"));
+    assert_eq!(config.sip.tls_ca, Some(PathBuf::from("/etc/frontdoor/ca.pem")));
+    assert_eq!(config.sip.listen[0].to_string(), "tls:0.0.0.0:5061");
 }
 
 fn http(lines: &str) -> String {

@@ -18,7 +18,9 @@ use crate::conversation::{Rules, VerificationRule};
 use crate::net::media::MediaPort;
 use crate::net::media_session::MediaSession;
 use crate::net::sdp::{Direction, LocalMedia, SdpError, answer, offer};
-use crate::net::sip::{IncomingCall, SipConfig, SipEndpoint, Transport as SipTransport};
+use crate::net::sip::{
+    IncomingCall, SipConfig, SipEndpoint, TlsFiles, Transport as SipTransport,
+};
 use crate::nlu::ConfidencePolicy;
 use crate::prompts::{ActionName, Finding, VerificationName};
 use crate::speech::EndpointerConfig;
@@ -135,6 +137,7 @@ impl Server {
             stop_background.clone(),
         ));
         background.spawn(reloader.run(stop_background.clone()));
+        background.spawn(renew_certificate(sip.clone(), stop_background.clone()));
         let started = Started {
             addresses: sip.local_addrs(),
             profile: generation.profile.clone(),
@@ -258,14 +261,35 @@ async fn keep_importing(store: Store, data_dir: PathBuf, stop: CancellationToken
     }
 }
 
+/// Reads the certificate again at SIGHUP, as whoever renews certificates expects.
+async fn renew_certificate(sip: SipEndpoint, stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            came = hangup.recv() => if came.is_none() { return },
+        }
+        if let Err(error) = sip.reload_certificate() {
+            tracing::error!(%error, "the certificate in force stays");
+        }
+    }
+}
+
 fn sip_config(config: &Config) -> SipConfig {
     let of = |wanted: Transport| {
         let matching = config.sip.listen.iter().filter(move |l| l.transport == wanted);
         matching.map(|l| l.address).collect()
     };
+    let certificate = config.sip.certificate.clone();
     SipConfig {
         udp: of(Transport::Udp),
         tcp: of(Transport::Tcp),
+        tls: of(Transport::Tls),
+        ws: of(Transport::Ws),
+        wss: of(Transport::Wss),
+        certificate: certificate.map(|c| TlsFiles { certificate: c.certificate, key: c.key }),
+        tls_ca: config.sip.tls_ca.clone(),
         advertise_ip: config.sip.advertise_ip,
         user_agent: concat!("frontdoor/", env!("CARGO_PKG_VERSION")).to_owned(),
         incoming_queue_len_max: config.sip.incoming_queue_len_max,

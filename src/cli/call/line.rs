@@ -61,9 +61,9 @@ impl Line {
         let (sip, _) = SipEndpoint::bind(SipConfig {
             udp: vec![any_port],
             tcp: vec![any_port],
-            advertise_ip: None,
             user_agent: concat!("frontdoor-call/", env!("CARGO_PKG_VERSION")).to_owned(),
             incoming_queue_len_max: 1,
+            ..SipConfig::default()
         })
         .await?;
         let port = MediaPort::bind(ip, RTP_PORTS).await?;
@@ -256,7 +256,7 @@ async fn wait_for_answer(call: &mut OutgoingCall) -> anyhow::Result<String> {
 
 /// The address of this machine that the target can reach.
 fn local_ip_towards(uri: &str) -> anyhow::Result<IpAddr> {
-    let rest = uri.strip_prefix("sip:").with_context(|| {
+    let rest = uri.strip_prefix("sip:").or_else(|| uri.strip_prefix("sips:")).with_context(|| {
         format!("--to {uri}: write it as sip:user@host:port, for instance sip:bank@127.0.0.1:5060")
     })?;
     let host = rest.rsplit('@').next().unwrap_or(rest).split(';').next().unwrap_or(rest);

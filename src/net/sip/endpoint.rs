@@ -1,8 +1,9 @@
 //! The endpoint: binds the listeners, hands requests to their dialogs, opens new ones, and closes
 //! everything in order.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use super::gate::RETRY_AFTER_S;
 use super::incoming::{IncomingCall, offered};
 use super::links::{Transport, Wire, local_ip_toward};
 use super::outgoing::{OutgoingCall, OutgoingRequest, place};
+use super::tls::{Tls, TlsFiles};
 use super::{ACCEPT, ALLOW, SipError};
 
 /// Requests that wait for one dialog; more are answered 503.
@@ -31,12 +33,23 @@ const DIALOG_QUEUE_LEN_MAX: usize = 16;
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(4);
 
 /// Where to listen, and how to present ourselves.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct SipConfig {
-    /// UDP addresses; port 0 takes any.
+    /// UDP addresses; port 0 takes any, here as below.
     pub udp: Vec<SocketAddr>,
-    /// TCP addresses; port 0 takes any.
+    /// TCP addresses.
     pub tcp: Vec<SocketAddr>,
+    /// TLS addresses; they need [`SipConfig::certificate`].
+    pub tls: Vec<SocketAddr>,
+    /// WebSocket addresses.
+    pub ws: Vec<SocketAddr>,
+    /// WebSocket addresses within TLS; they need [`SipConfig::certificate`].
+    pub wss: Vec<SocketAddr>,
+    /// Our certificate.
+    pub certificate: Option<TlsFiles>,
+    /// The authorities (PEM) whose certificates are believed where we connect over TLS, instead of
+    /// those that this machine trusts.
+    pub tls_ca: Option<PathBuf>,
     /// The IP address that peers are told, if it is not the one bound (NAT, containers).
     pub advertise_ip: Option<IpAddr>,
     /// Sent as `User-Agent` and `Server`.
@@ -126,25 +139,29 @@ impl SipEndpoint {
         config: SipConfig,
         option: EndpointOption,
     ) -> Result<(Self, mpsc::Receiver<IncomingCall>), SipError> {
-        let (udp, tcp) = open_sockets(&config).await?;
+        let tls = Tls::open(config.certificate.clone(), config.tls_ca.clone())?;
+        let (udp, streams) = open_sockets(&config).await?;
         let option = EndpointOption { auto_ack_2xx: false, ..option };
         let stack =
             EndpointBuilder::new().with_user_agent(&config.user_agent).with_option(option).build();
         let transactions = stack.incoming_transactions()?;
-        let tcp_port = tcp.first().map(|(_, address)| address.port());
+        let mut ports = BTreeMap::new();
+        for (transport, _, address) in &streams {
+            ports.entry(*transport).or_insert(address.port());
+        }
         let stack = stack.inner.clone();
         let (to_server, calls) = mpsc::channel(config.incoming_queue_len_max.max(1));
         let room = to_server.downgrade();
-        let wire = Wire::new(stack, config.user_agent, config.advertise_ip, tcp_port, room);
+        let wire = Wire::new(stack, config.user_agent, config.advertise_ip, ports, tls, room);
         let wire = Arc::new(wire);
         let mut local_addrs = Vec::new();
         for (socket, address) in udp {
             local_addrs.push((Transport::Udp, address));
             wire.serve_udp(socket, address).await;
         }
-        for (listener, address) in tcp {
-            local_addrs.push((Transport::Tcp, address));
-            wire.serve_tcp(listener, address.port());
+        for (transport, listener, address) in streams {
+            local_addrs.push((transport, address));
+            wire.serve_streams(listener, transport, address.port());
         }
         let timers = wire.stack.clone();
         wire.spawn(async move { timers.process_timer().await });
@@ -156,6 +173,14 @@ impl SipEndpoint {
         });
         inner.wire.spawn(inner.clone().dispatch(transactions, to_server));
         Ok((Self { inner }, calls))
+    }
+
+    /// Reads our certificate and the authorities again; connections that are open stay as they are.
+    ///
+    /// # Errors
+    /// A file cannot be used; then everything stays as it was.
+    pub fn reload_certificate(&self) -> Result<(), SipError> {
+        self.inner.wire.tls.reload()
     }
 
     /// The listeners with their real ports.
@@ -207,32 +232,43 @@ impl SipEndpoint {
 }
 
 type Udp = Vec<(UdpSocket, SocketAddr)>;
-type Tcp = Vec<(TcpListener, SocketAddr)>;
+type Streams = Vec<(Transport, TcpListener, SocketAddr)>;
 
-async fn open_sockets(config: &SipConfig) -> Result<(Udp, Tcp), SipError> {
+async fn open_sockets(config: &SipConfig) -> Result<(Udp, Streams), SipError> {
     let failed = |transport, address| {
         move |source: std::io::Error| match source.kind() {
             std::io::ErrorKind::AddrInUse => SipError::AddressInUse { address, transport },
             _ => SipError::Bind { address, transport, source },
         }
     };
-    if config.udp.is_empty() && config.tcp.is_empty() {
-        return Err(SipError::NoListener);
-    }
-    let (mut udp, mut tcp) = (Vec::new(), Vec::new());
+    let (mut udp, mut streams) = (Vec::new(), Vec::new());
     for &address in &config.udp {
         let fail = failed(Transport::Udp, address);
         let socket = UdpSocket::bind(address).await.map_err(fail)?;
         let local = socket.local_addr().map_err(failed(Transport::Udp, address))?;
         udp.push((socket, local));
     }
-    for &address in &config.tcp {
-        let fail = failed(Transport::Tcp, address);
-        let listener = TcpListener::bind(address).await.map_err(fail)?;
-        let local = listener.local_addr().map_err(failed(Transport::Tcp, address))?;
-        tcp.push((listener, local));
+    let kinds = [
+        (Transport::Tcp, &config.tcp),
+        (Transport::Tls, &config.tls),
+        (Transport::Ws, &config.ws),
+        (Transport::Wss, &config.wss),
+    ];
+    for (transport, addresses) in kinds {
+        if transport.is_encrypted() && !addresses.is_empty() && config.certificate.is_none() {
+            return Err(SipError::NoCertificate);
+        }
+        for &address in addresses {
+            let fail = failed(transport, address);
+            let listener = TcpListener::bind(address).await.map_err(fail)?;
+            let local = listener.local_addr().map_err(failed(transport, address))?;
+            streams.push((transport, listener, local));
+        }
     }
-    Ok((udp, tcp))
+    if udp.is_empty() && streams.is_empty() {
+        return Err(SipError::NoListener);
+    }
+    Ok((udp, streams))
 }
 
 /// What OPTIONS is answered with (RFC 3261 11.2). No extension is supported, and that is said.

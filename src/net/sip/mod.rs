@@ -1,11 +1,11 @@
-//! SIP signalling (RFC 3261) over UDP and TCP: calls in, calls out, hold and resume, hang-up.
+//! SIP signalling (RFC 3261) over UDP, TCP, TLS and WebSocket (RFC 7118): calls in, calls out, hold and resume, hang-up.
 //!
 //! Job: own the SIP sockets, keep bad messages away from the stack, run transactions and dialogs,
 //! and speak to the rest of the program in [`IncomingCall`], [`SipLeg`], [`OutgoingCall`] and
 //! [`LegEvent`]. Non-job: what an SDP body means, RTP, what to do with a call.
 //!
 //! ```text
-//!  socket -> frame (TCP only) -> wire (scan) -> gate (judge) -> transactions -> dispatch -> leg
+//!  socket -> frame (streams) -> wire (scan) -> gate (judge) -> transactions -> dispatch -> leg
 //!                                   |               |             (rsipstack)
 //!                                   '-- counted ----'--> stateless 400/405/415/416/420/503/505
 //! ```
@@ -28,8 +28,11 @@ mod outgoing;
 mod reply;
 mod server_invite;
 mod sockets;
+mod streams;
 #[cfg(test)]
 mod tests;
+mod tls;
+mod transport;
 mod wire;
 
 pub use address::SipParty;
@@ -40,6 +43,7 @@ pub use incoming::IncomingCall;
 pub use leg::{EndedBy, LegEvent, ReofferReply, SipLeg};
 pub use links::Transport;
 pub use outgoing::{OutgoingCall, OutgoingEvent, OutgoingRequest};
+pub use tls::{CertificateDates, TlsFiles, check_certificate};
 
 /// The methods this server understands; sent as `Allow` (RFC 3261 20.5).
 pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS";
