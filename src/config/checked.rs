@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use super::sql::SqlActionConfig;
+use super::trunks::{NumberConfig, TrunkConfig};
 
 /// A whole `frontdoor.toml` that makes sense.
 #[derive(Debug, Clone)]
@@ -18,6 +19,10 @@ pub struct Config {
     pub server: ServerConfig,
     /// `[sip]`.
     pub sip: SipConfig,
+    /// `[trunks....]`, by name.
+    pub trunks: Vec<TrunkConfig>,
+    /// `[numbers]`; empty if every call is answered with the one profile.
+    pub numbers: Vec<NumberConfig>,
     /// `[media]`.
     pub media: MediaConfig,
     /// `[hearing]`.
@@ -160,6 +165,17 @@ pub struct SipConfig {
     pub certificate: Option<CertificateConfig>,
     /// Whose certificates are believed where we connect over TLS, instead of the machine's own list.
     pub tls_ca: Option<PathBuf>,
+    /// Whether calls that come from no trunk are taken.
+    pub accept_unknown: bool,
+    /// New calls a second, all together; more are refused with 503.
+    pub calls_per_s_max: Option<u32>,
+    /// Calls at the same time from one address; more are refused with 503.
+    pub calls_per_source_max: Option<usize>,
+    /// So many refused or malformed requests within a minute, and their source is ignored for
+    /// [`SipConfig::ban_s`]; 0 for never.
+    pub ban_after_refusals: u32,
+    /// How long it is ignored.
+    pub ban_s: u64,
 }
 
 /// Certificate and key, PEM files.

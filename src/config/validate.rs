@@ -10,7 +10,7 @@ use super::checked::{
 };
 use super::error::{ConfigError, Problem};
 use super::raw;
-use super::{locate, validate_actions, validate_sip};
+use super::{locate, validate_actions, validate_sip, validate_trunks};
 
 /// RTP and RTCP: two ports for every call.
 const PORTS_PER_CALL: usize = 2;
@@ -142,9 +142,19 @@ pub(super) fn validate(
         validate_actions::caller_lookup(&mut check, &lookup.action, &actions);
         CallerLookupConfig { action: lookup.action }
     });
+    let trunks = validate_trunks::trunks(&mut check, raw.trunks);
+    let numbers = validate_trunks::numbers(
+        &mut check,
+        raw.numbers,
+        &trunks,
+        &server.profile,
+        &places,
+    );
     let config = Config {
         path: path.to_owned(),
-        sip: validate_sip::sip(&mut check, raw.sip, &places),
+        sip: validate_sip::sip(&mut check, raw.sip, &trunks, &places),
+        trunks,
+        numbers,
         media,
         hearing: hearing(&mut check, raw.hearing),
         understanding: understanding(&mut check, raw.understanding),

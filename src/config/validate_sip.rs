@@ -5,10 +5,17 @@ use std::net::{IpAddr, SocketAddr};
 use super::checked::{CertificateConfig, ListenAddress, SipConfig, Transport};
 use super::raw;
 use super::suggest::did_you_mean;
+use super::trunks::TrunkConfig;
 use super::validate::{Checker, Places};
 
-pub(super) fn sip(check: &mut Checker<'_>, raw: raw::RawSip, places: &Places<'_>) -> SipConfig {
+pub(super) fn sip(
+    check: &mut Checker<'_>,
+    raw: raw::RawSip,
+    trunks: &[TrunkConfig],
+    places: &Places<'_>,
+) -> SipConfig {
     let listen = listen(check, raw.listen);
+    let accept_unknown = accept_unknown(check, raw.accept_unknown, &listen, trunks);
     let advertise_ip = advertise_ip(check, raw.advertise_ip);
     let certificate = match (raw.tls_certificate, raw.tls_key) {
         (Some(certificate), Some(key)) => Some(CertificateConfig {
@@ -47,6 +54,54 @@ pub(super) fn sip(check: &mut Checker<'_>, raw: raw::RawSip, places: &Places<'_>
         ) as usize,
         certificate,
         tls_ca: raw.tls_ca.map(|path| places.resolve(&path)),
+        accept_unknown,
+        calls_per_s_max: limit(check, &["sip", "calls_per_s_max"], raw.calls_per_s_max),
+        calls_per_source_max: limit(
+            check,
+            &["sip", "calls_per_source_max"],
+            raw.calls_per_source_max,
+        )
+        .map(|limit| limit as usize),
+        ban_after_refusals: check.number(
+            &["sip", "ban_after_refusals"],
+            raw.ban_after_refusals,
+            30,
+            0..=100_000,
+        ),
+        ban_s: check.number(&["sip", "ban_s"], raw.ban_s, 600, 1..=86_400).into(),
+    }
+}
+
+/// A limit that is none when it is left out.
+pub(super) fn limit(check: &mut Checker<'_>, path: &[&str], value: Option<i64>) -> Option<u32> {
+    value.is_some().then(|| check.number(path, value, 1, 1..=100_000))
+}
+
+/// Whoever can reach the machine only from itself is welcome; for others the answer has to be
+/// given.
+fn accept_unknown(
+    check: &mut Checker<'_>,
+    written: Option<bool>,
+    listen: &[ListenAddress],
+    trunks: &[TrunkConfig],
+) -> bool {
+    let outside = listen.iter().find(|entry| !entry.address.ip().is_loopback());
+    match (written, outside) {
+        (Some(written), _) => written,
+        (None, None) => true,
+        (None, Some(entry)) => {
+            if trunks.is_empty() {
+                check.problem(
+                    &["sip", "accept_unknown"],
+                    format!(
+                        "is missing. \"{entry}\" can be reached by others, and no trunk says who \
+                         may call. Name your PBX, [trunks.pbx] with from = [\"192.0.2.10\"], or \
+                         write accept_unknown = true to take calls from everybody"
+                    ),
+                );
+            }
+            false
+        }
     }
 }
 

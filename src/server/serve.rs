@@ -19,7 +19,7 @@ use crate::net::media::MediaPort;
 use crate::net::media_session::MediaSession;
 use crate::net::sdp::{Direction, LocalMedia, SdpError, answer, offer};
 use crate::net::sip::{
-    IncomingCall, SipConfig, SipEndpoint, TlsFiles, Transport as SipTransport,
+    Access, IncomingCall, SipConfig, SipEndpoint, SipError, TlsFiles, Transport as SipTransport,
 };
 use crate::nlu::ConfidencePolicy;
 use crate::prompts::{ActionName, Finding, VerificationName};
@@ -108,7 +108,7 @@ impl Server {
         import_saved(&store, &config.server.data_dir).await?;
         let actions = Actions::open(&config).await?;
         let (engines, report) = Engines::start(&config, &generation).await?;
-        let (sip, incoming) = SipEndpoint::bind(sip_config(&config)).await?;
+        let (sip, incoming) = SipEndpoint::bind(sip_config(&config)?).await?;
         let reloader = Reloader::new(
             config.clone(),
             files,
@@ -276,13 +276,13 @@ async fn renew_certificate(sip: SipEndpoint, stop: CancellationToken) {
     }
 }
 
-fn sip_config(config: &Config) -> SipConfig {
+fn sip_config(config: &Config) -> Result<SipConfig, SipError> {
     let of = |wanted: Transport| {
         let matching = config.sip.listen.iter().filter(move |l| l.transport == wanted);
         matching.map(|l| l.address).collect()
     };
     let certificate = config.sip.certificate.clone();
-    SipConfig {
+    Ok(SipConfig {
         udp: of(Transport::Udp),
         tcp: of(Transport::Tcp),
         tls: of(Transport::Tls),
@@ -293,7 +293,8 @@ fn sip_config(config: &Config) -> SipConfig {
         advertise_ip: config.sip.advertise_ip,
         user_agent: concat!("frontdoor/", env!("CARGO_PKG_VERSION")).to_owned(),
         incoming_queue_len_max: config.sip.incoming_queue_len_max,
-    }
+        access: Access::from_config(config)?,
+    })
 }
 
 /// How conversations are held under this configuration, today.
@@ -386,6 +387,7 @@ async fn answer_call(
         }
     };
     let _ = incoming.ringing().await;
+    let trunk = incoming.trunk.clone();
     let caller_user = incoming.caller.user.expose().clone();
     let (caller, called) = (incoming.caller.uri.clone(), incoming.called.uri.clone());
     let lookup =
@@ -434,7 +436,7 @@ async fn answer_call(
         no_media_timeout: Duration::from_secs(config.media.no_media_timeout_s),
         stop: shared.stop_calls.clone(),
     };
-    tracing::info!("answered");
+    tracing::info!(trunk, "answered");
     task.run(record).await;
     drop(permit);
     Ok(())

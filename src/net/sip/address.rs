@@ -29,7 +29,7 @@ impl SipParty {
 }
 
 /// Whom a URI names: the user part of a `sip:` or `sips:` one, the number of a `tel:` one (RFC 3966).
-fn user_of(uri: &str) -> String {
+pub(super) fn user_of(uri: &str) -> String {
     match uri.split_once(':') {
         Some((scheme, number)) if scheme.eq_ignore_ascii_case("tel") => {
             percent_decode(number.split([';', '?']).next().unwrap_or(number))
@@ -248,7 +248,7 @@ fn find_outside_quotes(text: &str, wanted: char) -> Option<usize> {
     None
 }
 
-fn unquote(text: &str) -> String {
+pub(super) fn unquote(text: &str) -> String {
     let Some(inner) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
         return text.to_owned();
     };

@@ -96,6 +96,10 @@ pub struct SipCountersSnapshot {
     pub connections_open: u64,
     /// Connections that ended before a TLS or WebSocket handshake was done.
     pub handshakes_failed: u64,
+    /// Sources that were banned for a while, all together.
+    pub sources_banned: u64,
+    /// Messages and connections of banned sources, which nobody looked at.
+    pub ignored: u64,
     /// Leg events lost because nobody read them.
     pub events_lost: u64,
     /// Receive tasks that died and were started again; anything but 0 is a bug.
@@ -117,6 +121,8 @@ pub(super) struct Counters {
     pub(super) dialogs_open: AtomicU64,
     pub(super) connections_open: AtomicU64,
     pub(super) handshakes_failed: AtomicU64,
+    pub(super) sources_banned: AtomicU64,
+    pub(super) ignored: AtomicU64,
     pub(super) events_lost: AtomicU64,
     pub(super) receivers_restarted: AtomicU64,
     malformed: Mutex<BTreeMap<MalformedKind, u64>>,
@@ -160,6 +166,8 @@ impl Counters {
             dialogs_open: read(&self.dialogs_open),
             connections_open: read(&self.connections_open),
             handshakes_failed: read(&self.handshakes_failed),
+            sources_banned: read(&self.sources_banned),
+            ignored: read(&self.ignored),
             events_lost: read(&self.events_lost),
             receivers_restarted: read(&self.receivers_restarted),
         }

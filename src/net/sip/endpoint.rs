@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use super::address::{SipUri, tag_of};
 use super::counters::{Counters, SipCountersSnapshot};
 use super::dialog::{Dialog, DialogKey, Parts, cseq_of, finish, response};
+use super::door::{Access, Door};
 use super::gate::RETRY_AFTER_S;
 use super::incoming::{IncomingCall, offered};
 use super::links::{Transport, Wire, local_ip_toward};
@@ -56,6 +57,8 @@ pub struct SipConfig {
     pub user_agent: String,
     /// Calls that wait to be taken from the receiver; more are refused with 503 and Retry-After.
     pub incoming_queue_len_max: usize,
+    /// Who may call.
+    pub access: Access,
 }
 
 /// A running SIP endpoint. A cheap handle: clones are the same endpoint, which runs until
@@ -152,7 +155,9 @@ impl SipEndpoint {
         let stack = stack.inner.clone();
         let (to_server, calls) = mpsc::channel(config.incoming_queue_len_max.max(1));
         let room = to_server.downgrade();
-        let wire = Wire::new(stack, config.user_agent, config.advertise_ip, ports, tls, room);
+        let door = Door::new(config.access);
+        let wire =
+            Wire::new(stack, config.user_agent, config.advertise_ip, ports, tls, door, room);
         let wire = Arc::new(wire);
         let mut local_addrs = Vec::new();
         for (socket, address) in udp {

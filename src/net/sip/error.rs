@@ -94,6 +94,17 @@ pub enum SipError {
         /// The status given.
         status: u16,
     },
+    /// The password of a trunk is not in the environment.
+    #[error(
+        "trunks.{key}.password_env names the environment variable {variable}, which is not set. \
+         Set it before starting frontdoor"
+    )]
+    PasswordMissing {
+        /// The trunk, `.register` added where it is that section's.
+        key: String,
+        /// The variable.
+        variable: String,
+    },
     /// The SIP library rejected something we built.
     #[error("SIP stack: {0}")]
     Stack(String),

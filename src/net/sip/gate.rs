@@ -46,7 +46,7 @@ impl Refusal {
         Self::plain(503, "Service Unavailable", later)
     }
 
-    fn plain(status: u16, phrase: &str, headers: Vec<(&'static str, String)>) -> Self {
+    pub(super) fn plain(status: u16, phrase: &str, headers: Vec<(&'static str, String)>) -> Self {
         Self { status, phrase: phrase.to_owned(), headers, malformed: None }
     }
 }

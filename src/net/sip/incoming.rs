@@ -24,6 +24,7 @@ use super::dialog::{Dialog, Parts, cseq_of, finish, response, sdp_of};
 use super::endpoint::{Registration, options_parts};
 use super::leg::{COMMAND_QUEUE_LEN_MAX, EVENT_QUEUE_LEN_MAX, EventSink, Leg, SipLeg, at};
 use super::links::{Transport, Wire};
+use crate::base::Pii;
 use super::server_invite::{InviteSignal, ServerInvite, SignalKind};
 
 /// A provisional response is repeated this often, so that proxies keep waiting
@@ -49,6 +50,10 @@ pub struct IncomingCall {
     pub source: SocketAddr,
     /// How it came.
     pub transport: Transport,
+    /// The trunk that it came through, as the configuration names it.
+    pub trunk: Option<String>,
+    /// The user part of the URI in the request line: often the called number.
+    pub requested: Pii<String>,
     /// The caller's SDP; `None` if the caller wants ours first (late offer).
     pub offer_sdp: Option<String>,
     /// The address of this machine that the caller's packets reach, for media to be bound to. Behind
@@ -132,12 +137,15 @@ pub(super) fn offered(
     let gone = CancellationToken::new();
     let invite = &transaction.original;
     let party = |value: Option<&str>| value.map(SipParty::from_header).unwrap_or_default();
+    let (trunk, requested) = wire.noted(invite);
     let call = IncomingCall {
         caller: party(invite.from_header().ok().map(|header| header.value())),
         called: party(invite.to_header().ok().map(|header| header.value())),
         sip_call_id: dialog.key.call_id.clone(),
         source: dialog.peer,
         transport: dialog.link.transport,
+        trunk,
+        requested: Pii::new(requested),
         offer_sdp: sdp_of(&invite.body),
         local_ip: dialog.link.contact_address(dialog.peer, None).ip(),
         commands: to_task,

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rsipstack::sip::prelude::HeadersExt;
-use rsipstack::sip::{HostWithPort, Method, Request, SipMessage, StatusCodeKind};
+use rsipstack::sip::{Header, HostWithPort, Method, Request, SipMessage, StatusCodeKind};
 use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 use rsipstack::transport::udp::{UdpConnection, UdpInner};
@@ -20,8 +20,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::SipError;
-use super::address::{SipUri, UriTransport, tag_of};
+use super::address::{SipUri, UriTransport, tag_of, user_of};
 use super::counters::{Counters, MalformedKind};
+use super::door::Door;
 use super::frame::FrameError;
 use super::gate::{Refusal, Verdict, judge};
 use super::incoming::IncomingCall;
@@ -36,6 +37,10 @@ use crate::net::plain;
 /// Carries link and source of a request through the transaction layer, which has no room for them.
 /// It is written by us after the scan, replaces any header of that name, and never leaves.
 const ORIGIN: &str = "X-Frontdoor-Origin";
+/// Notes of the same kind: the trunk that a call came through, and the URI that it asks for as it was
+/// written.
+const TRUNK: &str = "X-Frontdoor-Trunk";
+const REQUESTED: &str = "X-Frontdoor-Requested";
 /// One UDP socket, or one connection.
 pub(super) struct Link {
     pub(super) id: u64,
@@ -69,6 +74,7 @@ pub(super) struct Wire {
     /// The listeners that peers of dialled connections are told.
     pub(super) ports: BTreeMap<Transport, u16>,
     pub(super) tls: Tls,
+    pub(super) door: Door,
     links: Mutex<HashMap<u64, Arc<Link>>>,
     acks: Mutex<HashMap<(String, String), KeptAck>>,
     pub(super) permits: Arc<Semaphore>,
@@ -137,6 +143,7 @@ impl Wire {
         advertise_ip: Option<IpAddr>,
         ports: BTreeMap<Transport, u16>,
         tls: Tls,
+        door: Door,
         calls: mpsc::WeakSender<IncomingCall>,
     ) -> Self {
         Self {
@@ -148,6 +155,7 @@ impl Wire {
             stop: CancellationToken::new(),
             ports,
             tls,
+            door,
             links: Mutex::default(),
             acks: Mutex::default(),
             permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
@@ -254,9 +262,13 @@ impl Wire {
     }
 
     /// The answer to a message after which a stream cannot be read on, if it can be answered.
-    pub(super) fn on_lost_stream(&self, error: &FrameError, source: SocketAddr) -> Option<Vec<u8>> {
+    pub(super) fn on_lost_stream(
+        &self,
+        error: &FrameError,
+        source: SocketAddr,
+    ) -> Option<Vec<u8>> {
         Counters::add(&self.counters.received);
-        self.counters.malformed(error.kind);
+        self.malformed(error.kind, source);
         let head = error.head.as_deref()?;
         let answerable = head.method().is_some_and(|method| method != "ACK")
             && head.header("via").and_then(TopVia::parse).is_some();
@@ -279,24 +291,84 @@ impl Wire {
         source: SocketAddr,
     ) -> Option<(Vec<u8>, SocketAddr)> {
         Counters::add(&self.counters.received);
+        if self.door.is_banned(source.ip()) {
+            Counters::add(&self.counters.ignored);
+            return None;
+        }
         let Some(message) = scan(bytes) else {
-            self.counters.malformed(MalformedKind::NotSip);
+            self.malformed(MalformedKind::NotSip, source);
             return None;
         };
         let refusal = match judge(&message) {
             Verdict::Drop(kind) => {
-                self.counters.malformed(kind);
+                self.malformed(kind, source);
                 return None;
             }
             Verdict::Refuse(refusal) => refusal,
             Verdict::Pass => self.hand_over(&message, link, source).await?,
         };
-        if let Some(kind) = refusal.malformed {
-            self.counters.malformed(kind);
+        match refusal.malformed {
+            Some(kind) => self.malformed(kind, source),
+            // Scanners look for registrars.
+            None if refusal.status == 405 => self.strike(source),
+            None => {}
         }
         self.counters.answered(refusal.status);
         let to = message.header("via").and_then(TopVia::parse)?.answer_to(source);
         Some((stateless(&message, &refusal, source, &self.agent), to))
+    }
+
+    fn malformed(&self, kind: MalformedKind, source: SocketAddr) {
+        self.counters.malformed(kind);
+        self.strike(source);
+    }
+
+    /// Counts against a source what nobody who belongs here does often.
+    fn strike(&self, source: SocketAddr) {
+        if self.door.strike(source.ip()) {
+            Counters::add(&self.counters.sources_banned);
+            tracing::warn!(source = %source.ip(), "too many bad requests: the source is ignored");
+        }
+    }
+
+    /// Lets a request in that belongs to no dialog, or says why not. What the dialogs are to know of
+    /// it is noted.
+    fn admit(
+        &self,
+        message: &RawMessage,
+        source: SocketAddr,
+        parsed: &mut SipMessage,
+        opens_call: bool,
+    ) -> Result<(), Refusal> {
+        let SipMessage::Request(request) = parsed else { return Ok(()) };
+        if !opens_call {
+            let asks = request.method == Method::Options
+                && request.to_header().is_ok_and(|to| tag_of(to.value()).is_none());
+            if !asks {
+                return Ok(());
+            }
+            return self.door.admit_question(source.ip()).inspect_err(|_| self.strike(source));
+        }
+        let admitted = self.door.admit_call(message, source.ip()).map_err(|refused| {
+            if refused.counts_against {
+                self.strike(source);
+            }
+            refused.refusal
+        })?;
+        if !self.has_room() {
+            return Err(Refusal::busy());
+        }
+        if let Some(trunk) = admitted.trunk {
+            request.headers.push(Header::Other(TRUNK.to_owned(), trunk));
+        }
+        request.headers.push(Header::Other(REQUESTED.to_owned(), admitted.requested));
+        Ok(())
+    }
+
+    /// The trunk that a call came through, and the user part of the URI that it asks for.
+    pub(super) fn noted(&self, request: &Request) -> (Option<String>, String) {
+        let requested = request.header_value(REQUESTED).unwrap_or_default();
+        (request.header_value(TRUNK), user_of(&requested))
     }
 
     /// Gives a judged message to the transaction layer; returns a refusal if that cannot read it.
@@ -310,7 +382,7 @@ impl Wire {
         let unreadable = || match is_request && message.method() != Some("ACK") {
             true => Some(Refusal::bad(MalformedKind::Parser, "Unreadable Message")),
             false => {
-                self.counters.malformed(MalformedKind::Parser);
+                self.malformed(MalformedKind::Parser, source);
                 None
             }
         };
@@ -322,7 +394,7 @@ impl Wire {
             }
             false => message.normal_form(None, None),
         };
-        let Ok(parsed) = SipMessage::try_from(bytes.as_slice()) else { return unreadable() };
+        let Ok(mut parsed) = SipMessage::try_from(bytes.as_slice()) else { return unreadable() };
         let key = match &parsed {
             SipMessage::Request(request) => {
                 // With a To that it cannot read, the library could not record our final response,
@@ -338,8 +410,9 @@ impl Wire {
             }
         };
         let Ok(key) = key else { return unreadable() };
-        if self.opens_call(&parsed, &key) && !self.has_room() {
-            return Some(Refusal::busy());
+        let opens_call = self.opens_call(&parsed, &key);
+        if let Err(refusal) = self.admit(message, source, &mut parsed, opens_call) {
+            return Some(refusal);
         }
         let from = sip_addr(link.transport, source.into());
         let taken = self.stack.on_received_message(parsed, link.connection.clone(), &from).await;

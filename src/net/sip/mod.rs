@@ -5,18 +5,21 @@
 //! [`LegEvent`]. Non-job: what an SDP body means, RTP, what to do with a call.
 //!
 //! ```text
-//!  socket -> frame (streams) -> wire (scan) -> gate (judge) -> transactions -> dispatch -> leg
-//!                                   |               |             (rsipstack)
-//!                                   '-- counted ----'--> stateless 400/405/415/416/420/503/505
+//!  socket -> frame (streams) -> wire (scan) -> gate (judge) -> door -> transactions -> dispatch -> leg
+//!                                   |               |          |       (rsipstack)
+//!                                   '-- counted ----'----------'--> stateless refusals
 //! ```
 //!
-//! `frame`, `wire`, `gate`, `reply` and `address` are pure. The parser and the transaction machines
+//! `frame`, `wire`, `gate`, `reply`, `address`, `digest` and `bans` are pure. The parser and the transaction machines
 //! are rsipstack's; none of its types leave this folder. It writes whole messages to the log at
 //! level info: give every log filter [`LOG_FILTER`].
 
 mod address;
+mod bans;
 mod counters;
 mod dialog;
+mod digest;
+mod door;
 mod endpoint;
 mod error;
 mod frame;
@@ -36,7 +39,10 @@ mod transport;
 mod wire;
 
 pub use address::SipParty;
+pub use bans::BanLimits;
 pub use counters::{MalformedKind, SipCountersSnapshot};
+pub use digest::Credentials;
+pub use door::Access;
 pub use endpoint::{SipConfig, SipEndpoint};
 pub use error::SipError;
 pub use incoming::IncomingCall;

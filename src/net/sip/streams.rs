@@ -151,6 +151,10 @@ impl Wire {
                     accepted = listener.accept() => accepted,
                 };
                 match accepted {
+                    Ok((stream, peer)) if wire.door.is_banned(plain(peer).ip()) => {
+                        Counters::add(&wire.counters.ignored);
+                        drop(stream);
+                    }
                     Ok((stream, peer)) => match wire.seats.take(plain(peer).ip()) {
                         Some(seat) => {
                             let place = Place { _permit: permit, _seat: seat };
