@@ -19,7 +19,8 @@ use crate::net::media::MediaPort;
 use crate::net::media_session::MediaSession;
 use crate::net::sdp::{Direction, LocalMedia, SdpError, answer, offer};
 use crate::net::sip::{
-    Access, IncomingCall, SipConfig, SipEndpoint, SipError, TlsFiles, Transport as SipTransport,
+    Access, IncomingCall, RegisterPlan, SipConfig, SipEndpoint, SipError, TlsFiles,
+    Transport as SipTransport,
 };
 use crate::nlu::ConfidencePolicy;
 use crate::prompts::{ActionName, Finding, VerificationName};
@@ -207,6 +208,7 @@ impl Server {
 
     async fn drain(mut self) {
         self.shared.admission.drain();
+        self.sip.unregister();
         let in_progress = self.shared.admission.in_progress();
         if in_progress > 0 {
             tracing::info!(calls = in_progress, "waiting for calls to end");
@@ -294,6 +296,7 @@ fn sip_config(config: &Config) -> Result<SipConfig, SipError> {
         user_agent: concat!("frontdoor/", env!("CARGO_PKG_VERSION")).to_owned(),
         incoming_queue_len_max: config.sip.incoming_queue_len_max,
         access: Access::from_config(config)?,
+        registrations: RegisterPlan::from_config(config)?,
     })
 }
 

@@ -13,7 +13,7 @@ use rsipstack::sip::{Accept, Allow, Header, Method, RetryAfter, Supported};
 use rsipstack::transaction::endpoint::EndpointOption;
 use rsipstack::transaction::{Transaction, TransactionReceiver};
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,6 +25,8 @@ use super::gate::RETRY_AFTER_S;
 use super::incoming::{IncomingCall, offered};
 use super::links::{Transport, Wire, local_ip_toward};
 use super::outgoing::{OutgoingCall, OutgoingRequest, place};
+use super::register::{RegisterPlan, Registrar};
+use super::registration::RegistrationState;
 use super::tls::{Tls, TlsFiles};
 use super::{ACCEPT, ALLOW, SipError};
 
@@ -59,6 +61,8 @@ pub struct SipConfig {
     pub incoming_queue_len_max: usize,
     /// Who may call.
     pub access: Access,
+    /// Where we are to be registered.
+    pub registrations: Vec<RegisterPlan>,
 }
 
 /// A running SIP endpoint. A cheap handle: clones are the same endpoint, which runs until
@@ -73,6 +77,9 @@ struct Inner {
     registry: Arc<Registry>,
     local_addrs: Vec<(Transport, SocketAddr)>,
     drain: CancellationToken,
+    /// Cancelled when no more calls are to be sent to us, at the latest with `drain`.
+    leave: CancellationToken,
+    registrations: Vec<(String, watch::Receiver<RegistrationState>)>,
 }
 
 /// The open dialogs of an endpoint.
@@ -170,14 +177,36 @@ impl SipEndpoint {
         }
         let timers = wire.stack.clone();
         wire.spawn(async move { timers.process_timer().await });
-        let inner = Arc::new(Inner {
-            wire,
-            registry: Arc::default(),
-            local_addrs,
-            drain: CancellationToken::new(),
-        });
+        let registry: Arc<Registry> = Arc::default();
+        let drain = CancellationToken::new();
+        let leave = drain.child_token();
+        let mut registrations = Vec::new();
+        for plan in config.registrations {
+            let trunk = plan.trunk.clone();
+            let registrar = Registrar::new(&wire, plan);
+            registrations.push((trunk, registrar.state()));
+            registry.legs.spawn(registrar.run(leave.clone()));
+        }
+        let inner =
+            Arc::new(Inner { wire, registry, local_addrs, drain, leave, registrations });
         inner.wire.spawn(inner.clone().dispatch(transactions, to_server));
         Ok((Self { inner }, calls))
+    }
+
+    /// How each registration stands, by its trunk.
+    pub fn registrations(&self) -> Vec<(String, RegistrationState)> {
+        let all = self.inner.registrations.iter();
+        all.map(|(trunk, state)| (trunk.clone(), state.borrow().clone())).collect()
+    }
+
+    #[cfg(test)]
+    pub(super) fn registration_state(&self, at: usize) -> watch::Receiver<RegistrationState> {
+        self.inner.registrations[at].1.clone()
+    }
+
+    /// Takes our registrations back, so that new calls go elsewhere; calls in progress go on.
+    pub fn unregister(&self) {
+        self.inner.leave.cancel();
     }
 
     /// Reads our certificate and the authorities again; connections that are open stay as they are.

@@ -10,7 +10,8 @@
 //!                                   '-- counted ----'----------'--> stateless refusals
 //! ```
 //!
-//! `frame`, `wire`, `gate`, `reply`, `address`, `digest` and `bans` are pure. The parser and the transaction machines
+//! `frame`, `wire`, `gate`, `reply`, `address`, `digest`, `bans` and
+//! `registration` are pure. The parser and the transaction machines
 //! are rsipstack's; none of its types leave this folder. It writes whole messages to the log at
 //! level info: give every log filter [`LOG_FILTER`].
 
@@ -28,6 +29,8 @@ mod incoming;
 mod leg;
 mod links;
 mod outgoing;
+mod register;
+mod registration;
 mod reply;
 mod server_invite;
 mod sockets;
@@ -49,6 +52,8 @@ pub use incoming::IncomingCall;
 pub use leg::{EndedBy, LegEvent, ReofferReply, SipLeg};
 pub use links::Transport;
 pub use outgoing::{OutgoingCall, OutgoingEvent, OutgoingRequest};
+pub use register::RegisterPlan;
+pub use registration::RegistrationState;
 pub use tls::{CertificateDates, TlsFiles, check_certificate};
 
 /// The methods this server understands; sent as `Allow` (RFC 3261 20.5).
