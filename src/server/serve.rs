@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -28,7 +28,7 @@ use crate::speech::EndpointerConfig;
 use crate::store::webhook::{self, WebhookTarget};
 use crate::store::{CallStart, Store, StoreError, import_unsaved};
 
-use super::admission::{Admission, Refusal};
+use super::admission::{Admission, Line};
 use super::call_task::CallTask;
 use super::dispatch::{Dispatch, Services};
 use super::profile::{parse_profile, read_profile, refused};
@@ -150,7 +150,7 @@ impl Server {
         };
         let shared = Arc::new(Shared {
             rules: rules(&config),
-            admission: Admission::new(config.server.calls_max),
+            admission: Admission::new(&config),
             calls: TaskTracker::new(),
             stop_calls: CancellationToken::new(),
             config,
@@ -176,29 +176,25 @@ impl Server {
     }
 
     fn take(&self, incoming: IncomingCall) {
-        match self.shared.admission.admit() {
-            Ok(permit) => {
+        match self.shared.admission.admit(incoming.trunk.as_deref(), incoming.source.ip()) {
+            Ok(line) => {
                 let shared = Arc::clone(&self.shared);
                 let call = CallId::from_u128(uuid::Uuid::now_v7().as_u128());
                 let span =
                     tracing::info_span!("call", call_id = %call, leg_id = 0, direction = "in");
                 let task = async move {
-                    if let Err(error) = answer_call(shared, call, incoming, permit).await {
+                    if let Err(error) = answer_call(shared, call, incoming, line).await {
                         tracing::warn!(error, "the call was not answered");
                     }
                 };
                 self.shared.calls.spawn(task.instrument(span));
             }
             Err(refusal) => {
-                let (status, reason, retry) = match refusal {
-                    Refusal::Busy => (486, "all lines are in use", None),
-                    Refusal::Draining => (503, "the server is stopping", Some(RETRY_AFTER_S)),
-                };
-                tracing::warn!(status, reason, "call refused");
+                let reason = refusal.reason();
+                tracing::warn!(status = 503, reason, trunk = incoming.trunk, "call refused");
                 self.shared.calls.spawn(async move {
-                    if let Err(error) =
-                        incoming.refuse(status, Some(reason.to_owned()), retry).await
-                    {
+                    let retry = Some(refusal.retry_after_s());
+                    if let Err(error) = incoming.refuse(503, Some(reason), retry).await {
                         tracing::debug!(%error, "refusal not sent");
                     }
                 });
@@ -363,7 +359,7 @@ async fn answer_call(
     shared: Arc<Shared>,
     call_id: CallId,
     mut incoming: IncomingCall,
-    permit: OwnedSemaphorePermit,
+    line: Line,
 ) -> Result<(), String> {
     let config = &shared.config;
     let ip = media_ip(config, &incoming);
@@ -441,7 +437,7 @@ async fn answer_call(
     };
     tracing::info!(trunk, "answered");
     task.run(record).await;
-    drop(permit);
+    drop(line);
     Ok(())
 }
 
