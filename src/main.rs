@@ -73,6 +73,16 @@ enum Command {
     },
     /// Check the configuration, the prompt files and the models without serving
     Check(cli::check::CheckArgs),
+    /// Show what would become of a call to a number, and by which rules
+    ///
+    /// Which trunk it comes through, which line of [numbers] has it, which prompt files and hours
+    /// apply. Fails if the call would be refused.
+    RouteTest {
+        #[command(flatten)]
+        config: ConfigArg,
+        #[command(flatten)]
+        args: cli::route_test::RouteTestArgs,
+    },
     /// Have a conversation on text, as a caller would, and see what is understood and done
     Try(cli::try_out::TryArgs),
     /// Show or reset the demo customer database
@@ -135,7 +145,11 @@ async fn run(command: Command) -> anyhow::Result<()> {
             let config = Config::load(&config.config)?;
             cli::suggest::run(args, &config, &mut std::io::stdout()).await
         }
-        Command::Check(args) => cli::check::run(args),
+        Command::Check(args) => cli::check::run(args).await,
+        Command::RouteTest { config, args } => {
+            let config = Config::load(&config.config)?;
+            cli::route_test::run(&args, &config, &mut std::io::stdout())
+        }
         Command::Try(args) => cli::try_out::run(args).await,
         Command::Crm { config, args } => {
             let config = Config::load(&config.config)?;

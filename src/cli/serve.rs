@@ -26,7 +26,7 @@ pub struct ServeArgs {
 pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let mut config = Config::load(&args.config)?;
     if let Some(profile) = args.profile {
-        config.server.profile = std::path::absolute(profile)?;
+        config.replace_profile(std::path::absolute(profile)?);
     }
     let (server, started) = Server::start(config).await?;
     print_started(&started)?;

@@ -53,6 +53,35 @@ impl Config {
         self.server.data_dir.join("frontdoor.sqlite")
     }
 
+    /// Folders of the prompt files that calls may be held by: that of `[server]` first.
+    pub fn profiles(&self) -> Vec<PathBuf> {
+        let mut all = vec![self.server.profile.clone()];
+        for number in &self.numbers {
+            if !all.contains(&number.profile) {
+                all.push(number.profile.clone());
+            }
+        }
+        all
+    }
+
+    /// Puts other prompt files in the place of those of `[server]`, also where a number is answered
+    /// with them.
+    pub fn replace_profile(&mut self, profile: PathBuf) {
+        let old = std::mem::replace(&mut self.server.profile, profile);
+        for number in &mut self.numbers {
+            if number.profile == old {
+                number.profile.clone_from(&self.server.profile);
+            }
+        }
+    }
+
+    /// The same configuration for other prompt files.
+    #[must_use]
+    pub fn with_profile(&self, profile: &Path) -> Self {
+        let server = ServerConfig { profile: profile.to_owned(), ..self.server.clone() };
+        Self { server, ..self.clone() }
+    }
+
     /// Where the demo CRM is: `<data_dir>/crm.sqlite`.
     pub fn demo_crm_path(&self) -> PathBuf {
         self.server.data_dir.join("crm.sqlite")

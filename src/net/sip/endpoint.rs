@@ -25,6 +25,7 @@ use super::gate::RETRY_AFTER_S;
 use super::incoming::{IncomingCall, offered};
 use super::links::{Transport, Wire, local_ip_toward};
 use super::outgoing::{OutgoingCall, OutgoingRequest, place};
+use super::ping::{Pong, ping};
 use super::register::{RegisterPlan, Registrar};
 use super::registration::RegistrationState;
 use super::tls::{Tls, TlsFiles};
@@ -191,6 +192,14 @@ impl SipEndpoint {
             Arc::new(Inner { wire, registry, local_addrs, drain, leave, registrations });
         inner.wire.spawn(inner.clone().dispatch(transactions, to_server));
         Ok((Self { inner }, calls))
+    }
+
+    /// Asks a peer whether it is there (OPTIONS).
+    ///
+    /// # Errors
+    /// There is no way there, or no answer within 5 s.
+    pub async fn ping(&self, uri: &str) -> Result<Pong, SipError> {
+        ping(&self.inner.wire, uri).await
     }
 
     /// How each registration stands, by its trunk.

@@ -91,6 +91,20 @@ async fn we_register_with_a_password_and_take_it_back() {
 }
 
 #[tokio::test]
+async fn a_peer_that_is_there_answers_whether_it_likes_us_or_not() {
+    let (socket, uri) = registrar().await;
+    let (us, _calls) = endpoint().await;
+    let (pong, ()) = tokio::join!(us.ping(&uri), async {
+        let asked = request(&socket).await;
+        assert!(asked.0.starts_with("OPTIONS sip:"), "{}", asked.0);
+        answer(&socket, &asked, "403 Forbidden", "").await;
+    });
+    assert_eq!(pong.expect("it is there").status, 403);
+    let error = us.ping("sip:127.0.0.1:9;transport=tcp").await.expect_err("nobody listens there");
+    assert!(matches!(error, SipError::NoPath { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn the_second_registrar_is_used_when_the_first_refuses() {
     let ((first, one), (second, two)) = (registrar().await, registrar().await);
     let (us, _calls) = registering(vec![one, two.clone()]).await;
