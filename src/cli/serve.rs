@@ -58,6 +58,9 @@ fn print_started(started: &Started) -> std::io::Result<()> {
         started.engines.examples,
         &started.generation[..started.generation.len().min(12)],
     )?;
+    for profile in &started.other_profiles {
+        writeln!(out, "  also  profile {profile}, for its numbers")?;
+    }
     for (name, took) in &started.engines.parts {
         writeln!(out, "  {name:<14} loaded in {:.1} s", took.as_secs_f32())?;
     }

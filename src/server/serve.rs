@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -13,7 +13,7 @@ use tracing::Instrument;
 use crate::actions::Actions;
 use crate::base::CallId;
 use crate::call::{Call, CallFacts, CallSettings};
-use crate::config::{Config, Transport};
+use crate::config::{Called, Config, Transport};
 use crate::conversation::{Rules, VerificationRule};
 use crate::net::media::MediaPort;
 use crate::net::media_session::MediaSession;
@@ -31,7 +31,7 @@ use crate::store::{CallStart, Store, StoreError, import_unsaved};
 use super::admission::{Admission, Line};
 use super::call_task::CallTask;
 use super::dispatch::{Dispatch, Services};
-use super::profile::{parse_profile, read_profile, refused};
+use super::profiles::{Profiles, SharedVoice, Sound};
 use super::recorder::Recorder;
 use super::records::CallRecorder;
 use super::reload::{Reloader, Running};
@@ -57,7 +57,9 @@ pub struct Started {
     pub addresses: Vec<(SipTransport, SocketAddr)>,
     /// Profile name.
     pub profile: String,
-    /// Intents in it.
+    /// Further profiles, which `[numbers]` names.
+    pub other_profiles: Vec<String>,
+    /// Intents in the first.
     pub intents: usize,
     /// Hash of its files.
     pub generation: String,
@@ -82,7 +84,7 @@ pub struct Server {
 struct Shared {
     config: Config,
     /// What a call that begins now is held by.
-    running: watch::Receiver<Arc<Running>>,
+    profiles: Profiles,
     rules: Rules,
     services: Services,
     admission: Admission,
@@ -98,10 +100,15 @@ impl Server {
             std::fs::create_dir_all(folder)
                 .map_err(|source| ServerError::Folder { folder: folder.clone(), source })?;
         }
-        let files = read_profile(&config.server.profile)?;
-        let (generation, warnings) =
-            parse_profile(&config, &files).map_err(|findings| refused(&config, &findings))?;
-        let generation = Arc::new(generation);
+        // A mistake in any of them is told before the models are loaded.
+        let mut sound = Vec::new();
+        for profile in config.profiles() {
+            sound.push(Sound::read(config.with_profile(&profile))?);
+        }
+        let others = sound.split_off(1);
+        let Some(Sound { files, generation, warnings, .. }) = sound.pop() else {
+            return Err(ServerError::NoProfile);
+        };
         let mut store = Store::open(&config.store_path()).await?;
         if config.handoff.webhook.is_some() {
             store = store.with_webhooks();
@@ -110,15 +117,29 @@ impl Server {
         let actions = Actions::open(&config).await?;
         let (engines, report) = Engines::start(&config, &generation).await?;
         let (sip, incoming) = SipEndpoint::bind(sip_config(&config)?).await?;
-        let reloader = Reloader::new(
-            config.clone(),
-            files,
-            Arc::clone(&generation),
-            engines.trainer.clone(),
-            engines.understanding.clone(),
-        )
-        .with_voice(engines.voice.clone());
-        let running = reloader.running();
+        let voice = SharedVoice::new(engines.voice.clone());
+        let first_voice = voice.of(&config.server.profile);
+        first_voice.set_said_as(generation.words.said_as.clone());
+        let mut reloaders = vec![
+            Reloader::new(
+                config.clone(),
+                files,
+                Arc::clone(&generation),
+                engines.trainer.clone(),
+                engines.understanding.clone(),
+            )
+            .with_shared_voice(first_voice),
+        ];
+        let mut profiles = Profiles::new(&config);
+        profiles.add(&config.server.profile, reloaders[0].running());
+        let mut other_profiles = Vec::new();
+        for other in others {
+            let folder = other.config.server.profile.clone();
+            other_profiles.push(other.generation.profile.clone());
+            let reloader = other.learn(&engines, &voice).await?;
+            profiles.add(&folder, reloader.running());
+            reloaders.push(reloader);
+        }
         let services = Services {
             engines,
             actions,
@@ -137,11 +158,14 @@ impl Server {
             config.server.data_dir.clone(),
             stop_background.clone(),
         ));
-        background.spawn(reloader.run(stop_background.clone()));
+        for reloader in reloaders {
+            background.spawn(reloader.run(stop_background.clone()));
+        }
         background.spawn(renew_certificate(sip.clone(), stop_background.clone()));
         let started = Started {
             addresses: sip.local_addrs(),
             profile: generation.profile.clone(),
+            other_profiles,
             intents: generation.intents.len(),
             generation: generation.hash.as_str().to_owned(),
             warnings,
@@ -154,7 +178,7 @@ impl Server {
             calls: TaskTracker::new(),
             stop_calls: CancellationToken::new(),
             config,
-            running,
+            profiles,
             services,
         });
         Ok((Self { shared, sip, incoming, stop_background, background }, started))
@@ -397,7 +421,16 @@ async fn answer_call(
     };
     let started = SystemTime::now();
     // From here to its end the call keeps these, whatever is edited meanwhile.
-    let Running { generation, understander } = Running::clone(&shared.running.borrow());
+    let Some(Running { generation, understander }) = shared.profiles.of_call(&Called {
+        requested: incoming.requested.expose(),
+        to: incoming.called.user.expose(),
+        trunk: trunk.as_deref(),
+    }) else {
+        // The door asks for the same; this is for what it could not know.
+        let reason = Some("[numbers]: no line has this number".to_owned());
+        let _ = incoming.refuse(404, reason, None).await;
+        return Err("no line of [numbers] has the called number".to_owned());
+    };
     let leg = incoming.answer(sdp.clone()).await.map_err(|error| error.to_string())?;
     let recorder = open_recorder(config, call_id);
     let unix_ms = started.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
