@@ -178,7 +178,11 @@ fn show_profile(generation: &Generation, now: &Zoned, out: &mut impl Write) -> i
         })
         .collect();
     let today = if spans.is_empty() { "no hours".to_owned() } else { spans.join(", ") };
-    writeln!(out, "hours    {verdict} now ({}; today {today}, by hours.md)", now.strftime("%a %H:%M"))
+    writeln!(
+        out,
+        "hours    {verdict} now ({}; today {today}, by hours.md)",
+        now.strftime("%a %H:%M")
+    )
 }
 
 #[cfg(test)]
@@ -206,9 +210,12 @@ mod tests {
     #[test]
     fn the_demo_answers_every_number() {
         let (text, taken) = shown(&config(""), "bank", Some("127.0.0.1"));
-        for expected in
-            ["trunk    none: 127.0.0.1 is in no trunk; ", "number   any: ", "prompts/bank\n", "hours    "]
-        {
+        for expected in [
+            "trunk    none: 127.0.0.1 is in no trunk; ",
+            "number   any: ",
+            "prompts/bank\n",
+            "hours    ",
+        ] {
             assert!(taken && text.contains(expected), "{expected}\nnot in\n{text}");
         }
     }
@@ -224,7 +231,12 @@ mod tests {
         for (number, from, expected, is_taken) in [
             ("+44 20 7", Some("192.0.2.7"), "trunk    main: 192.0.2.7 is in 192.0.2.0/24", true),
             ("+44 20 7", Some("192.0.2.7"), "limits   4 calls at once\n", true),
-            ("+44 20 7", Some("192.0.2.7"), "the line \"4420*\" of [numbers], for trunk main", true),
+            (
+                "+44 20 7",
+                Some("192.0.2.7"),
+                "the line \"4420*\" of [numbers], for trunk main",
+                true,
+            ),
             ("+44 20 7", Some("198.51.100.1"), "refused  403: the line \"4420*\"", false),
             ("+49", Some("192.0.2.7"), "refused  404: no line", false),
             ("+44 20 7", Some("203.0.113.1"), "refused  403: 203.0.113.1 is in no trunk", false),

@@ -19,10 +19,10 @@ mod validate_sql;
 mod validate_trunks;
 
 pub use checked::{
-    ActionConfig, CallerLookupConfig, CertificateConfig, Config, ConnectorConfig, ConversationConfig, HandoffConfig,
-    HearingConfig, HttpActionConfig, HttpMethod, JsonTemplate, ListenAddress, MediaConfig,
-    ModelsConfig, RecordingConfig, ServerConfig, SipConfig, TextTemplate, Transport,
-    UnderstandingConfig, VerificationConfig, VoiceConfig, WebhookConfig,
+    ActionConfig, CallerLookupConfig, CertificateConfig, Config, ConnectorConfig,
+    ConversationConfig, HandoffConfig, HearingConfig, HttpActionConfig, HttpMethod, JsonTemplate,
+    ListenAddress, MediaConfig, ModelsConfig, RecordingConfig, ServerConfig, SipConfig,
+    TextTemplate, Transport, UnderstandingConfig, VerificationConfig, VoiceConfig, WebhookConfig,
 };
 pub use error::{ConfigError, Problem};
 pub use routes::{Called, Routed, route};

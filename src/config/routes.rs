@@ -49,9 +49,8 @@ pub fn route<'a>(numbers: &'a [NumberConfig], called: &Called<'_>) -> Routed<'a>
 fn look_up<'a>(numbers: &'a [NumberConfig], user: &str, trunk: Option<&str>) -> Routed<'a> {
     let number = normal_form(user);
     let matching = || numbers.iter().filter(|line| matches(&line.pattern, &number));
-    let is_theirs = |line: &&NumberConfig| {
-        line.trunk.as_deref().is_none_or(|only| Some(only) == trunk)
-    };
+    let is_theirs =
+        |line: &&NumberConfig| line.trunk.as_deref().is_none_or(|only| Some(only) == trunk);
     let longest = |line: &&NumberConfig| (!line.pattern.ends_with('*'), line.pattern.len());
     match matching().filter(is_theirs).max_by_key(longest) {
         Some(line) => Routed::Line(line),

@@ -177,11 +177,15 @@ fn trunks_and_numbers_get_their_defaults() {
     let config = parse(&text).expect("valid");
     assert!(!config.sip.accept_unknown);
     let trunk = &config.trunks[0];
-    assert_eq!((trunk.name.as_str(), trunk.calls_max, trunk.login.as_ref()), ("main", Some(4), None));
+    assert_eq!(
+        (trunk.name.as_str(), trunk.calls_max, trunk.login.as_ref()),
+        ("main", Some(4), None)
+    );
     let register = trunk.register.as_ref().expect("given");
     assert_eq!((register.registrars.len(), register.expires_s), (2, 600));
     assert_eq!(register.login.username, "4420");
-    let profiles: Vec<_> = config.numbers.iter().map(|n| (n.pattern.as_str(), &n.profile)).collect();
+    let profiles: Vec<_> =
+        config.numbers.iter().map(|n| (n.pattern.as_str(), &n.profile)).collect();
     let (clinic, bank) = ("/etc/frontdoor/prompts/clinic", "/etc/frontdoor/prompts/bank");
     assert_eq!(profiles, [("*", &PathBuf::from(bank)), ("44207123", &PathBuf::from(clinic))]);
     let alone = parse(SERVER).expect("valid");

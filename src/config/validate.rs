@@ -143,13 +143,8 @@ pub(super) fn validate(
         CallerLookupConfig { action: lookup.action }
     });
     let trunks = validate_trunks::trunks(&mut check, raw.trunks);
-    let numbers = validate_trunks::numbers(
-        &mut check,
-        raw.numbers,
-        &trunks,
-        &server.profile,
-        &places,
-    );
+    let numbers =
+        validate_trunks::numbers(&mut check, raw.numbers, &trunks, &server.profile, &places);
     let config = Config {
         path: path.to_owned(),
         sip: validate_sip::sip(&mut check, raw.sip, &trunks, &places),

@@ -74,7 +74,9 @@ fn network(written: &str) -> Result<IpNet, String> {
     })?;
     match network.trunc() {
         whole if whole == network => Ok(network),
-        whole => Err(format!("\"{written}\" is an address within a network; did you mean {whole}?")),
+        whole => {
+            Err(format!("\"{written}\" is an address within a network; did you mean {whole}?"))
+        }
     }
 }
 
@@ -139,10 +141,8 @@ fn register(check: &mut Checker<'_>, name: &str, raw: raw::RawRegister) -> Regis
     RegisterConfig {
         registrars,
         username,
-        login: login.unwrap_or(LoginConfig {
-            username: String::new(),
-            password_env: String::new(),
-        }),
+        login: login
+            .unwrap_or(LoginConfig { username: String::new(), password_env: String::new() }),
         expires_s: check.number(&key("expires_s"), raw.expires_s, 600, 60..=86_400),
     }
 }

@@ -256,9 +256,12 @@ async fn wait_for_answer(call: &mut OutgoingCall) -> anyhow::Result<String> {
 
 /// The address of this machine that the target can reach.
 fn local_ip_towards(uri: &str) -> anyhow::Result<IpAddr> {
-    let rest = uri.strip_prefix("sip:").or_else(|| uri.strip_prefix("sips:")).with_context(|| {
-        format!("--to {uri}: write it as sip:user@host:port, for instance sip:bank@127.0.0.1:5060")
-    })?;
+    let rest =
+        uri.strip_prefix("sip:").or_else(|| uri.strip_prefix("sips:")).with_context(|| {
+            format!(
+                "--to {uri}: write it as sip:user@host:port, for instance sip:bank@127.0.0.1:5060"
+            )
+        })?;
     let host = rest.rsplit('@').next().unwrap_or(rest).split(';').next().unwrap_or(rest);
     let with_port = if host.rsplit(':').next().is_some_and(|p| p.parse::<u16>().is_ok()) {
         host.to_owned()

@@ -39,10 +39,8 @@ fn names(config: &Config) -> String {
 }
 
 fn day(unix_s: i64) -> String {
-    Timestamp::from_second(unix_s).map_or_else(
-        |_| "an unknown day".to_owned(),
-        |at| at.strftime("%Y-%m-%d").to_string(),
-    )
+    Timestamp::from_second(unix_s)
+        .map_or_else(|_| "an unknown day".to_owned(), |at| at.strftime("%Y-%m-%d").to_string())
 }
 
 fn certificate(config: &Config, now_s: i64) -> usize {
@@ -123,7 +121,9 @@ async fn registrars(config: &Config) -> usize {
         .trunks
         .iter()
         .filter_map(|trunk| Some((trunk.name.as_str(), trunk.register.as_ref()?)))
-        .flat_map(|(name, register)| register.registrars.iter().map(move |uri| (name, uri.as_str())))
+        .flat_map(|(name, register)| {
+            register.registrars.iter().map(move |uri| (name, uri.as_str()))
+        })
         .collect();
     if asked.is_empty() {
         return 0;

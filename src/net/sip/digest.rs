@@ -71,7 +71,11 @@ fn params_of(value: &str) -> Option<Vec<(String, String)>> {
         return None;
     }
     let pairs = split_list(rest).into_iter().filter_map(|part| part.split_once('='));
-    Some(pairs.map(|(name, value)| (name.trim().to_ascii_lowercase(), unquote(value.trim()))).collect())
+    Some(
+        pairs
+            .map(|(name, value)| (name.trim().to_ascii_lowercase(), unquote(value.trim())))
+            .collect(),
+    )
 }
 
 fn param<'a>(params: &'a [(String, String)], name: &str) -> Option<&'a str> {
@@ -120,7 +124,8 @@ impl Challenge {
     fn parse(value: &str) -> Option<Self> {
         let params = params_of(value)?;
         let qop = param(&params, "qop");
-        let has_auth = |qop: &str| qop.split(',').any(|one| one.trim().eq_ignore_ascii_case("auth"));
+        let has_auth =
+            |qop: &str| qop.split(',').any(|one| one.trim().eq_ignore_ascii_case("auth"));
         if qop.is_some_and(|qop| !has_auth(qop)) {
             return None;
         }
@@ -335,10 +340,7 @@ mod tests {
         };
         for (algorithm, expected) in [
             (Algorithm::Md5, "8ca523f5e9506fed4657c9700eebdbec"),
-            (
-                Algorithm::Sha256,
-                "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1",
-            ),
+            (Algorithm::Sha256, "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"),
         ] {
             assert_eq!(proof(algorithm, &mufasa, "http-auth@example.org", &what), expected);
         }

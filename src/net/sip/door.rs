@@ -23,7 +23,9 @@ use super::digest::{Credentials, Examiner, Shown};
 use super::gate::Refusal;
 use super::wire::{RawMessage, StartLine};
 use crate::base::Pii;
-use crate::config::{Called, Config, LoginConfig, NumberConfig, Routed, TrunkConfig, route, trunk_of};
+use crate::config::{
+    Called, Config, LoginConfig, NumberConfig, Routed, TrunkConfig, route, trunk_of,
+};
 
 /// What digest authentication calls us.
 const REALM: &str = "frontdoor";
@@ -66,10 +68,8 @@ impl Default for Access {
 /// # Errors
 /// The variable is not set. `key` is the section it is named in.
 pub(super) fn credentials(key: &str, login: &LoginConfig) -> Result<Credentials, SipError> {
-    let missing = || SipError::PasswordMissing {
-        key: key.to_owned(),
-        variable: login.password_env.clone(),
-    };
+    let missing =
+        || SipError::PasswordMissing { key: key.to_owned(), variable: login.password_env.clone() };
     let password = std::env::var(&login.password_env).ok().filter(|value| !value.is_empty());
     Ok(Credentials {
         username: login.username.clone(),
@@ -316,8 +316,11 @@ mod tests {
 
     /// A carrier by its network, a PBX that needs a password besides, phones by password only.
     fn door(accept_unknown: bool) -> Door {
-        let trunks =
-            vec![trunk("carrier", &["192.0.2.0/24"]), trunk("pbx", &["192.0.2.10/32"]), trunk("phones", &[])];
+        let trunks = vec![
+            trunk("carrier", &["192.0.2.0/24"]),
+            trunk("pbx", &["192.0.2.10/32"]),
+            trunk("phones", &[]),
+        ];
         let logins = [("pbx", "pbx"), ("phones", "ann")];
         Door::new(Access {
             trunks,
@@ -330,9 +333,7 @@ mod tests {
 
     fn invite(number: &str, authorization: Option<&str>) -> RawMessage {
         let more = authorization.map(|v| format!("Authorization: {v}\r\n")).unwrap_or_default();
-        let text = format!(
-            "INVITE sip:{number}@h SIP/2.0\r\nTo: <sip:{number}@h>\r\n{more}\r\n"
-        );
+        let text = format!("INVITE sip:{number}@h SIP/2.0\r\nTo: <sip:{number}@h>\r\n{more}\r\n");
         scan(text.as_bytes()).unwrap()
     }
 
@@ -405,8 +406,7 @@ mod tests {
             ..Access::default()
         };
         let door = Door::new(access);
-        for (source, banned) in
-            [("192.0.2.1", false), ("127.0.0.1", false), ("198.51.100.1", true)]
+        for (source, banned) in [("192.0.2.1", false), ("127.0.0.1", false), ("198.51.100.1", true)]
         {
             let source: IpAddr = source.parse().unwrap();
             for _ in 0..3 {

@@ -164,8 +164,7 @@ impl SipEndpoint {
         let (to_server, calls) = mpsc::channel(config.incoming_queue_len_max.max(1));
         let room = to_server.downgrade();
         let door = Door::new(config.access);
-        let wire =
-            Wire::new(stack, config.user_agent, config.advertise_ip, ports, tls, door, room);
+        let wire = Wire::new(stack, config.user_agent, config.advertise_ip, ports, tls, door, room);
         let wire = Arc::new(wire);
         let mut local_addrs = Vec::new();
         for (socket, address) in udp {
@@ -188,8 +187,7 @@ impl SipEndpoint {
             registrations.push((trunk, registrar.state()));
             registry.legs.spawn(registrar.run(leave.clone()));
         }
-        let inner =
-            Arc::new(Inner { wire, registry, local_addrs, drain, leave, registrations });
+        let inner = Arc::new(Inner { wire, registry, local_addrs, drain, leave, registrations });
         inner.wire.spawn(inner.clone().dispatch(transactions, to_server));
         Ok((Self { inner }, calls))
     }

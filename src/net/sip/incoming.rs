@@ -24,8 +24,8 @@ use super::dialog::{Dialog, Parts, cseq_of, finish, response, sdp_of};
 use super::endpoint::{Registration, options_parts};
 use super::leg::{COMMAND_QUEUE_LEN_MAX, EVENT_QUEUE_LEN_MAX, EventSink, Leg, SipLeg, at};
 use super::links::{Transport, Wire};
-use crate::base::Pii;
 use super::server_invite::{InviteSignal, ServerInvite, SignalKind};
+use crate::base::Pii;
 
 /// A provisional response is repeated this often, so that proxies keep waiting
 /// (RFC 3261 13.3.1.1).

@@ -114,8 +114,7 @@ impl Link {
     /// Whether it can carry what is meant for this transport. A client on WebSocket writes the same
     /// word whether there is TLS beneath it or not.
     fn suits(&self, transport: Transport) -> bool {
-        self.transport == transport
-            || (self.transport.is_websocket() && transport.is_websocket())
+        self.transport == transport || (self.transport.is_websocket() && transport.is_websocket())
     }
 
     /// Whether the socket can send there. One on `[::]` sends to IPv4 addresses as well.
@@ -262,11 +261,7 @@ impl Wire {
     }
 
     /// The answer to a message after which a stream cannot be read on, if it can be answered.
-    pub(super) fn on_lost_stream(
-        &self,
-        error: &FrameError,
-        source: SocketAddr,
-    ) -> Option<Vec<u8>> {
+    pub(super) fn on_lost_stream(&self, error: &FrameError, source: SocketAddr) -> Option<Vec<u8>> {
         Counters::add(&self.counters.received);
         self.malformed(error.kind, source);
         let head = error.head.as_deref()?;
@@ -517,11 +512,8 @@ impl Wire {
         if let Some(link) = preferred.filter(fits) {
             return Ok((link.clone(), address));
         }
-        let no_path = |detail: &str| SipError::NoPath {
-            address,
-            transport,
-            detail: detail.to_owned(),
-        };
+        let no_path =
+            |detail: &str| SipError::NoPath { address, transport, detail: detail.to_owned() };
         match transport {
             Transport::Udp => {
                 let link = locked(&self.links)

@@ -43,7 +43,8 @@ impl RegisterPlan {
     /// # Errors
     /// A password is not there.
     pub fn from_config(config: &Config) -> Result<Vec<Self>, SipError> {
-        let planned = config.trunks.iter().filter_map(|trunk| Some((trunk, trunk.register.as_ref()?)));
+        let planned =
+            config.trunks.iter().filter_map(|trunk| Some((trunk, trunk.register.as_ref()?)));
         planned
             .map(|(trunk, register)| {
                 let key = format!("{}.register", trunk.name);
@@ -148,10 +149,8 @@ impl Registrar {
     }
 
     async fn ask(&mut self, ask: &Ask) -> Reply {
-        let failed = |error: &dyn std::fmt::Display| Reply {
-            detail: error.to_string(),
-            ..Reply::default()
-        };
+        let failed =
+            |error: &dyn std::fmt::Display| Reply { detail: error.to_string(), ..Reply::default() };
         let Some(target) = SipUri::parse(&ask.registrar).filter(SipUri::is_within_reach) else {
             return failed(&"is no address that can be reached");
         };

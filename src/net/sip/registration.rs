@@ -360,7 +360,9 @@ mod tests {
         }
         let wait = waits(&mut us, now);
         assert!(wait >= REJECTED_WAIT, "{wait:?}");
-        let RegistrationState::Failed { reason, .. } = us.state() else { panic!("{:?}", us.state()) };
+        let RegistrationState::Failed { reason, .. } = us.state() else {
+            panic!("{:?}", us.state())
+        };
         assert!(reason.starts_with("sip:a answered 401"), "{reason}");
     }
 

@@ -173,13 +173,7 @@ impl Wire {
     }
 
     /// Shakes hands in a task of its own: a peer that is slow at it keeps nobody else waiting.
-    fn welcome(
-        self: &Arc<Self>,
-        stream: TcpStream,
-        transport: Transport,
-        port: u16,
-        place: Place,
-    ) {
+    fn welcome(self: &Arc<Self>, stream: TcpStream, transport: Transport, port: u16, place: Place) {
         let wire = self.clone();
         self.spawn(async move {
             let shaken = timeout(HANDSHAKE_LIMIT, wire.take_up(stream, transport, port, place));
@@ -307,8 +301,7 @@ impl Wire {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let limit = Some(HEAD_BYTES_MAX + BODY_BYTES_MAX);
-        let config =
-            WebSocketConfig::default().max_message_size(limit).max_frame_size(limit);
+        let config = WebSocketConfig::default().max_message_size(limit).max_frame_size(limit);
         let shaken = accept_hdr_async_with_config(stream, agree_on_sip, Some(config)).await;
         let stream = shaken.map_err(|error| error.to_string())?;
         let source = ends.remote;

@@ -35,7 +35,8 @@ async fn request(socket: &UdpSocket) -> (String, SocketAddr) {
 }
 
 fn header<'a>(text: &'a str, name: &str) -> &'a str {
-    let line = text.lines().find(|line| line.starts_with(name) && line[name.len()..].starts_with(':'));
+    let line =
+        text.lines().find(|line| line.starts_with(name) && line[name.len()..].starts_with(':'));
     line.map_or("", |line| line[name.len() + 1..].trim())
 }
 
@@ -45,7 +46,8 @@ async fn answer(socket: &UdpSocket, asked: &(String, SocketAddr), status: &str, 
     for name in ["Via", "From", "Call-ID", "CSeq"] {
         answer.push_str(&format!("{name}: {}\r\n", header(text, name)));
     }
-    answer.push_str(&format!("To: {};tag=r\r\n{more}Content-Length: 0\r\n\r\n", header(text, "To")));
+    answer
+        .push_str(&format!("To: {};tag=r\r\n{more}Content-Length: 0\r\n\r\n", header(text, "To")));
     socket.send_to(answer.as_bytes(), from).await.unwrap();
 }
 
@@ -62,10 +64,14 @@ async fn we_register_with_a_password_and_take_it_back() {
     let first = request(&socket).await;
     assert!(first.0.starts_with(&format!("REGISTER {uri} SIP/2.0\r\n")), "{}", first.0);
     assert_eq!(header(&first.0, "Expires"), "600");
-    answer(&socket, &first, "401 Unauthorized", &format!("WWW-Authenticate: {CHALLENGE}\r\n")).await;
+    answer(&socket, &first, "401 Unauthorized", &format!("WWW-Authenticate: {CHALLENGE}\r\n"))
+        .await;
     let second = request(&socket).await;
     let proof = header(&second.0, "Authorization");
-    assert!(proof.contains("algorithm=SHA-256") && proof.contains(&format!("uri=\"{uri}\"")), "{proof}");
+    assert!(
+        proof.contains("algorithm=SHA-256") && proof.contains(&format!("uri=\"{uri}\"")),
+        "{proof}"
+    );
     assert_eq!(header(&second.0, "Call-ID"), header(&first.0, "Call-ID"));
     let contact = header(&second.0, "Contact").replace("expires=600", "expires=120");
     let more = format!("Contact: <sip:100@192.0.2.1>;expires=9, {contact}\r\n");

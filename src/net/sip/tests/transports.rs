@@ -25,12 +25,8 @@ fn certificate(folder: &Path, name: &str) -> TlsFiles {
 
 async fn tls_endpoint(files: &TlsFiles) -> (SipEndpoint, mpsc::Receiver<IncomingCall>) {
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    let config = SipConfig {
-        tls: vec![any],
-        wss: vec![any],
-        certificate: Some(files.clone()),
-        ..config()
-    };
+    let config =
+        SipConfig { tls: vec![any], wss: vec![any], certificate: Some(files.clone()), ..config() };
     SipEndpoint::bind(config).await.expect("loopback can be bound")
 }
 
@@ -110,7 +106,10 @@ async fn what_is_no_handshake_is_counted_and_closed() {
 
 type Browser = WebSocketStream<TcpStream>;
 
-async fn browser(at: SocketAddr, subprotocol: Option<&'static str>) -> tungstenite::Result<Browser> {
+async fn browser(
+    at: SocketAddr,
+    subprotocol: Option<&'static str>,
+) -> tungstenite::Result<Browser> {
     let mut request = format!("ws://{at}/").into_client_request()?;
     if let Some(subprotocol) = subprotocol {
         let value = HeaderValue::from_static(subprotocol);
@@ -166,7 +165,8 @@ async fn a_browser_calls_and_is_reached_over_its_own_connection() {
     let bye = next_text(&mut browser, "BYE ").await;
     assert!(bye.starts_with("BYE sip:ann@df7jal23ls0d.invalid;transport=ws SIP/2.0\r\n"), "{bye}");
     assert!(bye.contains("Via: SIP/2.0/WS "), "{bye}");
-    let answer = bye.replacen("BYE sip:ann@df7jal23ls0d.invalid;transport=ws SIP/2.0", "SIP/2.0 200 OK", 1);
+    let answer =
+        bye.replacen("BYE sip:ann@df7jal23ls0d.invalid;transport=ws SIP/2.0", "SIP/2.0 200 OK", 1);
     browser.send(Message::text(answer)).await.unwrap();
     assert_leg_ends(&mut leg, EndedBy::Local).await;
 }
