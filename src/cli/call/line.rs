@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::BufWriter;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -55,12 +55,18 @@ pub(super) struct Line {
 
 impl Line {
     /// Calls and waits for the answer.
-    pub async fn place(to: &str, from: &str, out: &Path) -> anyhow::Result<Self> {
+    pub async fn place(
+        to: &str,
+        from: &str,
+        out: &Path,
+        tls_ca: Option<PathBuf>,
+    ) -> anyhow::Result<Self> {
         let ip = local_ip_towards(to)?;
         let any_port = SocketAddr::new(ip, 0);
         let (sip, _) = SipEndpoint::bind(SipConfig {
             udp: vec![any_port],
             tcp: vec![any_port],
+            tls_ca,
             user_agent: concat!("frontdoor-call/", env!("CARGO_PKG_VERSION")).to_owned(),
             incoming_queue_len_max: 1,
             ..SipConfig::default()

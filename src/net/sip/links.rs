@@ -41,6 +41,7 @@ const ORIGIN: &str = "X-Frontdoor-Origin";
 /// written.
 const TRUNK: &str = "X-Frontdoor-Trunk";
 const REQUESTED: &str = "X-Frontdoor-Requested";
+
 /// One UDP socket, or one connection.
 pub(super) struct Link {
     pub(super) id: u64,
