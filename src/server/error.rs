@@ -35,9 +35,6 @@ pub enum ServerError {
         /// One finding a line.
         findings: String,
     },
-    /// There is nothing to answer calls with.
-    #[error("no profile is configured. Fix: name one as `profile` in the [server] section")]
-    NoProfile,
     /// A folder cannot be made.
     #[error("cannot create {folder}: {source}")]
     Folder {

@@ -45,38 +45,44 @@ impl Sound {
     ///
     /// # Errors
     /// There is nothing to learn from, or the encoder failed.
-    pub async fn learn(
-        self,
-        engines: &Engines,
-        voice: &SharedVoice,
-    ) -> Result<Reloader, ServerError> {
+    async fn learn(self, engines: &Engines, voice: &SharedVoice) -> Result<Reloader, ServerError> {
         let Self { config, files, generation, .. } = self;
         let (trainer, lessons) = (engines.trainer.clone(), Lessons::of(&generation));
         let understander = tokio::task::spawn_blocking(move || trainer.train(&lessons)).await??;
         // Calls are understood by the worker that all share; this holds what they are understood by.
         let pool = UnderstandingPool::start(understander, 1)?;
         let voice = voice.of(&config.server.profile);
-        voice.take_up(&generation);
+        voice.set_said_as(generation.words.said_as.clone());
+        voice.prerender(generation.fixed_sentences());
         Ok(Reloader::new(config, files, generation, engines.trainer.clone(), pool)
             .with_shared_voice(voice))
+    }
+
+    /// What the engines have learned from already.
+    fn learned(self, engines: &Engines, voice: &SharedVoice) -> Reloader {
+        let Self { config, files, generation, .. } = self;
+        let (trainer, pool) = (engines.trainer.clone(), engines.understanding.clone());
+        let voice = voice.of(&config.server.profile);
+        voice.set_said_as(generation.words.said_as.clone());
+        Reloader::new(config, files, generation, trainer, pool).with_shared_voice(voice)
     }
 }
 
 /// The one voice, and how each profile has words said. Where two differ about a word, the one whose
 /// folder comes first in the alphabet has its way.
 #[derive(Clone)]
-pub(super) struct SharedVoice {
+struct SharedVoice {
     voice: Voice,
     said_as: Arc<Mutex<BTreeMap<PathBuf, SaidAs>>>,
 }
 
 impl SharedVoice {
-    pub fn new(voice: Voice) -> Self {
+    fn new(voice: Voice) -> Self {
         Self { voice, said_as: Arc::default() }
     }
 
     /// The voice for one profile.
-    pub fn of(&self, profile: &Path) -> ProfileVoice {
+    fn of(&self, profile: &Path) -> ProfileVoice {
         ProfileVoice { shared: self.clone(), profile: profile.to_owned() }
     }
 }
@@ -100,11 +106,6 @@ impl ProfileVoice {
     pub fn prerender(&self, sentences: Vec<String>) {
         self.shared.voice.prerender(sentences);
     }
-
-    fn take_up(&self, generation: &Generation) {
-        self.set_said_as(generation.words.said_as.clone());
-        self.prerender(generation.fixed_sentences());
-    }
 }
 
 fn together(all: &BTreeMap<PathBuf, SaidAs>) -> SaidAs {
@@ -125,17 +126,29 @@ pub(super) struct Profiles {
 }
 
 impl Profiles {
-    /// Those of a configuration; what is in force comes by [`Profiles::add`].
-    pub fn new(config: &Config) -> Self {
-        Self {
-            first: config.server.profile.clone(),
-            numbers: config.numbers.clone(),
-            running: BTreeMap::new(),
+    /// Puts profiles in force: `first` is what the engines were started with, `others` are learned
+    /// from now. The reloaders are to be run.
+    ///
+    /// # Errors
+    /// There is nothing to learn from, or the encoder failed.
+    pub async fn start(
+        first: Sound,
+        others: Vec<Sound>,
+        engines: &Engines,
+    ) -> Result<(Self, Vec<Reloader>), ServerError> {
+        let voice = SharedVoice::new(engines.voice.clone());
+        let folder = first.config.server.profile.clone();
+        let numbers = first.config.numbers.clone();
+        let reloader = first.learned(engines, &voice);
+        let mut running = BTreeMap::from([(folder.clone(), reloader.running())]);
+        let mut reloaders = vec![reloader];
+        for other in others {
+            let folder = other.config.server.profile.clone();
+            let reloader = other.learn(engines, &voice).await?;
+            running.insert(folder, reloader.running());
+            reloaders.push(reloader);
         }
-    }
-
-    pub fn add(&mut self, folder: &Path, running: watch::Receiver<Arc<Running>>) {
-        self.running.insert(folder.to_owned(), running);
+        Ok((Self { first: folder, numbers, running }, reloaders))
     }
 
     /// What a call that begins now is held by; `None` if its number is not there for it.

@@ -31,10 +31,10 @@ use crate::store::{CallStart, Store, StoreError, import_unsaved};
 use super::admission::{Admission, Line};
 use super::call_task::CallTask;
 use super::dispatch::{Dispatch, Services};
-use super::profiles::{Profiles, SharedVoice, Sound};
+use super::profiles::{Profiles, Sound};
 use super::recorder::Recorder;
 use super::records::CallRecorder;
-use super::reload::{Reloader, Running};
+use super::reload::Running;
 use super::{Engines, EnginesReport, ServerError};
 
 /// When a refused caller may try again.
@@ -100,15 +100,16 @@ impl Server {
             std::fs::create_dir_all(folder)
                 .map_err(|source| ServerError::Folder { folder: folder.clone(), source })?;
         }
-        // A mistake in any of them is told before the models are loaded.
-        let mut sound = Vec::new();
-        for profile in config.profiles() {
-            sound.push(Sound::read(config.with_profile(&profile))?);
+        // A mistake is told before the models are loaded.
+        let first = Sound::read(config.clone())?;
+        let (generation, mut warnings) = (Arc::clone(&first.generation), first.warnings.clone());
+        let mut others = Vec::new();
+        for profile in config.profiles().into_iter().skip(1) {
+            others.push(Sound::read(config.with_profile(&profile))?);
         }
-        let others = sound.split_off(1);
-        let Some(Sound { files, generation, warnings, .. }) = sound.pop() else {
-            return Err(ServerError::NoProfile);
-        };
+        warnings.extend(others.iter().flat_map(|other| other.warnings.clone()));
+        let other_profiles = others.iter().map(|other| other.generation.profile.clone()).collect();
+        let sip_config = sip_config(&config)?;
         let mut store = Store::open(&config.store_path()).await?;
         if config.handoff.webhook.is_some() {
             store = store.with_webhooks();
@@ -116,30 +117,8 @@ impl Server {
         import_saved(&store, &config.server.data_dir).await?;
         let actions = Actions::open(&config).await?;
         let (engines, report) = Engines::start(&config, &generation).await?;
-        let (sip, incoming) = SipEndpoint::bind(sip_config(&config)?).await?;
-        let voice = SharedVoice::new(engines.voice.clone());
-        let first_voice = voice.of(&config.server.profile);
-        first_voice.set_said_as(generation.words.said_as.clone());
-        let mut reloaders = vec![
-            Reloader::new(
-                config.clone(),
-                files,
-                Arc::clone(&generation),
-                engines.trainer.clone(),
-                engines.understanding.clone(),
-            )
-            .with_shared_voice(first_voice),
-        ];
-        let mut profiles = Profiles::new(&config);
-        profiles.add(&config.server.profile, reloaders[0].running());
-        let mut other_profiles = Vec::new();
-        for other in others {
-            let folder = other.config.server.profile.clone();
-            other_profiles.push(other.generation.profile.clone());
-            let reloader = other.learn(&engines, &voice).await?;
-            profiles.add(&folder, reloader.running());
-            reloaders.push(reloader);
-        }
+        let (profiles, reloaders) = Profiles::start(first, others, &engines).await?;
+        let (sip, incoming) = SipEndpoint::bind(sip_config).await?;
         let services = Services {
             engines,
             actions,

@@ -13,7 +13,7 @@
 //! `frame`, `wire`, `gate`, `reply`, `address`, `digest`, `bans` and
 //! `registration` are pure. The parser and the transaction machines
 //! are rsipstack's; none of its types leave this folder. It writes whole messages to the log at
-//! level info: give every log filter [`LOG_FILTER`].
+//! level info: give every log filter [`LOG_FILTER`] and [`WEBSOCKET_LOG_FILTER`].
 
 mod address;
 mod bans;
@@ -66,3 +66,6 @@ pub const ACCEPT: &str = "application/sdp";
 
 /// Directive for the log filter: the SIP library logs whole messages (numbers, names) at info.
 pub const LOG_FILTER: &str = "rsipstack=error";
+
+/// The same for the WebSocket library, which logs them at trace.
+pub const WEBSOCKET_LOG_FILTER: &str = "tungstenite=info";
