@@ -1,18 +1,16 @@
 //! From the file's text to trusted settings: defaults, ranges, paths, names that must exist.
 
 use std::ffi::OsString;
-use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::checked::{
-    CallerLookupConfig, Config, ConversationConfig, HandoffConfig, HearingConfig, ListenAddress,
-    MediaConfig, ModelsConfig, RecordingConfig, ServerConfig, SipConfig, Transport,
-    UnderstandingConfig, VoiceConfig, WebhookConfig,
+    CallerLookupConfig, Config, ConversationConfig, HandoffConfig, HearingConfig, MediaConfig,
+    ModelsConfig, RecordingConfig, ServerConfig, UnderstandingConfig, VoiceConfig, WebhookConfig,
 };
 use super::error::{ConfigError, Problem};
 use super::raw;
-use super::{locate, validate_actions};
+use super::{locate, validate_actions, validate_sip, validate_trunks};
 
 /// RTP and RTCP: two ports for every call.
 const PORTS_PER_CALL: usize = 2;
@@ -144,9 +142,14 @@ pub(super) fn validate(
         validate_actions::caller_lookup(&mut check, &lookup.action, &actions);
         CallerLookupConfig { action: lookup.action }
     });
+    let trunks = validate_trunks::trunks(&mut check, raw.trunks);
+    let numbers =
+        validate_trunks::numbers(&mut check, raw.numbers, &trunks, &server.profile, &places);
     let config = Config {
         path: path.to_owned(),
-        sip: sip(&mut check, raw.sip),
+        sip: validate_sip::sip(&mut check, raw.sip, &trunks, &places),
+        trunks,
+        numbers,
         media,
         hearing: hearing(&mut check, raw.hearing),
         understanding: understanding(&mut check, raw.understanding),
@@ -221,89 +224,6 @@ fn server(check: &mut Checker<'_>, raw: raw::RawServer, places: &Places<'_>) -> 
             .number(&["server", "drain_timeout_s"], raw.drain_timeout_s, 30, 0..=3600)
             .into(),
     }
-}
-
-fn sip(check: &mut Checker<'_>, raw: raw::RawSip) -> SipConfig {
-    let path = ["sip", "listen"];
-    let written = raw
-        .listen
-        .unwrap_or_else(|| vec!["udp:127.0.0.1:5060".into(), "tcp:127.0.0.1:5060".into()]);
-    if written.is_empty() {
-        check.problem(&path, "is empty. Give at least one address, \"udp:127.0.0.1:5060\"");
-    }
-    let mut listen: Vec<ListenAddress> = Vec::new();
-    for entry in &written {
-        match listen_address(entry) {
-            Ok(address) if listen.contains(&address) => {
-                check.problem(&path, format!("\"{entry}\" is given twice. Remove one"));
-            }
-            Ok(address) => listen.push(address),
-            Err(message) => check.problem(&path, message),
-        }
-    }
-    let advertise_ip = raw.advertise_ip.and_then(|written| match written.parse::<IpAddr>() {
-        Ok(address) if address.is_unspecified() || address.is_multicast() => {
-            check.problem(
-                &["sip", "advertise_ip"],
-                format!("{written} cannot be called. Give the address that the PBX reaches"),
-            );
-            None
-        }
-        Ok(address) => Some(address),
-        Err(_) => {
-            check.problem(
-                &["sip", "advertise_ip"],
-                format!("\"{written}\" is not an IP address (no names, no port)"),
-            );
-            None
-        }
-    });
-    let (session_expires_s, session_min_s) =
-        session(check, raw.session_expires_s, raw.session_min_s);
-    SipConfig {
-        listen,
-        advertise_ip,
-        incoming_queue_len_max: check.number(
-            &["sip", "incoming_queue_len_max"],
-            raw.incoming_queue_len_max,
-            32,
-            1..=4096,
-        ) as usize,
-        session_expires_s,
-        session_min_s,
-    }
-}
-
-/// Session timers; RFC 4028 4 allows nothing below 90 s.
-fn session(check: &mut Checker<'_>, expires_s: Option<i64>, min_s: Option<i64>) -> (u32, u32) {
-    let expires_path = ["sip", "session_expires_s"];
-    let expires_s = check.number(&expires_path, expires_s, 1800, 90..=86_400);
-    let min_s = check.number(&["sip", "session_min_s"], min_s, 90, 90..=86_400);
-    if expires_s < min_s {
-        check.problem(
-            &expires_path,
-            format!(
-                "{expires_s} is less than session_min_s ({min_s}). Raise it, or lower the other"
-            ),
-        );
-    }
-    (expires_s, min_s)
-}
-
-fn listen_address(written: &str) -> Result<ListenAddress, String> {
-    let example = "Write it like \"udp:127.0.0.1:5060\"";
-    let (transport, address) = written
-        .split_once(':')
-        .ok_or_else(|| format!("\"{written}\" names no transport. {example}"))?;
-    let transport = match transport {
-        "udp" => Transport::Udp,
-        "tcp" => Transport::Tcp,
-        other => return Err(format!("\"{other}\" is not a transport; udp or tcp. {example}")),
-    };
-    let address: SocketAddr = address
-        .parse()
-        .map_err(|_| format!("\"{address}\" is not an IP address with a port. {example}"))?;
-    Ok(ListenAddress { transport, address })
 }
 
 fn media(check: &mut Checker<'_>, raw: raw::RawMedia, calls_max: usize) -> MediaConfig {

@@ -9,9 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use frontdoor::net::sip::{
-    IncomingCall, MalformedKind as Kind, SessionLimits, SipConfig, SipEndpoint, Transport,
-};
+use frontdoor::net::sip::{IncomingCall, MalformedKind as Kind, SipConfig, SipEndpoint, Transport};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
@@ -206,10 +204,9 @@ async fn endpoint(peer: IpAddr) -> (SipEndpoint, mpsc::Receiver<IncomingCall>) {
     let config = SipConfig {
         udp: vec![any],
         tcp: vec![any],
-        advertise_ip: None,
         user_agent: "frontdoor-test".to_owned(),
         incoming_queue_len_max: 2,
-        session: SessionLimits::default(),
+        ..SipConfig::default()
     };
     SipEndpoint::bind(config).await.expect("loopback can be bound")
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::BufWriter;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -14,7 +14,7 @@ use crate::net::media::MediaPort;
 use crate::net::media_session::MediaSession;
 use crate::net::sdp::{Direction, LocalMedia, accept_answer, offer};
 use crate::net::sip::{
-    OutgoingCall, OutgoingEvent, OutgoingRequest, SessionLimits, SipConfig, SipEndpoint,
+    OutgoingCall, OutgoingEvent, OutgoingRequest, SipConfig, SipEndpoint,
 };
 
 use super::ears::{Ears, FRAME_MS};
@@ -57,16 +57,21 @@ pub(super) struct Line {
 
 impl Line {
     /// Calls and waits for the answer.
-    pub async fn place(to: &str, from: &str, out: &Path) -> anyhow::Result<Self> {
+    pub async fn place(
+        to: &str,
+        from: &str,
+        out: &Path,
+        tls_ca: Option<PathBuf>,
+    ) -> anyhow::Result<Self> {
         let ip = local_ip_towards(to)?;
         let any_port = SocketAddr::new(ip, 0);
         let (sip, _) = SipEndpoint::bind(SipConfig {
             udp: vec![any_port],
             tcp: vec![any_port],
-            advertise_ip: None,
+            tls_ca,
             user_agent: concat!("frontdoor-call/", env!("CARGO_PKG_VERSION")).to_owned(),
             incoming_queue_len_max: 1,
-            session: SessionLimits::default(),
+            ..SipConfig::default()
         })
         .await?;
         let port = MediaPort::bind(ip, RTP_PORTS).await?;
@@ -259,9 +264,12 @@ async fn wait_for_answer(call: &mut OutgoingCall) -> anyhow::Result<String> {
 
 /// The address of this machine that the target can reach.
 fn local_ip_towards(uri: &str) -> anyhow::Result<IpAddr> {
-    let rest = uri.strip_prefix("sip:").with_context(|| {
-        format!("--to {uri}: write it as sip:user@host:port, for instance sip:bank@127.0.0.1:5060")
-    })?;
+    let rest =
+        uri.strip_prefix("sip:").or_else(|| uri.strip_prefix("sips:")).with_context(|| {
+            format!(
+                "--to {uri}: write it as sip:user@host:port, for instance sip:bank@127.0.0.1:5060"
+            )
+        })?;
     let host = rest.rsplit('@').next().unwrap_or(rest).split(';').next().unwrap_or(rest);
     let with_port = if host.rsplit(':').next().is_some_and(|p| p.parse::<u16>().is_ok()) {
         host.to_owned()

@@ -37,6 +37,9 @@ pub struct CallArgs {
     /// Where to call
     #[arg(long, default_value = "sip:bank@127.0.0.1:5060", value_name = "SIP_URI")]
     to: String,
+    /// Authorities (PEM) to believe when calling over TLS, instead of those this machine trusts
+    #[arg(long, value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
     /// The number we call from
     #[arg(long, default_value = "anonymous", value_name = "NUMBER")]
     from: String,
@@ -105,7 +108,7 @@ pub async fn run(mut args: CallArgs) -> anyhow::Result<()> {
         model => Some(start_hearing(model)?),
     };
     let mut report = Report::new(hearing);
-    let mut line = Line::place(&args.to, &args.from, &args.out).await?;
+    let mut line = Line::place(&args.to, &args.from, &args.out, args.tls_ca.clone()).await?;
     println!("      0.0 s  -- connected to {}", args.to);
     let gap = Duration::from_millis(args.gap_ms);
     let wait = Duration::from_millis(args.wait_ms);

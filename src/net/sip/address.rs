@@ -30,7 +30,7 @@ impl SipParty {
 }
 
 /// Whom a URI names: the user part of a `sip:` or `sips:` one, the number of a `tel:` one (RFC 3966).
-fn user_of(uri: &str) -> String {
+pub(super) fn user_of(uri: &str) -> String {
     match uri.split_once(':') {
         Some((scheme, number)) if scheme.eq_ignore_ascii_case("tel") => {
             percent_decode(number.split([';', '?']).next().unwrap_or(number))
@@ -93,7 +93,7 @@ pub(super) fn tag_of(value: &str) -> Option<String> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum UriTransport {
     Ours(Transport),
-    /// One that is not spoken here: TLS (every `sips:` URI), WebSocket, or one never heard of.
+    /// One that is not spoken here.
     Other,
 }
 
@@ -134,14 +134,31 @@ impl SipUri {
             }
         }
         if is_secure {
-            transport = Some(UriTransport::Other);
+            transport = Some(secured(transport));
         }
         Some(Self { user: percent_decode(user), host, port, transport })
     }
 
-    /// Whether the URI can be the next hop of a request of ours.
+    /// Whether a way to the URI can be opened.
     pub(super) fn is_within_reach(&self) -> bool {
-        self.transport != Some(UriTransport::Other)
+        match self.transport {
+            None => true,
+            Some(UriTransport::Ours(transport)) => transport.is_dialled(),
+            Some(UriTransport::Other) => false,
+        }
+    }
+}
+
+/// What a `sips:` URI means by its transport: TLS beneath it (RFC 3261 19.1.1, 26.2.2).
+fn secured(written: Option<UriTransport>) -> UriTransport {
+    match written {
+        None | Some(UriTransport::Ours(Transport::Tcp | Transport::Tls)) => {
+            UriTransport::Ours(Transport::Tls)
+        }
+        Some(UriTransport::Ours(Transport::Ws | Transport::Wss)) => {
+            UriTransport::Ours(Transport::Wss)
+        }
+        Some(UriTransport::Ours(Transport::Udp) | UriTransport::Other) => UriTransport::Other,
     }
 }
 
@@ -296,7 +313,7 @@ fn find_outside_quotes(text: &str, wanted: char) -> Option<usize> {
     None
 }
 
-fn unquote(text: &str) -> String {
+pub(super) fn unquote(text: &str) -> String {
     let Some(inner) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
         return text.to_owned();
     };
@@ -384,13 +401,22 @@ mod tests {
 
     #[test]
     fn a_transport_not_spoken_here_can_be_read_but_not_be_reached() {
-        for far in ["sip:a@h;transport=tls", "sip:a@h;transport=WSS;lr", "sips:a@h;transport=tcp"] {
+        for far in ["sip:a@h;transport=sctp", "sip:a@h;transport=WSS;lr", "sips:a@h;transport=udp"]
+        {
             let uri = SipUri::parse(far).unwrap_or_else(|| panic!("{far}"));
-            assert_eq!((uri.user.as_str(), uri.transport), ("a", Some(UriTransport::Other)));
+            assert_eq!(uri.user, "a");
             assert!(!uri.is_within_reach(), "{far}");
         }
-        for near in ["sip:a@h", "sip:a@h;transport=udp", "SIP:a@h;x=y"] {
+        for near in ["sip:a@h", "sip:a@h;transport=udp", "SIP:a@h;x=y", "sip:a@h;transport=tls"] {
             assert!(SipUri::parse(near).is_some_and(|uri| uri.is_within_reach()), "{near}");
+        }
+        for (uri, transport) in [
+            ("sips:a@h", Transport::Tls),
+            ("sips:a@h;transport=tcp", Transport::Tls),
+            ("sips:a@h;transport=ws", Transport::Wss),
+        ] {
+            let uri = SipUri::parse(uri).unwrap_or_else(|| panic!("{uri}"));
+            assert_eq!(uri.transport, Some(UriTransport::Ours(transport)));
         }
     }
 

@@ -53,9 +53,17 @@ pub(super) fn new_token() -> String {
 /// Our Contact value toward `peer`.
 pub(super) fn contact_value(wire: &Wire, link: &Link, peer: SocketAddr) -> String {
     let address = link.contact_address(peer, wire.advertise_ip);
-    match link.transport {
-        Transport::Udp => format!("<sip:frontdoor@{address}>"),
-        Transport::Tcp => format!("<sip:frontdoor@{address};transport=tcp>"),
+    format!("<sip:frontdoor@{address}{}>", link.transport.uri_parameter())
+}
+
+/// The same as a `sips:` URI, if that is how we are addressed, or address somebody
+/// (RFC 3261 8.1.1.8, 12.1.1).
+pub(super) fn contact_as(addressed: &str, contact: String) -> String {
+    match addressed.split_once(':') {
+        Some((scheme, _)) if scheme.eq_ignore_ascii_case("sips") => {
+            contact.replacen("<sip:", "<sips:", 1)
+        }
+        _ => contact,
     }
 }
 
@@ -144,7 +152,7 @@ impl Dialog {
             remote_cseq: cseq_of(invite),
             remote_target: first_contact(invite).ok_or_else(missing)?,
             route_set: record_routes(invite),
-            contact: contact_value(wire, &link, source),
+            contact: contact_as(&invite.uri.to_string(), contact_value(wire, &link, source)),
             link,
             peer: source,
         })

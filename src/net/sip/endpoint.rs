@@ -1,7 +1,9 @@
 //! The endpoint: binds the listeners, hands requests to their dialogs, opens new ones, and closes
 //! everything in order.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,32 +14,48 @@ use rsipstack::sip::{Accept, AcceptEncoding, Allow, Header, Method, Supported};
 use rsipstack::transaction::endpoint::EndpointOption;
 use rsipstack::transaction::{Transaction, TransactionReceiver};
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::address::{SipUri, tag_of};
 use super::counters::{Counters, SipCountersSnapshot};
 use super::dialog::{Dialog, DialogKey, Parts, cseq_of, finish, refusal, response};
+use super::door::{Access, Door};
 use super::incoming::{IncomingCall, offered};
 use super::links::{Transport, Wire, local_ip_toward};
 use super::outgoing::{OutgoingCall, OutgoingRequest, place};
+use super::ping::{Pong, ping};
 use super::refusal::RefusalCause;
-use super::registry::Registry;
+use super::register::{RegisterPlan, Registrar};
+use super::registration::RegistrationState;
+use super::registry::{Origin, Registry};
 use super::replaces::Replaces;
 use super::session::{value_of, words_of};
 use super::session_timer::SessionLimits;
+use super::tls::{Tls, TlsFiles};
 use super::{ACCEPT, ALLOW, SUPPORTED, SipError};
 
 /// How long `shutdown` waits for BYEs to be answered.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(4);
 
 /// Where to listen, and how to present ourselves.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct SipConfig {
-    /// UDP addresses; port 0 takes any.
+    /// UDP addresses; port 0 takes any, here as below.
     pub udp: Vec<SocketAddr>,
-    /// TCP addresses; port 0 takes any.
+    /// TCP addresses.
     pub tcp: Vec<SocketAddr>,
+    /// TLS addresses; they need [`SipConfig::certificate`].
+    pub tls: Vec<SocketAddr>,
+    /// WebSocket addresses.
+    pub ws: Vec<SocketAddr>,
+    /// WebSocket addresses within TLS; they need [`SipConfig::certificate`].
+    pub wss: Vec<SocketAddr>,
+    /// Our certificate.
+    pub certificate: Option<TlsFiles>,
+    /// The authorities (PEM) whose certificates are believed where we connect over TLS, instead of
+    /// those that this machine trusts.
+    pub tls_ca: Option<PathBuf>,
     /// The IP address that peers are told, if it is not the one bound (NAT, containers).
     pub advertise_ip: Option<IpAddr>,
     /// Sent as `User-Agent` and `Server`.
@@ -46,6 +64,10 @@ pub struct SipConfig {
     pub incoming_queue_len_max: usize,
     /// How long calls may last without a sign of life of the other side (RFC 4028).
     pub session: SessionLimits,
+    /// Who may call.
+    pub access: Access,
+    /// Where we are to be registered.
+    pub registrations: Vec<RegisterPlan>,
 }
 
 /// A running SIP endpoint. A cheap handle: clones are the same endpoint, which runs until
@@ -62,6 +84,9 @@ struct Inner {
     /// No more calls are taken; those that are open go on.
     closed_to_calls: AtomicBool,
     drain: CancellationToken,
+    /// Cancelled when no more calls are to be sent to us, at the latest with `drain`.
+    leave: CancellationToken,
+    registrations: Vec<(String, watch::Receiver<RegistrationState>)>,
 }
 
 impl SipEndpoint {
@@ -80,16 +105,21 @@ impl SipEndpoint {
         config: SipConfig,
         option: EndpointOption,
     ) -> Result<(Self, mpsc::Receiver<IncomingCall>), SipError> {
-        let (udp, tcp) = open_sockets(&config).await?;
+        let tls = Tls::open(config.certificate.clone(), config.tls_ca.clone())?;
+        let (udp, streams) = open_sockets(&config).await?;
         let option = EndpointOption { auto_ack_2xx: false, ..option };
         let stack =
             EndpointBuilder::new().with_user_agent(&config.user_agent).with_option(option).build();
         let transactions = stack.incoming_transactions()?;
-        let tcp_port = tcp.first().map(|(_, address)| address.port());
+        let mut ports = BTreeMap::new();
+        for (transport, _, address) in &streams {
+            ports.entry(*transport).or_insert(address.port());
+        }
         let stack = stack.inner.clone();
         let (to_server, calls) = mpsc::channel(config.incoming_queue_len_max.max(1));
         let room = to_server.downgrade();
-        let wire = Wire::new(stack, config.user_agent, config.advertise_ip, tcp_port, room);
+        let door = Door::new(config.access);
+        let wire = Wire::new(stack, config.user_agent, config.advertise_ip, ports, tls, door, room);
         let wire = Arc::new(wire);
         let registry = Arc::new(Registry::new(config.session));
         let mut local_addrs = Vec::new();
@@ -97,21 +127,64 @@ impl SipEndpoint {
             local_addrs.push((Transport::Udp, address));
             wire.serve_udp(socket, address).await;
         }
-        for (listener, address) in tcp {
-            local_addrs.push((Transport::Tcp, address));
-            wire.serve_tcp(listener, address.port());
+        for (transport, listener, address) in streams {
+            local_addrs.push((transport, address));
+            wire.serve_streams(listener, transport, address.port());
         }
         let timers = wire.stack.clone();
         wire.spawn(async move { timers.process_timer().await });
+        let drain = CancellationToken::new();
+        let leave = drain.child_token();
+        let mut registrations = Vec::new();
+        for plan in config.registrations {
+            let trunk = plan.trunk.clone();
+            let registrar = Registrar::new(&wire, plan);
+            registrations.push((trunk, registrar.state()));
+            registry.legs.spawn(registrar.run(leave.clone()));
+        }
         let inner = Arc::new(Inner {
             wire,
             registry,
             local_addrs,
             closed_to_calls: AtomicBool::new(false),
-            drain: CancellationToken::new(),
+            drain,
+            leave,
+            registrations,
         });
         inner.wire.spawn(inner.clone().dispatch(transactions, to_server));
         Ok((Self { inner }, calls))
+    }
+
+    /// Asks a peer whether it is there (OPTIONS).
+    ///
+    /// # Errors
+    /// There is no way there, or no answer within 5 s.
+    pub async fn ping(&self, uri: &str) -> Result<Pong, SipError> {
+        ping(&self.inner.wire, uri).await
+    }
+
+    /// How each registration stands, by its trunk.
+    pub fn registrations(&self) -> Vec<(String, RegistrationState)> {
+        let all = self.inner.registrations.iter();
+        all.map(|(trunk, state)| (trunk.clone(), state.borrow().clone())).collect()
+    }
+
+    #[cfg(test)]
+    pub(super) fn registration_state(&self, at: usize) -> watch::Receiver<RegistrationState> {
+        self.inner.registrations[at].1.clone()
+    }
+
+    /// Takes our registrations back, so that new calls go elsewhere; calls in progress go on.
+    pub fn unregister(&self) {
+        self.inner.leave.cancel();
+    }
+
+    /// Reads our certificate and the authorities again; connections that are open stay as they are.
+    ///
+    /// # Errors
+    /// A file cannot be used; then everything stays as it was.
+    pub fn reload_certificate(&self) -> Result<(), SipError> {
+        self.inner.wire.tls.reload()
     }
 
     /// The listeners with their real ports.
@@ -169,32 +242,43 @@ impl SipEndpoint {
 }
 
 type Udp = Vec<(UdpSocket, SocketAddr)>;
-type Tcp = Vec<(TcpListener, SocketAddr)>;
+type Streams = Vec<(Transport, TcpListener, SocketAddr)>;
 
-async fn open_sockets(config: &SipConfig) -> Result<(Udp, Tcp), SipError> {
+async fn open_sockets(config: &SipConfig) -> Result<(Udp, Streams), SipError> {
     let failed = |transport, address| {
         move |source: std::io::Error| match source.kind() {
             std::io::ErrorKind::AddrInUse => SipError::AddressInUse { address, transport },
             _ => SipError::Bind { address, transport, source },
         }
     };
-    if config.udp.is_empty() && config.tcp.is_empty() {
-        return Err(SipError::NoListener);
-    }
-    let (mut udp, mut tcp) = (Vec::new(), Vec::new());
+    let (mut udp, mut streams) = (Vec::new(), Vec::new());
     for &address in &config.udp {
         let fail = failed(Transport::Udp, address);
         let socket = UdpSocket::bind(address).await.map_err(fail)?;
         let local = socket.local_addr().map_err(failed(Transport::Udp, address))?;
         udp.push((socket, local));
     }
-    for &address in &config.tcp {
-        let fail = failed(Transport::Tcp, address);
-        let listener = TcpListener::bind(address).await.map_err(fail)?;
-        let local = listener.local_addr().map_err(failed(Transport::Tcp, address))?;
-        tcp.push((listener, local));
+    let kinds = [
+        (Transport::Tcp, &config.tcp),
+        (Transport::Tls, &config.tls),
+        (Transport::Ws, &config.ws),
+        (Transport::Wss, &config.wss),
+    ];
+    for (transport, addresses) in kinds {
+        if transport.is_encrypted() && !addresses.is_empty() && config.certificate.is_none() {
+            return Err(SipError::NoCertificate);
+        }
+        for &address in addresses {
+            let fail = failed(transport, address);
+            let listener = TcpListener::bind(address).await.map_err(fail)?;
+            let local = listener.local_addr().map_err(failed(transport, address))?;
+            streams.push((transport, listener, local));
+        }
     }
-    Ok((udp, tcp))
+    if udp.is_empty() && streams.is_empty() {
+        return Err(SipError::NoListener);
+    }
+    Ok((udp, streams))
 }
 
 /// What OPTIONS is answered with (RFC 3261 11.2).
@@ -282,7 +366,9 @@ impl Inner {
             // Its connection closed in between: nobody is left to answer.
             return;
         };
-        let place = match self.place_for(&transaction, to_server, source.ip()) {
+        let (trunk, _) = self.wire.noted(&transaction.original);
+        let origin = Origin { ip: source.ip(), trunk };
+        let place = match self.place_for(&transaction, to_server, &origin) {
             Ok(place) => place,
             Err(cause) => return self.refuse(transaction, cause),
         };
@@ -311,7 +397,7 @@ impl Inner {
         &self,
         transaction: &Transaction,
         to_server: &'a mpsc::Sender<IncomingCall>,
-        source: IpAddr,
+        origin: &Origin,
     ) -> Result<Place<'a>, RefusalCause> {
         let request = &transaction.original;
         let words = words_of(&request.headers);
@@ -322,7 +408,7 @@ impl Inner {
         if let Some(value) = value_of(&request.headers, "Replaces") {
             // It needs no line of its own, so it is taken while others are refused.
             let replaces = Replaces::parse(value).ok_or(RefusalCause::BadReplaces)?;
-            return self.registry.take_over(&replaces, source).map(Place::Takeover);
+            return self.registry.take_over(&replaces, origin).map(Place::Takeover);
         }
         if let Some(cause) = self.closed(to_server) {
             return Err(cause);

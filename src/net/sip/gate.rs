@@ -56,7 +56,7 @@ impl Refusal {
         Self::plain(cause.status(), "Service Unavailable", Some(cause.text().to_owned()), later)
     }
 
-    fn plain(
+    pub(super) fn plain(
         status: u16,
         phrase: impl Into<String>,
         detail: Option<String>,

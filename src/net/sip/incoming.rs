@@ -30,10 +30,11 @@ use super::leg::{COMMAND_QUEUE_LEN_MAX, EVENT_QUEUE_LEN_MAX, EventSink, SipLeg, 
 use super::leg_task::{Leg, answer_to_prack};
 use super::links::{Transport, Wire};
 use super::refusal::RefusalCause;
-use super::registry::Registration;
+use super::registry::{Origin, Registration};
 use super::reliable::{Due, Reliable};
 use super::server_invite::{InviteSignal, ServerInvite, SignalKind};
 use super::session::{Session, lists};
+use crate::base::Pii;
 
 /// A provisional response is repeated this often, so that proxies keep waiting
 /// (RFC 3261 13.3.1.1).
@@ -61,6 +62,10 @@ pub struct IncomingCall {
     pub source: SocketAddr,
     /// How it came.
     pub transport: Transport,
+    /// The trunk that it came through, as the configuration names it.
+    pub trunk: Option<String>,
+    /// The user part of the URI in the request line: often the called number.
+    pub requested: Pii<String>,
     /// The caller's SDP; `None` if the caller wants ours first (late offer).
     pub offer_sdp: Option<String>,
     /// The address of this machine that the caller's packets reach, for media to be bound to. Behind
@@ -146,12 +151,15 @@ pub(super) fn offered(
     let gone = CancellationToken::new();
     let invite = &transaction.original;
     let party = |value: Option<&str>| value.map(SipParty::from_header).unwrap_or_default();
+    let (trunk, requested) = wire.noted(invite);
     let call = IncomingCall {
         caller: party(invite.from_header().ok().map(|header| header.value())),
         called: party(invite.to_header().ok().map(|header| header.value())),
         sip_call_id: dialog.key.call_id.clone(),
         source: dialog.peer,
         transport: dialog.link.transport,
+        trunk,
+        requested: Pii::new(requested),
         offer_sdp: sdp_of(&invite.body),
         local_ip: dialog.link.contact_address(dialog.peer, None).ip(),
         commands: to_task,
@@ -358,7 +366,9 @@ impl Offered {
         let headers = session.agree(&invite.request.headers);
         let parts = Parts { sdp: Some(sdp.clone()), headers, ..self.parts() };
         invite.respond(response(&self.wire, &invite.request, 200, parts));
-        let takeovers = self.registration.open_to_takeover(self.dialog.peer.ip());
+        let (trunk, _) = self.wire.noted(&invite.request);
+        let origin = Origin { ip: self.dialog.peer.ip(), trunk };
+        let takeovers = self.registration.open_to_takeover(origin);
         let leg = Leg {
             wire: self.wire,
             dialog: self.dialog,

@@ -25,7 +25,8 @@ use tokio_util::sync::CancellationToken;
 use super::address::{SipUri, user_part};
 use super::counters::Counters;
 use super::dialog::{
-    Dialog, client, contact_value, cseq_of, new_branch, new_token, sdp_of, verbatim, via_value,
+    Dialog, client, contact_as, contact_value, cseq_of, new_branch, new_token, sdp_of, verbatim,
+    via_value,
 };
 use super::leg::{
     COMMAND_QUEUE_LEN_MAX, EVENT_QUEUE_LEN_MAX, EndedBy, EventSink, LegCommand, LegEvent,
@@ -48,7 +49,7 @@ const EARLY_DIALOGS_MAX: usize = 8;
 /// A call to place. It has no `Debug`: both addresses are about a person.
 #[derive(Clone)]
 pub struct OutgoingRequest {
-    /// `sip:name@host:port`, with `;transport=tcp` for TCP.
+    /// `sip:name@host:port`, with `;transport=tcp` for TCP; `sips:` or `;transport=tls` for TLS.
     pub target_uri: String,
     /// The user part of our From address.
     pub from_user: String,
@@ -205,7 +206,10 @@ fn build_invite(
         Header::CallId(CallId::new(format!("{}{}", new_token(), new_token()))),
         Header::CSeq(CSeq::new("1 INVITE")),
         Header::MaxForwards(MaxForwards::new("70")),
-        Header::Contact(Contact::new(contact_value(wire, link, to))),
+        Header::Contact(Contact::new(contact_as(
+            &request.target_uri,
+            contact_value(wire, link, to),
+        ))),
         Header::Allow(ALLOW.into()),
         make_header("Supported", CALLER_SUPPORTED.to_owned()),
         Header::UserAgent(UserAgent::new(wire.agent.clone())),

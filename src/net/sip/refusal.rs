@@ -74,7 +74,7 @@ pub(super) enum RefusalCause {
     NothingToReplace,
     /// Only an unanswered call was to be taken over, and it is answered.
     ReplacesOnlyEarly,
-    /// Somebody else than the caller wants to take the call over.
+    /// Somebody of neither the call's address nor its trunk wants to take it over.
     ReplacesForeign,
 }
 
@@ -126,7 +126,7 @@ impl RefusalCause {
             Self::BadReplaces => "Replaces does not name one call",
             Self::NothingToReplace => "the call named in Replaces is not here or not answered",
             Self::ReplacesOnlyEarly => "the call named in Replaces is answered already",
-            Self::ReplacesForeign => "Replaces came from another address than the call",
+            Self::ReplacesForeign => "Replaces came from neither the address nor the trunk of the call",
         }
     }
 

@@ -27,11 +27,26 @@ pub(super) type InviteKey = (String, String, u32);
 /// Takes an INVITE with Replaces to the call that it replaces.
 type Takeover = mpsc::Sender<IncomingCall>;
 
+/// Where a call comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub(super) ip: IpAddr,
+    pub(super) trunk: Option<String>,
+}
+
+impl Origin {
+    /// Whether both are of one side: a telephone system may have several addresses, all of which
+    /// are its trunk's.
+    fn is_with(&self, other: &Self) -> bool {
+        self.ip == other.ip || (self.trunk.is_some() && self.trunk == other.trunk)
+    }
+}
+
 struct Entry {
     requests: mpsc::Sender<Transaction>,
-    /// Where a call that replaces this one goes, and the address it must come from; `None` while
-    /// the call is not answered, and for those that we placed.
-    takeover: Option<(Takeover, IpAddr)>,
+    /// Where a call that replaces this one goes, and whom it must come from; `None` while the call
+    /// is not answered, and for those that we placed.
+    takeover: Option<(Takeover, Origin)>,
 }
 
 /// The open dialogs of an endpoint.
@@ -93,14 +108,14 @@ impl Registry {
 
     /// The place of a call that takes over another one (RFC 3891 3). Whoever knows the names of a
     /// call, our tag among them, has them from one of its sides or from the network in between; the
-    /// address tells the first from the second.
+    /// address, or the trunk, tells the first from the second.
     ///
     /// # Errors
     /// Why not.
     pub(super) fn take_over(
         &self,
         replaces: &Replaces,
-        source: IpAddr,
+        origin: &Origin,
     ) -> Result<mpsc::OwnedPermit<IncomingCall>, RefusalCause> {
         let key = DialogKey {
             call_id: replaces.call_id.clone(),
@@ -112,7 +127,7 @@ impl Registry {
         if replaces.early_only {
             return Err(RefusalCause::ReplacesOnlyEarly);
         }
-        if peer != source {
+        if !peer.is_with(origin) {
             return Err(RefusalCause::ReplacesForeign);
         }
         takeover.try_reserve_owned().map_err(|_| RefusalCause::NothingToReplace)
@@ -120,8 +135,8 @@ impl Registry {
 }
 
 impl Registration {
-    /// From now on the dialog can be taken over by a call from this address.
-    pub(super) fn open_to_takeover(&self, peer: IpAddr) -> mpsc::Receiver<IncomingCall> {
+    /// From now on the dialog can be taken over by a call from there.
+    pub(super) fn open_to_takeover(&self, peer: Origin) -> mpsc::Receiver<IncomingCall> {
         let (takeover, calls) = mpsc::channel(TAKEOVER_QUEUE_LEN_MAX);
         if let Some(entry) = locked(&self.registry.dialogs).get_mut(&self.key) {
             entry.takeover = Some((takeover, peer));
@@ -142,5 +157,23 @@ impl Drop for Registration {
             locked(&self.registry.invites).remove(invite);
         }
         Counters::remove(&self.counters.dialogs_open);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_of_its_address_and_of_its_trunk() {
+        let origin = |last: u8, trunk: Option<&str>| Origin {
+            ip: [192, 0, 2, last].into(),
+            trunk: trunk.map(str::to_owned),
+        };
+        let call = origin(1, Some("pbx"));
+        assert!(call.is_with(&origin(1, None)));
+        assert!(call.is_with(&origin(2, Some("pbx"))));
+        assert!(!call.is_with(&origin(2, Some("carrier"))));
+        assert!(!origin(1, None).is_with(&origin(2, None)));
     }
 }

@@ -12,6 +12,10 @@ use tokio::sync::mpsc;
 
 use super::*;
 
+mod access;
+mod register;
+mod transports;
+
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
     m=audio 4000 RTP/AVP 0\r\n";
 const ANSWER: &str = "v=0\r\no=- 2 2 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
@@ -31,10 +35,9 @@ fn config() -> SipConfig {
     SipConfig {
         udp: vec![any],
         tcp: vec![any],
-        advertise_ip: None,
         user_agent: "frontdoor-test".to_owned(),
         incoming_queue_len_max: 2,
-        session: SessionLimits::default(),
+        ..SipConfig::default()
     }
 }
 
@@ -425,7 +428,7 @@ async fn one_source_has_only_so_many_connections() {
     let (callee, _calls) = endpoint().await;
     let at = address(&callee, Transport::Tcp);
     let mut held = Vec::new();
-    for _ in 0..super::links::CONNECTIONS_PER_SOURCE_MAX {
+    for _ in 0..super::streams::CONNECTIONS_PER_SOURCE_MAX {
         held.push(TcpStream::connect(at).await.unwrap());
     }
     let mut beyond = TcpStream::connect(at).await.unwrap();

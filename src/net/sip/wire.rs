@@ -9,6 +9,8 @@ use std::borrow::Cow;
 use super::address::{narrowed, with_two_colons};
 use super::counters::MalformedKind;
 
+/// What begins like this is written by us alone, into messages on their way through the library.
+pub(super) const NOTE_PREFIX: &str = "x-frontdoor-";
 /// More header lines than any honest message has.
 const HEADERS_MAX: usize = 200;
 
@@ -212,7 +214,8 @@ impl RawMessage {
         };
         let mut top_via = top_via;
         for header in &self.headers {
-            let reserved = note.is_some_and(|(name, _)| header.name.eq_ignore_ascii_case(name));
+            let reserved = header.name.starts_with(NOTE_PREFIX)
+                || note.is_some_and(|(name, _)| header.name.eq_ignore_ascii_case(name));
             if reserved || header.name == "content-length" {
                 continue;
             }
@@ -333,5 +336,8 @@ mod tests {
         let message = scanned("BYE sip:a@b SIP/2.0\r\nx-note: forged\r\nTo: a\r\n\r\n");
         let text = String::from_utf8(message.normal_form(None, Some(("X-Note", "ours")))).unwrap();
         assert!(!text.contains("forged") && text.contains("X-Note: ours\r\n"), "{text}");
+        let message = scanned("BYE sip:a@b SIP/2.0\r\nX-Frontdoor-Trunk: forged\r\nTo: a\r\n\r\n");
+        let text = String::from_utf8(message.normal_form(None, None)).unwrap();
+        assert!(!text.contains("forged"), "{text}");
     }
 }
