@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::audio::AudioFrame;
+use crate::audio::{AudioFrame, Codec, FrameConverter, SampleRate};
 use crate::rtp::{PayloadTypes, Receiver, RtpEvent, Sender, Stats, parse_packet};
 
 use super::media::{DATAGRAM_MAX, Heed, Latch, MediaError, MediaPort};
@@ -34,6 +34,8 @@ pub struct MediaSession {
     agreed: Option<Agreed>,
     receiver: Receiver,
     sender: Sender,
+    /// From the rate of what we say to that of the codec.
+    converter: FrameConverter,
     our_sdp: String,
     digits: VecDeque<char>,
     buffer: Vec<u8>,
@@ -60,6 +62,7 @@ impl MediaSession {
             }),
             receiver: Receiver::new(types),
             sender: Sender::new(types, seed),
+            converter: FrameConverter::new(types.codec.rate()),
             our_sdp,
             digits: VecDeque::new(),
             buffer: vec![0; DATAGRAM_MAX],
@@ -87,6 +90,9 @@ impl MediaSession {
         let types = negotiated.payload_types();
         self.receiver.set_payload_types(types);
         self.sender.set_payload_types(types);
+        if self.converter.to() != types.codec.rate() {
+            self.converter = FrameConverter::new(types.codec.rate());
+        }
         let sends = negotiated.direction.sends() && !negotiated.remote.ip().is_unspecified();
         match &mut self.agreed {
             Some(agreed) => {
@@ -187,18 +193,19 @@ impl MediaSession {
         frame
     }
 
-    /// Sends 20 ms, if this leg may send at present. Call it every 20 ms. While one of our keys is
-    /// being sent, it goes out in place of the frame.
+    /// Sends 20 ms of this rate, if this leg may send at present. Call it every 20 ms. While one of
+    /// our keys is being sent, it goes out in place of the frame.
     ///
     /// # Errors
     /// The socket failed for good.
-    pub async fn send(&mut self, frame: &[i16; 160]) -> Result<(), MediaError> {
+    pub async fn send(&mut self, samples: &[i16], rate: SampleRate) -> Result<(), MediaError> {
         let Some(agreed) = self.agreed.as_ref().filter(|agreed| agreed.sends) else {
             self.sender.tick(None);
             return Ok(());
         };
         let target = agreed.latch.target();
-        for packet in self.sender.tick(Some(frame)) {
+        let frame = self.converter.convert(samples, rate);
+        for packet in self.sender.tick(Some(&frame)) {
             self.port.send_to(&packet, target).await?;
         }
         Ok(())
@@ -215,6 +222,11 @@ impl MediaSession {
     /// Whether keys of ours are still going out.
     pub fn is_pressing(&self) -> bool {
         self.sender.is_sending_digits()
+    }
+
+    /// The codec that we send; `None` before anything is agreed.
+    pub fn codec(&self) -> Option<Codec> {
+        self.agreed.as_ref().map(|agreed| agreed.types.codec)
     }
 
     /// How long audio waits in the jitter buffer at present.
@@ -235,7 +247,7 @@ impl MediaSession {
 
 /// Until something is agreed, what nearly every telephone sends.
 fn default_types() -> PayloadTypes {
-    PayloadTypes { law: crate::audio::Law::Mu, audio: 0, also: None, telephone_event: Some(101) }
+    PayloadTypes::alike(Codec::Pcmu, 0, Some(101))
 }
 
 #[cfg(test)]
@@ -250,7 +262,12 @@ mod tests {
     }
 
     fn local(port: &MediaPort) -> LocalMedia {
-        LocalMedia { ip: IP, port: port.local_addr().port(), session_id: 1 }
+        LocalMedia {
+            ip: IP,
+            port: port.local_addr().port(),
+            session_id: 1,
+            codecs: crate::audio::Codecs::G711,
+        }
     }
 
     #[tokio::test]
