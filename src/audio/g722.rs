@@ -194,7 +194,7 @@ impl G722Encoder {
         let (even, odd) = self.0.filter(pair.map(i32::from));
         let (low, high) = ((odd + even) >> 14, (odd - even) >> 14);
         let code = low_code(saturate(low - self.0.low.predicted), self.0.low.scale)
-            | high_code(saturate(high - self.0.high.predicted), self.0.high.scale) << 6;
+            | (high_code(saturate(high - self.0.high.predicted), self.0.high.scale) << 6);
         self.0.follow(code);
         code
     }

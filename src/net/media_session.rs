@@ -3,13 +3,15 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::audio::{AudioFrame, Codec, FrameConverter, SampleRate};
-use crate::rtp::{PayloadTypes, Receiver, RtpEvent, Sender, Stats, parse_packet};
+use crate::rtp::{
+    PayloadTypes, Quality, Receiver, Reporter, RtpEvent, Sender, Stats, is_rtcp, parse_packet,
+};
 
-use super::media::{DATAGRAM_MAX, Heed, Latch, MediaError, MediaPort};
-use super::sdp::{Negotiated, SdpError, accept_answer};
+use super::media::{Channel, DATAGRAM_MAX, Heed, Latch, MediaError, MediaPort};
+use super::sdp::{Negotiated, RtcpWay, SdpError, accept_answer};
 
 /// Keys that may wait for the call; a person presses far fewer, and one more is dropped.
 const DIGITS_LEN_MAX: usize = 64;
@@ -26,6 +28,7 @@ struct Agreed {
     latch: Latch,
     types: PayloadTypes,
     sends: bool,
+    rtcp: RtcpWay,
 }
 
 /// One leg's media.
@@ -37,6 +40,9 @@ pub struct MediaSession {
     /// From the rate of what we say to that of the codec.
     converter: FrameConverter,
     our_sdp: String,
+    reporter: Reporter,
+    /// Where reports have come from, on a port of their own.
+    rtcp_from: Option<SocketAddr>,
     digits: VecDeque<char>,
     buffer: Vec<u8>,
     refused: u64,
@@ -59,11 +65,14 @@ impl MediaSession {
                 latch: Latch::new(agreed.remote, now),
                 types,
                 sends: agreed.direction.sends(),
+                rtcp: agreed.rtcp,
             }),
             receiver: Receiver::new(types),
             sender: Sender::new(types, seed),
             converter: FrameConverter::new(types.codec.rate()),
             our_sdp,
+            reporter: Reporter::new(canonical_name(), seed, now),
+            rtcp_from: None,
             digits: VecDeque::new(),
             buffer: vec![0; DATAGRAM_MAX],
             refused: 0,
@@ -99,10 +108,14 @@ impl MediaSession {
                 agreed.latch.renegotiate(negotiated.remote, now);
                 agreed.types = types;
                 agreed.sends = sends;
+                if agreed.rtcp != negotiated.rtcp {
+                    agreed.rtcp = negotiated.rtcp;
+                    self.rtcp_from = None;
+                }
             }
             None => {
-                self.agreed =
-                    Some(Agreed { latch: Latch::new(negotiated.remote, now), types, sends });
+                let latch = Latch::new(negotiated.remote, now);
+                self.agreed = Some(Agreed { latch, types, sends, rtcp: negotiated.rtcp });
             }
         }
     }
@@ -127,8 +140,8 @@ impl MediaSession {
     /// # Errors
     /// The socket failed for good.
     pub async fn recv(&mut self) -> Result<bool, MediaError> {
-        let (len, from) = self.port.recv(&mut self.buffer).await?;
-        Ok(self.take_datagram(Instant::now(), len, from))
+        let (channel, len, from) = self.port.recv(&mut self.buffer).await?;
+        Ok(self.take_datagram(Instant::now(), channel, len, from))
     }
 
     /// Takes in what has arrived already, without waiting: to be called before each pull, so that no
@@ -140,14 +153,24 @@ impl MediaSession {
         let mut is_ours = false;
         for _ in 0..DRAIN_MAX {
             let Some((len, from)) = self.port.try_recv(&mut self.buffer)? else { break };
-            is_ours |= self.take_datagram(Instant::now(), len, from);
+            is_ours |= self.take_datagram(Instant::now(), Channel::Rtp, len, from);
         }
         Ok(is_ours)
     }
 
     /// Takes in the datagram at the start of the buffer; says whether it was media of this leg.
-    fn take_datagram(&mut self, now: Instant, len: usize, from: SocketAddr) -> bool {
+    fn take_datagram(
+        &mut self,
+        now: Instant,
+        channel: Channel,
+        len: usize,
+        from: SocketAddr,
+    ) -> bool {
         let bytes = &self.buffer[..len];
+        if channel == Channel::Rtcp || is_rtcp(bytes) {
+            self.take_report(now, channel, len, from);
+            return false;
+        }
         let Some(agreed) = &mut self.agreed else {
             // Before anything is agreed nobody is known to be the caller.
             self.refused += 1;
@@ -167,6 +190,22 @@ impl MediaSession {
                 true
             }
             Err(_) => false,
+        }
+    }
+
+    /// Takes in RTCP at the start of the buffer, if it comes from where the audio comes from.
+    fn take_report(&mut self, now: Instant, channel: Channel, len: usize, from: SocketAddr) {
+        let is_theirs =
+            self.agreed.as_ref().is_some_and(|agreed| agreed.latch.target().ip() == from.ip());
+        if !is_theirs {
+            self.refused += 1;
+            return;
+        }
+        let bytes = &self.buffer[..len];
+        // What is no RTCP has been counted.
+        let taken = self.reporter.handle(now, ntp_now(), &self.sender, bytes);
+        if taken.is_ok() && channel == Channel::Rtcp {
+            self.rtcp_from = Some(from);
         }
     }
 
@@ -199,6 +238,7 @@ impl MediaSession {
     /// # Errors
     /// The socket failed for good.
     pub async fn send(&mut self, samples: &[i16], rate: SampleRate) -> Result<(), MediaError> {
+        self.report(Instant::now()).await?;
         let Some(agreed) = self.agreed.as_ref().filter(|agreed| agreed.sends) else {
             self.sender.tick(None);
             return Ok(());
@@ -209,6 +249,43 @@ impl MediaSession {
             self.port.send_to(&packet, target).await?;
         }
         Ok(())
+    }
+
+    /// Sends a report, if one is due.
+    async fn report(&mut self, now: Instant) -> Result<(), MediaError> {
+        let Self { reporter, receiver, sender, .. } = self;
+        match reporter.poll_report(now, ntp_now(), receiver, sender) {
+            Some(report) => self.send_report(&report).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the stream: tells the other side's RTCP so.
+    pub async fn close(&mut self) {
+        let Self { reporter, receiver, sender, .. } = self;
+        if let Some(goodbye) = reporter.goodbye(Instant::now(), ntp_now(), receiver, sender) {
+            // It is a courtesy: a socket that has failed ends the call all the same.
+            let _ = self.send_report(&goodbye).await;
+        }
+    }
+
+    async fn send_report(&mut self, report: &[u8]) -> Result<(), MediaError> {
+        let Some(agreed) = &self.agreed else { return Ok(()) };
+        let (rtcp, rtp_to) = (agreed.rtcp, agreed.latch.target());
+        match rtcp {
+            _ if rtp_to.ip().is_unspecified() => Ok(()),
+            RtcpWay::Shared => self.port.send_to(report, rtp_to).await,
+            // Behind address translation the address in the SDP is not the one they come from.
+            RtcpWay::Apart(told) => {
+                self.port.send_rtcp_to(report, self.rtcp_from.unwrap_or(told)).await
+            }
+        }
+    }
+
+    /// How both directions sound; `None` while nothing has come.
+    pub fn quality(&self) -> Option<Quality> {
+        let has_heard = self.receiver.stats().received > 0;
+        has_heard.then(|| self.reporter.quality(&self.receiver, &self.sender))
     }
 
     /// Begins to send a key (RFC 4733) with the next frames.
@@ -243,6 +320,19 @@ impl MediaSession {
     pub fn refused(&self) -> u64 {
         self.refused
     }
+}
+
+/// A name for the stream that says nothing about us and never comes again (RFC 7022).
+fn canonical_name() -> String {
+    rand::random::<[u8; 12]>().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The wall clock in NTP format: seconds since 1900, and their fraction in the lower half.
+fn ntp_now() -> u64 {
+    const FROM_1900_TO_1970_S: u64 = 2_208_988_800;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let fraction = (u64::from(now.subsec_nanos()) << 32) / 1_000_000_000;
+    ((now.as_secs() + FROM_1900_TO_1970_S) << 32) | fraction
 }
 
 /// Until something is agreed, what nearly every telephone sends.
@@ -299,5 +389,35 @@ mod tests {
         stranger.send_to(&noise, at).await.expect("sent");
         assert!(!session.recv().await.expect("received"));
         assert_eq!((session.stats().comfort_noise, session.refused()), (0, 4));
+    }
+
+    #[tokio::test]
+    async fn both_sides_say_goodbye_on_the_port_agreed_on() {
+        for shared in [true, false] {
+            let (ours, theirs) = (port().await, port().await);
+            let (at, mut from) = (ours.local_addr(), theirs.local_addr());
+            let mut offer = offer(&local(&ours), 1, Direction::SendRecv);
+            if !shared {
+                offer = offer.replace("a=rtcp-mux\r\n", "");
+                from.set_port(from.port() + 1);
+            }
+            let now = Instant::now();
+            let (answered, agreed) = answer(&offer, &local(&theirs), 1).expect("acceptable");
+            let mut phone = MediaSession::new(theirs, Some(&agreed), answered.clone(), 2, now);
+            let agreed = accept_answer(&offer, &answered).expect("it fits");
+            let mut session = MediaSession::new(ours, Some(&agreed), offer, 1, now);
+            phone.send(&[500; 160], SampleRate::HZ_8000).await.expect("sent");
+            assert!(session.recv().await.expect("received"));
+            phone.close().await;
+            assert!(!session.recv().await.expect("received"), "a report is no audio");
+            assert_eq!(session.rtcp_from, (!shared).then_some(from));
+            assert_eq!((session.refused(), session.reporter.malformed()), (0, 0));
+            assert!(session.quality().is_some_and(|quality| quality.heard_mos > 4.0));
+            // A stranger's reports are nobody's.
+            let stranger = std::net::UdpSocket::bind("127.0.0.2:0").expect("bound");
+            stranger.send_to(&[0x80, 201, 0, 1, 0, 0, 0, 9], at).expect("sent");
+            assert!(!session.recv().await.expect("received"));
+            assert_eq!(session.refused(), 1);
+        }
     }
 }

@@ -44,6 +44,18 @@ pub struct Negotiated {
     pub remote: SocketAddr,
     /// Our side.
     pub direction: Direction,
+    /// Where RTCP goes.
+    pub rtcp: RtcpWay,
+}
+
+/// How RTCP travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RtcpWay {
+    /// From our RTCP port to this address: the port after that of RTP, or as `a=rtcp` says (RFC
+    /// 3605).
+    Apart(SocketAddr),
+    /// On the ports of RTP (RFC 5761).
+    Shared,
 }
 
 impl Negotiated {
@@ -105,7 +117,7 @@ pub fn answer(
     for (at, media) in session.media.iter().enumerate() {
         if at == index {
             let numbers = Numbers::of(&negotiated.types);
-            push_audio(&mut text, local.port, &numbers, negotiated.direction);
+            push_audio(&mut text, local.port, &numbers, negotiated.direction, negotiated.rtcp);
         } else {
             push_refused(&mut text, media);
         }
@@ -116,7 +128,8 @@ pub fn answer(
 /// Our offer: our codecs and telephone-events.
 pub fn offer(local: &LocalMedia, version: u64, direction: Direction) -> String {
     let mut text = session_lines(local, version);
-    push_audio(&mut text, local.port, &Numbers::fresh(&local.codecs, None), direction);
+    let numbers = Numbers::fresh(&local.codecs, None);
+    push_audio(&mut text, local.port, &numbers, direction, RtcpWay::Shared);
     text
 }
 
@@ -135,7 +148,7 @@ pub fn offer_again(previous: &str, local: &LocalMedia, version: u64) -> String {
         if at == place {
             // A number once given keeps its meaning (RFC 3264 section 8.3.2).
             let numbers = Numbers::fresh(&local.codecs, Some(media));
-            push_audio(&mut text, local.port, &numbers, direction);
+            push_audio(&mut text, local.port, &numbers, direction, RtcpWay::Shared);
         } else {
             push_refused(&mut text, media);
         }
@@ -203,7 +216,7 @@ fn choose(session: &Session, media: &Media, codecs: &Codecs) -> Result<Negotiate
         ptime_ms: ptime_ms(media),
         opus: media.opus_wishes(number),
     };
-    Ok(Negotiated { types, remote, direction })
+    Ok(Negotiated { types, remote, direction, rtcp: media.rtcp_way(remote) })
 }
 
 /// Settles one line of an answer to our offer. They send the numbers that we gave, we those that
@@ -251,7 +264,10 @@ fn accept_line(
         ptime_ms: ptime_ms(answered),
         opus: answered.opus_wishes(number),
     };
-    Ok(Negotiated { types, remote, direction: direction.and(ours.direction(offered)) })
+    let direction = direction.and(ours.direction(offered));
+    // To share the ports both must say so.
+    let rtcp = answered.rtcp_way(remote);
+    Ok(Negotiated { types, remote, direction, rtcp })
 }
 
 /// The telephone-events to go with a codec: those at its clock (RFC 4733 section 2.1), else those

@@ -225,6 +225,11 @@ impl JitterBuffer {
         codec.rate() == ours.rate() && codec.clock_hz() == ours.clock_hz()
     }
 
+    /// What is decoded at present.
+    pub(super) fn codec(&self) -> Codec {
+        self.decoder.codec()
+    }
+
     /// The rate of what is played.
     pub(super) fn rate(&self) -> SampleRate {
         self.decoder.codec().rate()

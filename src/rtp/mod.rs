@@ -1,4 +1,4 @@
-//! RTP media: reordering, jitter buffer, loss concealment, telephone-event. Pure.
+//! RTP media: reordering, jitter buffer, loss concealment, telephone-event, RTCP reports. Pure.
 //!
 //! A [`Receiver`] takes packets as they arrive and gives 20 ms of audio whenever the playout tick
 //! asks, at the rate of the codec that was sent; a [`Sender`] turns 20 ms frames and keypad digits
@@ -11,12 +11,17 @@
 mod digits;
 mod jitter;
 mod packet;
+pub mod quality;
 mod receiver;
+mod reports;
+mod rtcp;
 mod sender;
 mod sequence;
 
 pub use packet::{Packet, RtpError, parse_packet};
 pub use receiver::{Malformed, Pulled, Receiver, RtpEvent, Stats};
+pub use reports::{FarView, Quality, Reporter};
+pub use rtcp::{Compound, ReportBlock, RtcpError, SenderInfo, is_rtcp, parse_rtcp};
 pub use sender::{SendError, Sender, TimedPacket};
 
 use crate::audio::{Codec, OpusWishes};

@@ -262,6 +262,11 @@ impl Receiver {
         units.max(0.0) as u32
     }
 
+    /// What came last, or is expected.
+    pub fn codec(&self) -> Codec {
+        self.jitter.codec()
+    }
+
     /// The source being listened to.
     pub fn ssrc(&self) -> Option<u32> {
         self.source.map(|source| source.ssrc)

@@ -115,6 +115,21 @@ impl Sender {
         self.types.codec.rate()
     }
 
+    /// What is sent.
+    pub const fn codec(&self) -> Codec {
+        self.types.codec
+    }
+
+    /// Timestamp units in a second.
+    pub const fn clock_hz(&self) -> u32 {
+        self.types.codec.clock_hz()
+    }
+
+    /// Length of the packets that the other side asks for, in ms.
+    pub const fn ptime_ms(&self) -> u32 {
+        self.types.ptime_ms
+    }
+
     /// The timestamp of the next frame's first sample.
     pub const fn timestamp(&self) -> u32 {
         self.timestamp

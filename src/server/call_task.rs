@@ -308,7 +308,12 @@ impl CallTask {
 
     async fn finish(mut self) {
         self.await_results().await;
+        self.media.close().await;
         let stats = self.media.stats();
+        if let (Some(codec), Some(quality)) = (self.media.codec(), self.media.quality()) {
+            tracing::info!(%codec, ?quality, "call quality");
+            self.records.quality(codec, quality, stats.concealed_ms);
+        }
         let refused = self.media.refused();
         tracing::info!(?stats, refused, stale = self.call.stale, "call over");
         if let Some(recorder) = self.recorder.take() {

@@ -252,6 +252,7 @@ impl Line {
 
     /// Ends the call.
     pub async fn hang_up(&mut self) -> anyhow::Result<()> {
+        self.media.close().await;
         self.call.hang_up("done").await;
         self.up = false;
         Ok(())

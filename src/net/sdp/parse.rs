@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::audio::{Codec, OpusWishes};
 use crate::rtp::EventType;
 
-use super::{Direction, SdpError, clip, malformed};
+use super::{Direction, RtcpWay, SdpError, clip, malformed};
 
 /// Longer descriptions are refused unread.
 const TEXT_LEN_MAX: usize = 64 << 10;
@@ -31,6 +31,10 @@ pub(super) struct Media {
     direction: Option<Direction>,
     /// Payload type, encoding name in capitals, clock rate, channels.
     maps: Vec<(u8, String, u32, u32)>,
+    /// It can have RTCP on the port of RTP.
+    shares_rtcp: bool,
+    /// Where it wants RTCP, if that is no neighbour of RTP.
+    rtcp: Option<(u16, Option<IpAddr>)>,
     /// Payload type and its `fmtp` text.
     parameters: Vec<(u8, String)>,
     pub(super) ptime_ms: Option<u32>,
@@ -116,6 +120,8 @@ impl Session {
             // nobody wants.
             "rtpmap" => media.maps.extend(parse_map(value)),
             "fmtp" => media.parameters.extend(parse_parameters(value)),
+            "rtcp-mux" => media.shares_rtcp = true,
+            "rtcp" => media.rtcp = parse_rtcp(value),
             "ptime" => media.ptime_ms = parse_ms(value),
             "maxptime" => media.maxptime_ms = parse_ms(value),
             _ => {}
@@ -178,6 +184,8 @@ impl Media {
             address: None,
             direction: None,
             maps: Vec::new(),
+            shares_rtcp: false,
+            rtcp: None,
             parameters: Vec::new(),
             ptime_ms: None,
             maxptime_ms: None,
@@ -229,6 +237,15 @@ impl Media {
             _ => None,
         };
         self.payload_types().filter_map(event_of).collect()
+    }
+
+    /// How this side wants RTCP, whose RTP goes to this address.
+    pub(super) fn rtcp_way(&self, rtp: SocketAddr) -> RtcpWay {
+        if self.shares_rtcp {
+            return RtcpWay::Shared;
+        }
+        let (port, ip) = self.rtcp.unwrap_or((rtp.port().saturating_add(1), None));
+        RtcpWay::Apart(SocketAddr::new(ip.unwrap_or(rtp.ip()), port))
     }
 
     /// What is asked of Opus packets with this number; nothing is said of any other codec.
@@ -286,6 +303,13 @@ fn parse_map(value: &str) -> Option<(u8, String, u32, u32)> {
     let rate = parts.next()?.trim().parse().ok()?;
     let channels = parts.next().map_or(Some(1), |channels| channels.trim().parse().ok())?;
     Some((number.parse().ok()?, name, rate, channels))
+}
+
+fn parse_rtcp(value: &str) -> Option<(u16, Option<IpAddr>)> {
+    let mut fields = value.split_whitespace();
+    let port = fields.next()?.parse().ok().filter(|port| *port != 0)?;
+    let address = fields.nth(2).and_then(|address| address.parse::<IpAddr>().ok());
+    Some((port, address.filter(|ip| !ip.is_multicast() && !ip.is_unspecified())))
 }
 
 fn parse_parameters(value: &str) -> Option<(u8, String)> {

@@ -148,6 +148,25 @@ fn numbers_may_differ_by_direction_and_keys_go_by_the_clock() {
 }
 
 #[test]
+fn reports_go_where_they_are_wanted() {
+    let apart = |address: &str| RtcpWay::Apart(address.parse().expect("an address"));
+    for (lines, way) in [
+        ("", apart("198.51.100.7:5001")),
+        ("a=rtcp:6001\r\n", apart("198.51.100.7:6001")),
+        ("a=rtcp:6001 IN IP4 203.0.113.5\r\n", apart("203.0.113.5:6001")),
+        ("a=rtcp:0\r\n", apart("198.51.100.7:5001")),
+        ("a=rtcp:6001\r\na=rtcp-mux\r\n", RtcpWay::Shared),
+    ] {
+        let offer = minimal(&format!("m=audio 5000 RTP/AVP 0\r\n{lines}"));
+        let (text, negotiated) = answer(&offer, &LOCAL, 1).expect("acceptable");
+        assert_eq!(negotiated.rtcp, way, "{lines}");
+        assert_eq!(text.contains("a=rtcp-mux\r\n"), way == RtcpWay::Shared);
+        let taken = accept_answer(&super::offer(&LOCAL, 1, Direction::SendRecv), &offer);
+        assert_eq!(taken.expect("fits").rtcp, way);
+    }
+}
+
+#[test]
 fn packet_lengths_stay_within_what_both_can_do() {
     for (lines, ptime_ms) in [
         ("", 20),
@@ -287,7 +306,8 @@ fn an_offer_in_the_dialog_keeps_every_line_in_its_place() {
     let expected = "v=0\r\no=frontdoor 77 2 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\n\
         t=0 0\r\nm=audio 0 RTP/SAVP 0\r\nm=audio 40000 RTP/AVP 0 8 101\r\n\
         a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
-        a=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\nm=application 0 TCP/BFCP *\r\n";
+        a=fmtp:101 0-15\r\na=rtcp-mux\r\na=ptime:20\r\na=sendrecv\r\n\
+        m=application 0 TCP/BFCP *\r\n";
     assert_eq!(again, expected);
     // The answer is looked for where the audio was offered.
     let answered = minimal(

@@ -6,7 +6,7 @@ use crate::audio::{Codec, Codecs};
 use crate::rtp::{EventType, PayloadTypes};
 
 use super::parse::Media;
-use super::{Direction, LocalMedia, PTIME_MS};
+use super::{Direction, LocalMedia, PTIME_MS, RtcpWay};
 
 /// The payload types that we give where nobody has given any: those that most phones give.
 const OPUS_TYPE: u8 = 111;
@@ -83,7 +83,13 @@ pub(super) fn push_refused(text: &mut String, media: &Media) {
     push_line(text, format_args!("m={} 0 {} {format}", media.kind, media.protocol));
 }
 
-pub(super) fn push_audio(text: &mut String, port: u16, numbers: &Numbers, direction: Direction) {
+pub(super) fn push_audio(
+    text: &mut String,
+    port: u16,
+    numbers: &Numbers,
+    direction: Direction,
+    rtcp: RtcpWay,
+) {
     let codecs = numbers.codecs.iter().map(|(_, number)| *number);
     let types = codecs.chain(numbers.events.iter().map(|event| event.payload_type));
     let formats: Vec<String> = types.map(|payload_type| payload_type.to_string()).collect();
@@ -94,6 +100,9 @@ pub(super) fn push_audio(text: &mut String, port: u16, numbers: &Numbers, direct
     for EventType { payload_type, clock_hz } in &numbers.events {
         push_line(text, format_args!("a=rtpmap:{payload_type} telephone-event/{clock_hz}"));
         push_line(text, format_args!("a=fmtp:{payload_type} 0-15"));
+    }
+    if rtcp == RtcpWay::Shared {
+        push_line(text, format_args!("a=rtcp-mux"));
     }
     push_line(text, format_args!("a=ptime:{PTIME_MS}"));
     push_line(text, format_args!("a={}", direction.name()));
