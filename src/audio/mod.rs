@@ -4,6 +4,7 @@
 pub mod codec;
 pub mod conceal;
 mod convert;
+mod dtmf;
 mod frame;
 pub mod g711;
 pub mod g722;
@@ -17,6 +18,7 @@ pub use self::opus::OpusWishes;
 pub use codec::{Codec, Codecs, Decoder, Encoder};
 pub use conceal::Concealer;
 pub use convert::FrameConverter;
+pub use dtmf::{DtmfDetector, DtmfHeard};
 pub use frame::{AudioFrame, MediaTime, SampleRate, level_dbfs};
 pub use g711::Law;
 pub use mix::{Noise, PhoneChannel, Random, phone_channel};

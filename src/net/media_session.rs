@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::audio::{AudioFrame, Codec, FrameConverter, SampleRate};
+use crate::audio::{AudioFrame, Codec, DtmfDetector, FrameConverter, SampleRate, tone};
 use crate::rtp::{
-    PayloadTypes, Quality, Receiver, Reporter, RtpEvent, Sender, Stats, is_rtcp, parse_packet,
+    PayloadTypes, Quality, Receiver, Reporter, RtpEvent, SendError, Sender, Stats, is_rtcp,
+    parse_packet,
 };
 
 use super::media::{Channel, DATAGRAM_MAX, Heed, Latch, MediaError, MediaPort};
@@ -22,6 +23,15 @@ const DRAIN_MAX: usize = 64;
 
 /// How long one of our own keys is held.
 const KEY_MS: u32 = 100;
+
+/// Pause after one of our own keys that goes out as tones.
+const TONE_PAUSE: Duration = Duration::from_millis(60);
+
+/// Level of each of its two tones: together they are as loud as a voice may be.
+const TONE_DBFS: f64 = -12.0;
+
+/// Tones that may wait, in ms; one more key is refused.
+const TONES_MAX: Duration = Duration::from_secs(10);
 
 /// Media before anything is agreed (late offer): what is agreed comes with the ACK.
 struct Agreed {
@@ -44,6 +54,10 @@ pub struct MediaSession {
     /// Where reports have come from, on a port of their own.
     rtcp_from: Option<SocketAddr>,
     digits: VecDeque<char>,
+    /// Finds keys in the audio of those who have no telephone-events.
+    detector: DtmfDetector,
+    /// Keys of ours on their way as tones, at the codec's rate.
+    tones: VecDeque<i16>,
     buffer: Vec<u8>,
     refused: u64,
 }
@@ -74,6 +88,8 @@ impl MediaSession {
             reporter: Reporter::new(canonical_name(), seed, now),
             rtcp_from: None,
             digits: VecDeque::new(),
+            detector: DtmfDetector::new(types.codec.rate()),
+            tones: VecDeque::new(),
             buffer: vec![0; DATAGRAM_MAX],
             refused: 0,
         }
@@ -101,6 +117,7 @@ impl MediaSession {
         self.sender.set_payload_types(types);
         if self.converter.to() != types.codec.rate() {
             self.converter = FrameConverter::new(types.codec.rate());
+            self.tones.clear();
         }
         let sends = negotiated.direction.sends() && !negotiated.remote.ip().is_unspecified();
         match &mut self.agreed {
@@ -224,12 +241,34 @@ impl MediaSession {
 
     /// The next 20 ms from the other side.
     pub fn pull(&mut self, now: Instant) -> AudioFrame {
-        let frame = self.receiver.pull(now).into_frame();
+        let mut frame = self.receiver.pull(now).into_frame();
+        self.listen_for_tones(&mut frame);
         // Ends presses whose last packets were lost.
         while let Some(event) = self.receiver.poll_event(now) {
             self.take_event(Some(event));
         }
         frame
+    }
+
+    /// Takes keys out of the audio where they can come in no other way.
+    fn listen_for_tones(&mut self, frame: &mut AudioFrame) {
+        let events = self.agreed.as_ref().map(|agreed| agreed.types.heard_events);
+        if events.is_none_or(|events| events.iter().any(Option::is_some)) {
+            return;
+        }
+        if self.detector.rate() != frame.rate {
+            self.detector = DtmfDetector::new(frame.rate);
+        }
+        let heard = self.detector.hear(&frame.samples);
+        if let Some(key) = heard.key
+            && self.digits.len() < DIGITS_LEN_MAX
+        {
+            self.digits.push_back(key);
+        }
+        // Nobody says a tone: what is left of it would only be misheard as words.
+        if heard.is_down {
+            frame.samples.fill(0);
+        }
     }
 
     /// Sends 20 ms of this rate, if this leg may send at present. Call it every 20 ms. While one of
@@ -244,7 +283,11 @@ impl MediaSession {
             return Ok(());
         };
         let target = agreed.latch.target();
-        let frame = self.converter.convert(samples, rate);
+        let mut frame = self.converter.convert(samples, rate);
+        let tones_len = self.tones.len().min(frame.len());
+        for (sample, tone) in frame.iter_mut().zip(self.tones.drain(..tones_len)) {
+            *sample = tone;
+        }
         for packet in self.sender.tick(Some(&frame)) {
             self.port.send_to(&packet, target).await?;
         }
@@ -288,17 +331,33 @@ impl MediaSession {
         has_heard.then(|| self.reporter.quality(&self.receiver, &self.sender))
     }
 
-    /// Begins to send a key (RFC 4733) with the next frames.
+    /// Begins to send a key with the next frames: as telephone-events (RFC 4733) or, where the other
+    /// side has none, as tones.
     ///
     /// # Errors
-    /// The other side does not take keys, or it is no key.
-    pub fn press(&mut self, key: char) -> Result<(), crate::rtp::SendError> {
-        self.sender.queue_digit(key, KEY_MS)
+    /// It is no key, or too many wait.
+    pub fn press(&mut self, key: char) -> Result<(), SendError> {
+        match self.sender.queue_digit(key, KEY_MS) {
+            Err(SendError::NotNegotiated) => self.press_as_tones(key),
+            done => done,
+        }
+    }
+
+    fn press_as_tones(&mut self, key: char) -> Result<(), SendError> {
+        let rate = self.sender.rate();
+        if self.tones.len() >= rate.samples_in(TONES_MAX) {
+            return Err(SendError::Full);
+        }
+        let held = Duration::from_millis(u64::from(KEY_MS));
+        let tones = tone::dtmf(rate, key, TONE_DBFS, held).ok_or(SendError::NotADigit)?;
+        self.tones.extend(tones);
+        self.tones.extend(std::iter::repeat_n(0, rate.samples_in(TONE_PAUSE)));
+        Ok(())
     }
 
     /// Whether keys of ours are still going out.
     pub fn is_pressing(&self) -> bool {
-        self.sender.is_sending_digits()
+        self.sender.is_sending_digits() || !self.tones.is_empty()
     }
 
     /// The codec that we send; `None` before anything is agreed.
@@ -389,6 +448,34 @@ mod tests {
         stranger.send_to(&noise, at).await.expect("sent");
         assert!(!session.recv().await.expect("received"));
         assert_eq!((session.stats().comfort_noise, session.refused()), (0, 4));
+    }
+
+    #[tokio::test]
+    async fn keys_travel_as_tones_where_there_are_no_events() {
+        let (ours, theirs) = (port().await, port().await);
+        let offer = offer(&local(&ours), 1, Direction::SendRecv);
+        let without = offer
+            .replace(" 101\r\n", "\r\n")
+            .replace("a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n", "");
+        let now = Instant::now();
+        let (answered, agreed) = answer(&without, &local(&theirs), 1).expect("acceptable");
+        assert_eq!(agreed.types.telephone_event, None);
+        let mut phone = MediaSession::new(theirs, Some(&agreed), answered.clone(), 2, now);
+        let agreed = accept_answer(&without, &answered).expect("it fits");
+        let mut session = MediaSession::new(ours, Some(&agreed), without, 1, now);
+        assert_eq!(phone.press('x'), Err(SendError::NotADigit));
+        for key in "4#".chars() {
+            phone.press(key).expect("a key");
+        }
+        let mut keys = String::new();
+        for n in 0..30 {
+            phone.send(&[0; 160], SampleRate::HZ_8000).await.expect("sent");
+            assert!(session.recv().await.expect("received"));
+            session.pull(now + Duration::from_millis(20) * n);
+            keys.extend(session.poll_digit());
+        }
+        assert!(!phone.is_pressing());
+        assert_eq!(keys, "4#");
     }
 
     #[tokio::test]
