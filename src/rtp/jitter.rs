@@ -176,7 +176,8 @@ pub(super) struct JitterBuffer {
     reference: (u32, i64),
     epoch: Option<Instant>,
     path: Path,
-    /// Where missing audio is meant: before the first packet, and while a key is down.
+    /// Where missing audio is meant: before the first packet, while a key is down, and in pauses
+    /// that comfort noise announced (those end with the next audio).
     quiet: std::ops::Range<i64>,
     late_run: Option<(i64, u32)>,
     ahead_run: u32,
@@ -295,6 +296,9 @@ impl JitterBuffer {
             margin = self.jump(time, margin, len);
         }
         (self.late_run, self.ahead_run) = (None, 0);
+        if self.quiet.end == i64::MAX && time >= self.quiet.start {
+            self.quiet.end = time;
+        }
         if self.packets.len() >= PACKETS_MAX {
             return Inserted::Dropped;
         }
@@ -321,6 +325,18 @@ impl JitterBuffer {
             let start = if from <= self.quiet.end { from.min(self.quiet.start) } else { from };
             self.quiet = start..until;
         }
+    }
+
+    /// Marks the beginning of a pause: the sender has announced that it sends nothing for a while.
+    pub(super) fn mark_pause(&mut self, timestamp: u32) {
+        let Some(play) = self.play else { return };
+        let from = self.sample_time(self.unwrapped(timestamp)).max(play);
+        // One that comes late must not silence the audio after it.
+        if self.packets.range(from..).next().is_some() {
+            return;
+        }
+        let start = if from <= self.quiet.end { from.min(self.quiet.start) } else { from };
+        self.quiet = start..i64::MAX;
     }
 
     /// Gives the next 20 ms. While a key is down, missing audio is meant whatever its time.

@@ -102,7 +102,7 @@ pub struct Stats {
     pub foreign: u64,
     /// How often another source was taken on.
     pub source_changes: u64,
-    /// Comfort noise packets (ignored).
+    /// Comfort noise packets: they announce a pause (RFC 3389), in which nothing has to be made up.
     pub comfort_noise: u64,
     /// Interarrival jitter (RFC 3550 section 6.4.1).
     pub jitter_ms: f64,
@@ -284,8 +284,9 @@ impl Receiver {
         } else if let Some(codec) = codec {
             samples_len = length_of(codec, packet.payload)?;
         } else if packet.payload_type == COMFORT_NOISE {
-            // Nothing of it is played; it only keeps the numbers of its source whole. Anyone can
-            // send it unasked, so it never makes its source the one that is listened to.
+            // Its noise is not played: nobody here has to be told that the line is alive, and the
+            // recogniser hears silence better. Anyone can send it unasked, so it never makes its
+            // source the one that is listened to.
             if self.source.is_some_and(|source| source.ssrc != packet.ssrc) {
                 return Err(RtpError::ForeignSource(packet.ssrc));
             }
@@ -320,6 +321,8 @@ impl Receiver {
             }
         } else if let Some(codec) = codec {
             self.handle_audio(now, &packet, codec, samples_len);
+        } else {
+            self.jitter.mark_pause(packet.timestamp);
         }
         Ok(())
     }

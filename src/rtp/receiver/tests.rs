@@ -452,6 +452,35 @@ fn comfort_noise_never_changes_the_source() {
 }
 
 #[test]
+fn an_announced_pause_is_silent_and_nothing_is_made_up_in_it() {
+    // Half a second of voice, the announcement, a second of nothing, half a second of voice.
+    let audio = tone::tones(SampleRate::HZ_8000, &[125.0, 375.0], -12.0, Duration::from_secs(2));
+    for announced in [true, false] {
+        let mut sent = packets(&audio, 20, 9);
+        let first = sent[25].1.clone();
+        let first = parse_packet(&first).expect("our own");
+        let noise = encode_packet(&Packet { payload_type: 13, payload: &[60], ..first });
+        // The numbers go on without a gap: nothing was lost.
+        for (n, (_, bytes)) in sent.iter_mut().enumerate().skip(75) {
+            let packet = parse_packet(bytes).expect("our own");
+            let sequence = first.sequence.wrapping_add((n - 75) as u16 + u16::from(announced));
+            *bytes = encode_packet(&Packet { sequence, ..packet });
+        }
+        sent.drain(25..75);
+        if announced {
+            sent.push((5_000, noise));
+        }
+        let heard = listen(sent, 102);
+        let (before, rest) = heard.kinds.split_at(27);
+        assert_eq!(before[2..].replace('a', ""), "", "{}", heard.kinds);
+        assert_eq!(rest.contains('c'), !announced, "{}", heard.kinds);
+        assert_eq!(rest.matches('a').count(), 25, "{}", heard.kinds);
+        assert_eq!((heard.stats.lost, heard.stats.comfort_noise), (0, u64::from(announced)));
+        assert_eq!(heard.stats.concealed_ms > 0, !announced);
+    }
+}
+
+#[test]
 fn events_do_not_print_digits() {
     let event = RtpEvent::Digit { digit: Pii::new('7'), duration_ms: 100 };
     assert!(!format!("{event:?}").contains('7'));
