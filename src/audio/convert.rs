@@ -2,27 +2,43 @@
 
 use std::collections::VecDeque;
 
+use super::half_band::{Doubler, Halver};
 use super::{Resampler, SampleRate};
 
 /// Converts a stream frame by frame, whatever its rate is and even where that changes. Every frame
 /// comes out exactly as long as it went in; frames that have the rate already are passed on as they
 /// are.
+#[derive(Debug)]
 pub struct FrameConverter {
     to: SampleRate,
-    resampler: Option<Resampler>,
-    waiting: VecDeque<i16>,
+    from: SampleRate,
+    way: Way,
 }
 
-impl std::fmt::Debug for FrameConverter {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "FrameConverter(to {:?}, {:?})", self.to, self.resampler)
+#[derive(Debug)]
+enum Way {
+    Same,
+    Double(Box<Doubler>),
+    Halve(Box<Halver>),
+    /// With what has been converted and waits to fill a frame.
+    Any(Box<Resampler>, VecDeque<i16>),
+}
+
+impl Way {
+    fn between(from: SampleRate, to: SampleRate) -> Self {
+        match (from.hz(), to.hz()) {
+            (from, to) if from == to => Self::Same,
+            (from, to) if from * 2 == to => Self::Double(Box::new(Doubler::new())),
+            (from, to) if from == to * 2 => Self::Halve(Box::new(Halver::new())),
+            _ => Self::Any(Box::new(Resampler::new(from, to)), VecDeque::new()),
+        }
     }
 }
 
 impl FrameConverter {
     /// A converter to this rate.
     pub const fn new(to: SampleRate) -> Self {
-        Self { to, resampler: None, waiting: VecDeque::new() }
+        Self { to, from: to, way: Way::Same }
     }
 
     /// The rate that comes out.
@@ -32,25 +48,25 @@ impl FrameConverter {
 
     /// Converts the next frame, which has this rate.
     pub fn convert(&mut self, samples: &[i16], from: SampleRate) -> Vec<i16> {
-        if from == self.to {
-            self.resampler = None;
-            self.waiting.clear();
-            return samples.to_vec();
+        if from != self.from {
+            self.from = from;
+            self.way = Way::between(from, self.to);
         }
-        if self.resampler.as_ref().is_none_or(|resampler| resampler.from() != from) {
-            self.resampler = Some(Resampler::new(from, self.to));
-            self.waiting.clear();
+        match &mut self.way {
+            Way::Same => samples.to_vec(),
+            Way::Double(doubler) => doubler.process(samples),
+            Way::Halve(halver) => halver.process(samples),
+            Way::Any(resampler, waiting) => {
+                waiting.extend(resampler.process(samples));
+                let len = samples.len() * self.to.hz() as usize / from.hz() as usize;
+                // At the start the filter holds some samples back, and later one now and then:
+                // silence before the first sample makes up for it once.
+                while waiting.len() < len {
+                    waiting.push_front(0);
+                }
+                waiting.drain(..len).collect()
+            }
         }
-        if let Some(resampler) = &mut self.resampler {
-            self.waiting.extend(resampler.process(samples));
-        }
-        let len = samples.len() * self.to.hz() as usize / from.hz() as usize;
-        // At the start the filter holds some samples back, and later one now and then: silence
-        // before the first sample makes up for it once.
-        while self.waiting.len() < len {
-            self.waiting.push_front(0);
-        }
-        self.waiting.drain(..len).collect()
     }
 }
 
@@ -65,7 +81,8 @@ mod tests {
     #[test]
     fn twenty_ms_in_are_twenty_ms_out() {
         let (narrow, wide) = (SampleRate::HZ_8000, SampleRate::HZ_16000);
-        for (from, to) in [(narrow, wide), (wide, narrow), (SampleRate::HZ_22050, narrow)] {
+        let full = SampleRate::from_hz(48_000).expect("a rate");
+        for (from, to) in [(narrow, wide), (wide, narrow), (full, wide), (narrow, full)] {
             let voice = tone::sine(from, 700.0, -12.0, Duration::from_secs(3));
             let mut converter = FrameConverter::new(to);
             let mut out = Vec::new();
@@ -76,7 +93,9 @@ mod tests {
             }
             let level = tone::detect(&out[to.hz() as usize..], to, 700.0);
             assert!((level + 12.0).abs() < 0.3, "{from:?} to {to:?}: {level}");
-            assert!(converter.waiting.len() < 40, "{}", converter.waiting.len());
+            if let Way::Any(_, waiting) = &converter.way {
+                assert!(waiting.len() < 40, "{}", waiting.len());
+            }
         }
     }
 

@@ -8,6 +8,7 @@ mod dtmf;
 mod frame;
 pub mod g711;
 pub mod g722;
+mod half_band;
 pub mod mix;
 pub mod opus;
 pub mod resample;
