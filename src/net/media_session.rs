@@ -296,8 +296,8 @@ impl MediaSession {
 
     /// Sends a report, if one is due.
     async fn report(&mut self, now: Instant) -> Result<(), MediaError> {
-        let Self { reporter, receiver, sender, .. } = self;
-        match reporter.poll_report(now, ntp_now(), receiver, sender) {
+        let due = self.reporter.poll_report(now, ntp_now(), &self.receiver, &self.sender);
+        match due {
             Some(report) => self.send_report(&report).await,
             None => Ok(()),
         }
@@ -305,8 +305,9 @@ impl MediaSession {
 
     /// Ends the stream: tells the other side's RTCP so.
     pub async fn close(&mut self) {
-        let Self { reporter, receiver, sender, .. } = self;
-        if let Some(goodbye) = reporter.goodbye(Instant::now(), ntp_now(), receiver, sender) {
+        let now = Instant::now();
+        let goodbye = self.reporter.goodbye(now, ntp_now(), &self.receiver, &self.sender);
+        if let Some(goodbye) = goodbye {
             // It is a courtesy: a socket that has failed ends the call all the same.
             let _ = self.send_report(&goodbye).await;
         }
