@@ -7,6 +7,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use crate::audio::Codecs;
+
 use super::sql::SqlActionConfig;
 use super::trunks::{NumberConfig, TrunkConfig};
 
@@ -229,6 +231,8 @@ pub struct MediaConfig {
     pub rtp_port_max: u16,
     /// A call without any packet for this long is ended.
     pub no_media_timeout_s: u64,
+    /// What is spoken on the telephone, the best first.
+    pub codecs: Codecs,
 }
 
 /// `[hearing]`.

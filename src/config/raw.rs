@@ -85,6 +85,7 @@ pub(super) struct RawMedia {
     pub rtp_port_min: Option<i64>,
     pub rtp_port_max: Option<i64>,
     pub no_media_timeout_s: Option<i64>,
+    pub codecs: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

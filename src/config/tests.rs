@@ -98,6 +98,9 @@ fn single_values_that_do_not_fit() {
         ),
         ("[media]\nrtp_port_max = 40003", "room for 2 calls and server.calls_max is 8"),
         ("[media]\nrtp_port_max = 70000", "not between 1025 and 65535"),
+        ("[media]\ncodecs = [\"g729\"]", "use opus, g722, pcmu or pcma"),
+        ("[media]\ncodecs = [\"pcmu\", \"pcmu\"]", "twice"),
+        ("[media]\ncodecs = []", "is empty"),
         ("[hearing]\npatient_silence_ms = 200", "less than endpoint_silence_ms"),
         ("[handoff]\nwebhook_url = \"https://x/y\"", "webhook_secret_env: is missing"),
         (

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use crate::audio::{Codec, Codecs};
+
 use super::checked::{
     CallerLookupConfig, Config, ConversationConfig, HandoffConfig, HearingConfig, MediaConfig,
     ModelsConfig, RecordingConfig, ServerConfig, UnderstandingConfig, VoiceConfig, WebhookConfig,
@@ -252,7 +254,26 @@ fn media(check: &mut Checker<'_>, raw: raw::RawMedia, calls_max: usize) -> Media
         no_media_timeout_s: check
             .number(&["media", "no_media_timeout_s"], raw.no_media_timeout_s, 30, 1..=3600)
             .into(),
+        codecs: codecs(check, raw.codecs),
     }
+}
+
+fn codecs(check: &mut Checker<'_>, words: Option<Vec<String>>) -> Codecs {
+    let Some(words) = words else { return Codecs::default() };
+    let mut known = Vec::new();
+    for word in &words {
+        match word.parse::<Codec>() {
+            Ok(codec) if known.contains(&codec) => {
+                check.problem(&["media", "codecs"], format!("\"{word}\" stands there twice"));
+            }
+            Ok(codec) => known.push(codec),
+            Err(why) => check.problem(&["media", "codecs"], why),
+        }
+    }
+    if words.is_empty() {
+        check.problem(&["media", "codecs"], "is empty. Remove the line for all codecs");
+    }
+    Codecs::new(known)
 }
 
 fn hearing(check: &mut Checker<'_>, raw: raw::RawHearing) -> HearingConfig {

@@ -3,7 +3,6 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::net::UdpSocket;
@@ -57,13 +56,21 @@ pub enum MediaError {
     Io(#[from] io::Error),
 }
 
+/// Which of the two sockets a datagram came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    /// The even port: RTP, and RTCP where both share it (RFC 5761).
+    Rtp,
+    /// The odd port: RTCP.
+    Rtcp,
+}
+
 /// An RTP socket on an even port and the RTCP socket on the next.
 #[derive(Debug)]
 pub struct MediaPort {
     rtp: UdpSocket,
     rtcp: UdpSocket,
     local: SocketAddr,
-    rtcp_packets: AtomicU64,
 }
 
 impl MediaPort {
@@ -86,7 +93,7 @@ impl MediaPort {
             match bind_pair(ip, port).await {
                 Ok((rtp, rtcp)) => {
                     let local = rtp.local_addr()?;
-                    return Ok(Self { rtp, rtcp, local, rtcp_packets: AtomicU64::new(0) });
+                    return Ok(Self { rtp, rtcp, local });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
                 // A port that only root may bind is as good as in use.
@@ -102,34 +109,29 @@ impl MediaPort {
         self.local
     }
 
-    /// RTCP datagrams that came and were ignored.
-    pub fn rtcp_packets(&self) -> u64 {
-        self.rtcp_packets.load(Ordering::Relaxed)
-    }
-
-    /// Waits for the next RTP datagram. Longer ones than the buffer are cut; take
+    /// Waits for the next datagram of either socket. Longer ones than the buffer are cut; take
     /// [`DATAGRAM_MAX`]. Safe to cancel.
     ///
     /// # Errors
     /// [`MediaError::Io`] if the socket fails for good.
-    pub async fn recv(&self, buffer: &mut [u8]) -> Result<(usize, SocketAddr), MediaError> {
-        let mut report = [0; 16];
+    pub async fn recv(
+        &self,
+        buffer: &mut [u8],
+    ) -> Result<(Channel, usize, SocketAddr), MediaError> {
         loop {
-            let received = tokio::select! {
-                received = self.rtp.recv_from(buffer) => received,
-                ignored = self.rtcp.recv_from(&mut report) => {
-                    match ignored {
-                        Ok(_) => {
-                            self.rtcp_packets.fetch_add(1, Ordering::Relaxed);
-                        }
-                        Err(error) if is_passing(&error) => {}
-                        Err(error) => return Err(error.into()),
-                    }
-                    continue;
+            // Which is ready is waited for, not read: both would need the buffer at once.
+            let (channel, socket) = tokio::select! {
+                ready = self.rtp.readable() => {
+                    ready?;
+                    (Channel::Rtp, &self.rtp)
+                }
+                ready = self.rtcp.readable() => {
+                    ready?;
+                    (Channel::Rtcp, &self.rtcp)
                 }
             };
-            match received {
-                Ok((len, from)) => return Ok((len, plain(from))),
+            match socket.try_recv_from(buffer) {
+                Ok((len, from)) => return Ok((channel, len, plain(from))),
                 Err(error) if is_passing(&error) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -144,6 +146,18 @@ impl MediaPort {
         match self.rtp.try_recv_from(buffer) {
             Ok((len, from)) => Ok(Some((len, plain(from)))),
             Err(error) if is_passing(&error) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Sends a datagram from the RTCP port; else as [`MediaPort::send_to`].
+    ///
+    /// # Errors
+    /// [`MediaError::Io`] if the socket fails for good.
+    pub async fn send_rtcp_to(&self, bytes: &[u8], to: SocketAddr) -> Result<(), MediaError> {
+        match self.rtcp.send_to(bytes, for_socket(self.local, to)).await {
+            Ok(_) => Ok(()),
+            Err(error) if is_passing(&error) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
@@ -372,21 +386,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn datagrams_go_both_ways_and_reports_are_only_counted() {
+    async fn datagrams_go_both_ways_and_reports_come_by_their_own_port() {
         let ours = MediaPort::bind(LOOPBACK, 42_000..=42_999).await.expect("a free pair");
         let theirs = MediaPort::bind(LOOPBACK, 42_000..=42_999).await.expect("a free pair");
         assert_eq!(ours.local_addr().port() % 2, 0);
         let mut rtcp_to = ours.local_addr();
         rtcp_to.set_port(rtcp_to.port() + 1);
-        theirs.send_to(b"report", rtcp_to).await.expect("sent");
+        theirs.send_rtcp_to(b"report", rtcp_to).await.expect("sent");
+        theirs.send_to(b"audio", ours.local_addr()).await.expect("sent");
         let mut buffer = [0; DATAGRAM_MAX];
-        // Which socket is read first is chance, so ask until the report has been seen.
-        while ours.rtcp_packets() == 0 {
-            theirs.send_to(b"audio", ours.local_addr()).await.expect("sent");
-            let (len, from) = ours.recv(&mut buffer).await.expect("received");
-            assert_eq!((&buffer[..len], from), (&b"audio"[..], theirs.local_addr()));
+        let mut rtcp_from = theirs.local_addr();
+        rtcp_from.set_port(rtcp_from.port() + 1);
+        // Which socket is read first is chance.
+        let mut seen = Vec::new();
+        for _ in 0..2 {
+            let (channel, len, from) = ours.recv(&mut buffer).await.expect("received");
+            seen.push((channel == Channel::Rtcp, buffer[..len].to_vec(), from));
         }
-        assert_eq!(ours.rtcp_packets(), 1);
+        seen.sort_by_key(|(is_report, ..)| *is_report);
+        let audio = (false, b"audio".to_vec(), theirs.local_addr());
+        assert_eq!(seen, [audio, (true, b"report".to_vec(), rtcp_from)]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::audio::SampleRate;
 use crate::base::{Termination, TerminationResult};
 use crate::call::{Call, CallInput, CallOutput};
 use crate::net::media::MediaError;
@@ -181,17 +182,18 @@ impl CallTask {
         }
         let frame = self.media.pull(now);
         self.take_digits();
-        let mut heard = [0_i16; 160];
-        let len = frame.samples.len().min(160);
-        heard[..len].copy_from_slice(&frame.samples[..len]);
+        // The recording needs the frame, too, and whether it may have it is known afterwards.
+        let heard = self.recorder.as_ref().map(|_| frame.clone());
         self.call.handle(now, CallInput::Audio { frame, waited: self.media.delay() });
         let out = self.call.next_frame(now);
-        if let Err(error) = self.media.send(&out.samples).await {
+        if let Err(error) = self.media.send(&out.samples, SampleRate::HZ_8000).await {
             tracing::debug!(%error, "frame not sent");
         }
-        if let Some(recorder) = &mut self.recorder {
-            let caller = if self.call.is_masking() { [0; 160] } else { heard };
-            recorder.push(caller, out.samples);
+        if let (Some(recorder), Some(mut heard)) = (&mut self.recorder, heard) {
+            if self.call.is_masking() {
+                heard.samples.fill(0);
+            }
+            recorder.push(&heard, &out.samples);
         }
         if self.call.is_on_hold() {
             *last_packet = now;
@@ -314,8 +316,8 @@ impl CallTask {
     async fn drain_outputs(&mut self) {
         while let Some(output) = self.call.poll_output() {
             match output {
-                CallOutput::Transcribe { utterance, samples, expected } => {
-                    self.dispatch.transcribe(utterance, samples, &expected);
+                CallOutput::Transcribe { utterance, samples, rate, expected } => {
+                    self.dispatch.transcribe(utterance, (samples, rate), &expected);
                 }
                 CallOutput::Understand { utterance, text } => {
                     self.dispatch.understand(utterance, text);
@@ -372,7 +374,12 @@ impl CallTask {
 
     async fn finish(mut self) {
         self.await_results().await;
+        self.media.close().await;
         let stats = self.media.stats();
+        if let (Some(codec), Some(quality)) = (self.media.codec(), self.media.quality()) {
+            tracing::info!(%codec, ?quality, "call quality");
+            self.records.quality(codec, quality, stats.concealed_ms);
+        }
         let refused = self.media.refused();
         tracing::info!(?stats, refused, stale = self.call.stale, "call over");
         if let Some(recorder) = self.recorder.take() {

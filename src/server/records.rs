@@ -11,11 +11,14 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::audio::Codec;
 use crate::base::{ActionRunId, CallId, Termination, TerminationResult};
 use crate::call::{TranscriptLine, TurnTiming};
 use crate::conversation::Expected;
+use crate::rtp::Quality;
 use crate::store::{
-    ActionRunRecord, CallEnd, CallStart, Entry, LineRecord, NOT_HELPED, Store, TurnRecord,
+    ActionRunRecord, CallEnd, CallStart, Entry, LineRecord, NOT_HELPED, QualityRecord, Store,
+    TurnRecord,
 };
 
 const QUEUE_LEN_MAX: usize = 1_024;
@@ -138,6 +141,21 @@ impl CallRecorder {
         let took_ms = started.elapsed().as_millis() as u32;
         let result = result.to_owned();
         self.push(Entry::Action(ActionRunRecord { run, at_ms, action, result, took_ms }));
+    }
+
+    /// Notes how the call sounded.
+    pub fn quality(&mut self, codec: Codec, quality: Quality, concealed_ms: u64) {
+        self.push(Entry::Quality(QualityRecord {
+            codec: codec.word().to_owned(),
+            heard_loss_percent: quality.heard_loss_percent,
+            heard_jitter_ms: quality.heard_jitter_ms,
+            heard_concealed_ms: concealed_ms,
+            heard_mos: quality.heard_mos,
+            sent_loss_percent: quality.sent.map(|far| far.loss_percent),
+            sent_jitter_ms: quality.sent.map(|far| far.jitter_ms),
+            sent_mos: quality.sent_mos,
+            round_trip_ms: quality.round_trip_ms,
+        }));
     }
 
     /// Whether the result of an action is still to come.

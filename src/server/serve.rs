@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::actions::Actions;
+use crate::audio::SampleRate;
 use crate::base::CallId;
 use crate::call::{Call, CallFacts, CallSettings};
 use crate::config::{Called, Config, Transport};
@@ -385,6 +386,7 @@ async fn answer_call(
         ip: ip.advertised,
         port: port.local_addr().port(),
         session_id: call_id_low(call_id),
+        codecs: config.media.codecs,
     };
     let (sdp, agreed) = match negotiate(&incoming, &local, 1) {
         Ok(negotiated) => negotiated,
@@ -417,7 +419,8 @@ async fn answer_call(
         return Err("no line of [numbers] has the called number".to_owned());
     };
     let leg = incoming.answer(sdp.clone()).await.map_err(|error| error.to_string())?;
-    let recorder = open_recorder(config, call_id);
+    let rate = agreed.map_or(SampleRate::HZ_8000, |agreed| agreed.codec().rate());
+    let recorder = open_recorder(config, call_id, rate);
     let unix_ms = started.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
     let records = CallRecorder::open(
         shared.services.store.clone(),
@@ -460,12 +463,16 @@ async fn answer_call(
     Ok(())
 }
 
-fn open_recorder(config: &Config, call: CallId) -> Option<(Recorder, std::path::PathBuf)> {
+fn open_recorder(
+    config: &Config,
+    call: CallId,
+    rate: SampleRate,
+) -> Option<(Recorder, std::path::PathBuf)> {
     if !config.recording.enabled {
         return None;
     }
     let path = config.recording.dir.join(format!("{call}.wav"));
-    match Recorder::start(&path) {
+    match Recorder::start(&path, rate) {
         Ok(recorder) => Some((recorder, path)),
         Err(error) => {
             tracing::error!(%error, "the call is not recorded");

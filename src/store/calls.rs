@@ -10,7 +10,7 @@ use crate::base::{ActionRunId, CallId, Pii, TurnId};
 
 use super::record::{
     ActionRunRecord, CallEnd, CallRecord, CallStart, CallSummary, Entry, HandoffRef, LineRecord,
-    TurnRecord,
+    QualityRecord, TurnRecord,
 };
 use super::{Store, StoreError};
 
@@ -194,6 +194,7 @@ impl Store {
         )
         .await
         .map_err(failed)?;
+        let qualities = rows("SELECT * FROM call_quality WHERE call = ?").await.map_err(failed)?;
         let read = |result: Result<_, sqlx::Error>| result.map_err(failed);
         Ok(CallRecord {
             summary: self.summary(call)?,
@@ -212,6 +213,7 @@ impl Store {
                     })
                 })
                 .collect::<Result<_, StoreError>>()?,
+            quality: qualities.first().map(quality).transpose().map_err(failed)?,
         })
     }
 
@@ -308,6 +310,22 @@ async fn insert(
         .bind(&run.action)
         .bind(&run.result)
         .bind(run.took_ms),
+        Entry::Quality(quality) => sqlx::query(
+            "INSERT OR REPLACE INTO call_quality (call, codec, heard_loss_percent,
+                 heard_jitter_ms, heard_concealed_ms, heard_mos, sent_loss_percent,
+                 sent_jitter_ms, sent_mos, round_trip_ms)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(call)
+        .bind(&quality.codec)
+        .bind(quality.heard_loss_percent)
+        .bind(quality.heard_jitter_ms)
+        .bind(whole(quality.heard_concealed_ms))
+        .bind(quality.heard_mos)
+        .bind(quality.sent_loss_percent)
+        .bind(quality.sent_jitter_ms)
+        .bind(quality.sent_mos)
+        .bind(quality.round_trip_ms),
     }
     .execute(connection)
     .await?;
@@ -338,6 +356,20 @@ fn turn(row: &SqliteRow) -> Result<TurnRecord, sqlx::Error> {
         voice_ms: row.try_get("voice_ms")?,
         playout_ms: row.try_get("playout_ms")?,
         total_ms: row.try_get("total_ms")?,
+    })
+}
+
+fn quality(row: &SqliteRow) -> Result<QualityRecord, sqlx::Error> {
+    Ok(QualityRecord {
+        codec: row.try_get("codec")?,
+        heard_loss_percent: row.try_get("heard_loss_percent")?,
+        heard_jitter_ms: row.try_get("heard_jitter_ms")?,
+        heard_concealed_ms: row.try_get::<i64, _>("heard_concealed_ms")?.unsigned_abs(),
+        heard_mos: row.try_get("heard_mos")?,
+        sent_loss_percent: row.try_get("sent_loss_percent")?,
+        sent_jitter_ms: row.try_get("sent_jitter_ms")?,
+        sent_mos: row.try_get("sent_mos")?,
+        round_trip_ms: row.try_get("round_trip_ms")?,
     })
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::audio::{SampleRate, TwoChannelWriter};
+use crate::audio::{Codec, Codecs, FrameConverter, SampleRate, TwoChannelWriter};
 use crate::net::media::MediaPort;
 use crate::net::media_session::MediaSession;
 use crate::net::sdp::{Direction, LocalMedia, accept_answer, offer};
@@ -32,7 +32,7 @@ const RING_TIMEOUT: Duration = Duration::from_secs(30);
 /// What was heard between two turns of ours.
 #[derive(Debug, Clone)]
 pub(super) struct Heard {
-    /// The other side's audio, from its first voiced frame to its last, at 8 kHz.
+    /// The other side's audio, from its first voiced frame to its last, at the codec's rate.
     pub samples: Vec<i16>,
     /// When its first voiced frame came, from answer.
     pub began: Option<Duration>,
@@ -47,6 +47,9 @@ pub(super) struct Line {
     sip: SipEndpoint,
     call: OutgoingCall,
     media: MediaSession,
+    /// Of what we say and hear.
+    rate: SampleRate,
+    heard: FrameConverter,
     output: TwoChannelWriter<BufWriter<File>>,
     answered: Instant,
     ticks: tokio::time::Interval,
@@ -60,6 +63,7 @@ impl Line {
     pub async fn place(
         to: &str,
         from: &str,
+        codecs: Codecs,
         out: &Path,
         tls_ca: Option<PathBuf>,
     ) -> anyhow::Result<Self> {
@@ -76,7 +80,7 @@ impl Line {
         .await?;
         let port = MediaPort::bind(ip, RTP_PORTS).await?;
         let rtp_port = port.local_addr().port();
-        let local = LocalMedia { ip, port: rtp_port, session_id: u64::from(rtp_port) };
+        let local = LocalMedia { ip, port: rtp_port, session_id: u64::from(rtp_port), codecs };
         let offer_sdp = offer(&local, 1, Direction::SendRecv);
         let request = OutgoingRequest {
             target_uri: to.to_owned(),
@@ -89,6 +93,7 @@ impl Line {
                 || format!("{to} did not answer within {} s", RING_TIMEOUT.as_secs()),
             )??;
         let agreed = accept_answer(&offer_sdp, &answer_sdp).context("the answer's SDP")?;
+        let rate = agreed.codec().rate();
         let file = File::create(out).with_context(|| format!("cannot write {}", out.display()))?;
         let mut ticks = interval(Duration::from_millis(FRAME_MS));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -102,7 +107,9 @@ impl Line {
                 u64::from(rtp_port),
                 Instant::now(),
             ),
-            output: TwoChannelWriter::new(BufWriter::new(file), SampleRate::HZ_8000)?,
+            rate,
+            heard: FrameConverter::new(rate),
+            output: TwoChannelWriter::new(BufWriter::new(file), rate)?,
             answered: Instant::now(),
             ticks,
             ears: Ears::default(),
@@ -116,6 +123,11 @@ impl Line {
         self.up
     }
 
+    /// What is spoken on the line.
+    pub fn codec_name(&self) -> &'static str {
+        self.media.codec().map_or("no codec", Codec::word)
+    }
+
     /// Time since the answer.
     pub fn elapsed(&self) -> Duration {
         self.answered.elapsed()
@@ -125,9 +137,10 @@ impl Line {
     pub async fn speak(&mut self, step: &Step) -> anyhow::Result<()> {
         match step {
             Step::Speech { samples, .. } => {
-                let last = Ears::last_voiced_frame(samples);
-                for (index, frame) in samples.chunks(160).enumerate() {
-                    let mut out = [0_i16; 160];
+                let frame_len = self.frame_len();
+                let last = Ears::last_voiced_frame(samples, frame_len);
+                for (index, frame) in samples.chunks(frame_len).enumerate() {
+                    let mut out = vec![0_i16; frame_len];
                     out[..frame.len()].copy_from_slice(frame);
                     self.tick(&out).await?;
                     if Some(index) == last {
@@ -143,10 +156,10 @@ impl Line {
                 for key in keys.chars() {
                     self.media.press(key).with_context(|| format!("cannot press {key}"))?;
                     while self.up && self.media.is_pressing() {
-                        self.tick(&[0; 160]).await?;
+                        self.quiet_tick().await?;
                     }
                     for _ in 0..KEY_PAUSE_FRAMES {
-                        self.tick(&[0; 160]).await?;
+                        self.quiet_tick().await?;
                     }
                 }
                 self.our_last_voiced = Some(Instant::now());
@@ -162,7 +175,7 @@ impl Line {
         let start = Instant::now();
         let mut began = None;
         while self.up {
-            self.tick(&[0; 160]).await?;
+            self.quiet_tick().await?;
             if began.is_none() && self.ears.has_spoken() {
                 began = self.ears.began();
             }
@@ -192,24 +205,36 @@ impl Line {
             tokio::select! {
                 biased;
                 done = &mut work => return Ok(done),
-                ticked = self.tick(&[0; 160]) => ticked?,
+                ticked = self.quiet_tick() => ticked?,
             }
         }
         Ok(work.await)
     }
 
+    /// Samples in a frame.
+    fn frame_len(&self) -> usize {
+        self.rate.samples_in(Duration::from_millis(FRAME_MS))
+    }
+
+    /// 20 ms in which we say nothing.
+    async fn quiet_tick(&mut self) -> anyhow::Result<()> {
+        let silence = vec![0_i16; self.frame_len()];
+        self.tick(&silence).await
+    }
+
     /// 20 ms: one frame out, one in, both into the recording.
-    async fn tick(&mut self, out: &[i16; 160]) -> anyhow::Result<()> {
+    async fn tick(&mut self, out: &[i16]) -> anyhow::Result<()> {
         self.wait_for_tick().await;
-        self.media.send(out).await.context("cannot send audio")?;
+        self.media.send(out, self.rate).await.context("cannot send audio")?;
         self.take_frame(out)
     }
 
-    fn take_frame(&mut self, out: &[i16; 160]) -> anyhow::Result<()> {
+    fn take_frame(&mut self, out: &[i16]) -> anyhow::Result<()> {
         let now = Instant::now();
         let frame = self.media.pull(now);
-        self.ears.hear(now, &frame.samples);
-        self.output.write(out, &frame.samples)?;
+        let heard = self.heard.convert(&frame.samples, frame.rate);
+        self.ears.hear(now, &heard);
+        self.output.write(out, &heard)?;
         Ok(())
     }
 
@@ -231,6 +256,7 @@ impl Line {
 
     /// Ends the call.
     pub async fn hang_up(&mut self) -> anyhow::Result<()> {
+        self.media.close().await;
         self.call.hang_up("done").await;
         self.up = false;
         Ok(())

@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches};
 
+use crate::audio::{Codec, Codecs};
 use crate::engine::hearing::{Hearing, HearingConfig};
 use crate::engine::models::{ModelStore, resolve_whisper};
 
@@ -43,6 +44,9 @@ pub struct CallArgs {
     /// The number we call from
     #[arg(long, default_value = "anonymous", value_name = "NUMBER")]
     from: String,
+    /// Codec to call with: opus, g722, pcmu or pcma; without it both laws of G.711 are offered
+    #[arg(long, value_name = "NAME")]
+    codec: Option<Codec>,
     /// Program that speaks --text: espeak-ng or flite
     #[arg(long, default_value = "espeak-ng", value_name = "PROGRAM")]
     voice: String,
@@ -101,15 +105,20 @@ pub async fn run(mut args: CallArgs) -> anyhow::Result<()> {
     let matches = Reparse::command().get_matches_from(std::env::args_os());
     let ReparseCommand::Call(again) = Reparse::from_arg_matches(&matches)?.command;
     let kinds = ordered_steps(&matches, &again);
-    args.steps =
-        kinds.into_iter().map(|kind| Step::load(kind, &args.voice)).collect::<Result<_, _>>()?;
+    let codecs = args.codec.map_or(Codecs::G711, |codec| Codecs::new([codec]));
+    let rate = args.codec.unwrap_or(Codec::Pcmu).rate();
+    args.steps = kinds
+        .into_iter()
+        .map(|kind| Step::load(kind, &args.voice, rate))
+        .collect::<Result<_, _>>()?;
     let hearing = match args.listen_with.as_str() {
         "none" => None,
         model => Some(start_hearing(model)?),
     };
-    let mut report = Report::new(hearing);
-    let mut line = Line::place(&args.to, &args.from, &args.out, args.tls_ca.clone()).await?;
-    println!("      0.0 s  -- connected to {}", args.to);
+    let mut report = Report::new(hearing, rate);
+    let tls_ca = args.tls_ca.clone();
+    let mut line = Line::place(&args.to, &args.from, codecs, &args.out, tls_ca).await?;
+    println!("      0.0 s  -- connected to {} ({})", args.to, line.codec_name());
     let gap = Duration::from_millis(args.gap_ms);
     let wait = Duration::from_millis(args.wait_ms);
     let mut up = listen(&mut line, &mut report, gap, wait).await?;
