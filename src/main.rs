@@ -162,7 +162,11 @@ fn start_log(arguments: &Arguments) {
         eprintln!("warning: log filter {wanted:?} is not understood ({error}); using {default}");
         EnvFilter::new(default)
     });
-    let libraries = [frontdoor::net::sip::LOG_FILTER, frontdoor::engine::understanding::LOG_FILTER];
+    let libraries = [
+        frontdoor::net::sip::LOG_FILTER,
+        frontdoor::net::secure::LOG_FILTER,
+        frontdoor::engine::understanding::LOG_FILTER,
+    ];
     let filter = libraries
         .into_iter()
         .filter_map(|held_down| held_down.parse().ok())
