@@ -143,6 +143,21 @@ pub struct MediaConfig {
     pub rtp_port_max: u16,
     /// A call without any packet for this long is ended.
     pub no_media_timeout_s: u64,
+    /// Whether media is encrypted.
+    pub srtp: SrtpMode,
+    /// Whether keys in SDP are taken although the signalling can be read on its way.
+    pub srtp_sdes_without_tls: bool,
+}
+
+/// Whether media is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SrtpMode {
+    /// Never: an offer of nothing else is refused.
+    Off,
+    /// When the other side offers it.
+    Offered,
+    /// Always: plain RTP is refused.
+    Required,
 }
 
 /// `[hearing]`.

@@ -17,7 +17,7 @@ mod validate_sql;
 pub use checked::{
     ActionConfig, CallerLookupConfig, Config, ConnectorConfig, ConversationConfig, HandoffConfig,
     HearingConfig, HttpActionConfig, HttpMethod, JsonTemplate, ListenAddress, MediaConfig,
-    ModelsConfig, RecordingConfig, ServerConfig, SipConfig, TextTemplate, Transport,
+    ModelsConfig, RecordingConfig, ServerConfig, SipConfig, SrtpMode, TextTemplate, Transport,
     UnderstandingConfig, VerificationConfig, VoiceConfig, WebhookConfig,
 };
 pub use error::{ConfigError, Problem};

@@ -45,6 +45,8 @@ pub(super) struct RawMedia {
     pub rtp_port_min: Option<i64>,
     pub rtp_port_max: Option<i64>,
     pub no_media_timeout_s: Option<i64>,
+    pub srtp: Option<String>,
+    pub srtp_sdes_without_tls: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -90,6 +90,7 @@ fn single_values_that_do_not_fit() {
         ("[sip]\nadvertise_ip = \"0.0.0.0\"", "cannot be called"),
         ("[media]\nrtp_port_max = 40003", "room for 2 calls and server.calls_max is 8"),
         ("[media]\nrtp_port_max = 70000", "not between 1025 and 65535"),
+        ("[media]\nsrtp = \"on\"", "media.srtp: \"on\" is not \"off\", \"offered\" or"),
         ("[hearing]\npatient_silence_ms = 200", "less than endpoint_silence_ms"),
         ("[handoff]\nwebhook_url = \"https://x/y\"", "webhook_secret_env: is missing"),
         (

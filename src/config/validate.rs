@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::checked::{
     CallerLookupConfig, Config, ConversationConfig, HandoffConfig, HearingConfig, ListenAddress,
-    MediaConfig, ModelsConfig, RecordingConfig, ServerConfig, SipConfig, Transport,
+    MediaConfig, ModelsConfig, RecordingConfig, ServerConfig, SipConfig, SrtpMode, Transport,
     UnderstandingConfig, VoiceConfig, WebhookConfig,
 };
 use super::error::{ConfigError, Problem};
@@ -306,12 +306,24 @@ fn media(check: &mut Checker<'_>, raw: raw::RawMedia, calls_max: usize) -> Media
         );
     }
     let port = |number: u32| u16::try_from(number).unwrap_or(u16::MAX);
+    let srtp = match raw.srtp.as_deref() {
+        Some("off") => SrtpMode::Off,
+        None | Some("offered") => SrtpMode::Offered,
+        Some("required") => SrtpMode::Required,
+        Some(other) => {
+            let words = "\"off\", \"offered\" or \"required\"";
+            check.problem(&["media", "srtp"], format!("\"{other}\" is not {words}"));
+            SrtpMode::Required
+        }
+    };
     MediaConfig {
         rtp_port_min: port(low),
         rtp_port_max: port(high),
         no_media_timeout_s: check
             .number(&["media", "no_media_timeout_s"], raw.no_media_timeout_s, 30, 1..=3600)
             .into(),
+        srtp,
+        srtp_sdes_without_tls: raw.srtp_sdes_without_tls.unwrap_or(false),
     }
 }
 

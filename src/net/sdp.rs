@@ -4,7 +4,9 @@
 //! real phones leave out, gives up at the first unknown type letter, and its errors do not say
 //! which line is at fault. What is needed here is small: addresses, media lines and attributes.
 
+mod crypto;
 mod direction;
+mod security;
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -13,6 +15,7 @@ use crate::audio::Law;
 use crate::rtp::PayloadTypes;
 
 pub use direction::Direction;
+pub use security::{KeysInSdp, Security, Wish};
 
 /// Longer descriptions are refused unread.
 const TEXT_LEN_MAX: usize = 64 << 10;
@@ -126,20 +129,38 @@ pub fn answer(
     local: &LocalMedia,
     version: u64,
 ) -> Result<(String, Negotiated), SdpError> {
+    answer_secured(offer, local, version, &mut Security::plain())
+}
+
+/// The same for a leg whose media may be protected; notes in `security` what has been settled, and
+/// leaves it alone if nothing was.
+///
+/// # Errors
+/// As [`answer`].
+pub fn answer_secured(
+    offer: &str,
+    local: &LocalMedia,
+    version: u64,
+    security: &mut Security,
+) -> Result<(String, Negotiated), SdpError> {
     let session = Session::parse(offer)?;
     let mut refusals = Vec::new();
     let mut chosen = None;
     for (index, media) in session.media.iter().enumerate() {
-        match session.negotiate(media) {
-            Ok(negotiated) => {
-                chosen = Some((index, negotiated));
+        let judged = session.negotiate(media).and_then(|negotiated| {
+            let choice = security.judge(&session.security, &media.security, &media.protocol);
+            Ok((negotiated, choice.map_err(SdpError::NotAcceptable)?))
+        });
+        match judged {
+            Ok((negotiated, choice)) => {
+                chosen = Some((index, negotiated, choice));
                 break;
             }
             Err(SdpError::NotAcceptable(why)) => refusals.push(why),
             Err(malformed) => return Err(malformed),
         }
     }
-    let Some((index, negotiated)) = chosen else {
+    let Some((index, negotiated, choice)) = chosen else {
         if refusals.is_empty() {
             refusals.push("it has no media line".to_owned());
         }
@@ -155,25 +176,44 @@ pub fn answer(
             push_refused(&mut text, media);
         }
     }
-    Ok((text, negotiated))
+    let (protocol, lines) = security.settle(choice);
+    Ok((security::write(&text, index, &protocol, &lines), negotiated))
 }
 
 /// Our offer: mu-law, A-law and telephone-events.
 pub fn offer(local: &LocalMedia, version: u64, direction: Direction) -> String {
+    offer_secured(local, version, direction, &mut Security::plain())
+}
+
+/// The same with the protection that `security` wishes or has agreed.
+pub fn offer_secured(
+    local: &LocalMedia,
+    version: u64,
+    direction: Direction,
+    security: &mut Security,
+) -> String {
     let mut text = session_lines(local, version);
     push_audio(&mut text, local.port, &offered_codecs(), Some(EVENT_OFFERED), direction);
-    text
+    let (protocol, lines) = security.offer();
+    security::write(&text, 0, &protocol, &lines)
 }
 
 /// Offers everything anew, both ways, in a dialog whose last description of ours was `previous`.
 /// A media line that was once there keeps its place (RFC 3264 section 8); the refused ones stay
 /// refused.
-pub fn offer_again(previous: &str, local: &LocalMedia, version: u64) -> String {
+pub fn offer_again(
+    previous: &str,
+    local: &LocalMedia,
+    version: u64,
+    security: &mut Security,
+) -> String {
     let direction = Direction::SendRecv;
-    // What we wrote ourselves reads back; if it did not, a plain offer is the best that is left.
-    let Ok(session) = Session::parse(previous) else { return offer(local, version, direction) };
-    let Some(place) = session.media.iter().position(Media::is_live_audio) else {
-        return offer(local, version, direction);
+    // What we wrote ourselves reads back; if it did not, a fresh offer is the best that is left.
+    let live = |session: &Session| session.media.iter().position(Media::is_live_audio);
+    let previous = Session::parse(previous).ok();
+    let Some((place, session)) = previous.and_then(|session| Some((live(&session)?, session)))
+    else {
+        return offer_secured(local, version, direction, security);
     };
     let mut text = session_lines(local, version);
     for (at, media) in session.media.iter().enumerate() {
@@ -185,7 +225,8 @@ pub fn offer_again(previous: &str, local: &LocalMedia, version: u64) -> String {
             push_refused(&mut text, media);
         }
     }
-    text
+    let (protocol, lines) = security.offer();
+    security::write(&text, place, &protocol, &lines)
 }
 
 fn offered_codecs() -> [(Codec, u8); 2] {
@@ -198,6 +239,18 @@ fn offered_codecs() -> [(Codec, u8); 2] {
 /// [`SdpError::Malformed`] if it is not an answer to this offer, [`SdpError::NotAcceptable`] if the
 /// other side refused the audio: end the call.
 pub fn accept_answer(our_offer: &str, answer: &str) -> Result<Negotiated, SdpError> {
+    accept_answer_secured(our_offer, answer, &mut Security::plain())
+}
+
+/// The same for an offer that was made with `security`, which notes what has been settled.
+///
+/// # Errors
+/// As [`accept_answer`].
+pub fn accept_answer_secured(
+    our_offer: &str,
+    answer: &str,
+    security: &mut Security,
+) -> Result<Negotiated, SdpError> {
     let ours = Session::parse(our_offer)?;
     let theirs = Session::parse(answer)?;
     if theirs.media.len() != ours.media.len() {
@@ -213,7 +266,13 @@ pub fn accept_answer(our_offer: &str, answer: &str) -> Result<Negotiated, SdpErr
             continue;
         }
         match theirs.negotiate(media) {
-            Ok(negotiated) => return within_offer(&ours, offered, media, negotiated),
+            Ok(negotiated) => {
+                let negotiated = within_offer(&ours, offered, media, negotiated)?;
+                security
+                    .accept(&offered.protocol, &theirs.security, &media.security, &media.protocol)
+                    .map_err(SdpError::NotAcceptable)?;
+                return Ok(negotiated);
+            }
             Err(SdpError::NotAcceptable(why)) => refusals.push(why),
             Err(malformed) => return Err(malformed),
         }
@@ -249,6 +308,7 @@ fn within_offer(
 struct Session {
     address: Option<Connection>,
     direction: Option<Direction>,
+    security: security::Attributes,
     media: Vec<Media>,
 }
 
@@ -264,6 +324,7 @@ struct Media {
     maps: Vec<(u8, String, u32, u32)>,
     ptime_ms: Option<u32>,
     maxptime_ms: Option<u32>,
+    security: security::Attributes,
 }
 
 /// Where a `c=` line points.
@@ -289,7 +350,8 @@ impl Session {
             }
             None => return Err(malformed("it is empty")),
         }
-        let mut session = Self { address: None, direction: None, media: Vec::new() };
+        let security = security::Attributes::default();
+        let mut session = Self { address: None, direction: None, security, media: Vec::new() };
         let mut has_origin = false;
         for (index, line) in lines {
             if line.is_empty() {
@@ -339,7 +401,8 @@ impl Session {
             }
             return;
         }
-        let Some(media) = self.media.last_mut() else { return };
+        let Some(media) = self.media.last_mut() else { return self.security.take(name, value) };
+        media.security.take(name, value);
         match name {
             // Nonsense in these is no reason to turn a caller away: it may be about a format that
             // nobody wants.
@@ -358,12 +421,6 @@ impl Session {
         }
         if media.port == 0 {
             return refuse("the audio stream is switched off (port 0)".to_owned());
-        }
-        if media.protocol != "RTP/AVP" {
-            return refuse(format!(
-                "the audio is {}, RTP/AVP is what we speak",
-                clip(&media.protocol)
-            ));
         }
         let Some((codec, payload_type)) = media.codecs().next() else {
             return refuse(format!(
@@ -422,6 +479,7 @@ impl Media {
             maps: Vec::new(),
             ptime_ms: None,
             maxptime_ms: None,
+            security: security::Attributes::default(),
         })
     }
 
