@@ -5,11 +5,14 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
+
 use crate::audio::AudioFrame;
 use crate::rtp::{PayloadTypes, Receiver, RtpEvent, Sender, Stats, parse_packet};
 
 use super::media::{DATAGRAM_MAX, Heed, Latch, MediaError, MediaPort};
-use super::sdp::{Negotiated, SdpError, accept_answer};
+use super::sdp::{Negotiated, SdpError, Security, accept_answer_secured};
+use super::secure::{Guard, GuardCounters};
 
 /// Keys that may wait for the call; a person presses far fewer, and one more is dropped.
 const DIGITS_LEN_MAX: usize = 64;
@@ -38,6 +41,10 @@ pub struct MediaSession {
     digits: VecDeque<char>,
     buffer: Vec<u8>,
     refused: u64,
+    security: Security,
+    guard: Guard,
+    /// A datagram of a handshake that could not be sent at once.
+    unsent: Option<(SocketAddr, BytesMut)>,
 }
 
 impl MediaSession {
@@ -64,12 +71,75 @@ impl MediaSession {
             digits: VecDeque::new(),
             buffer: vec![0; DATAGRAM_MAX],
             refused: 0,
+            security: Security::plain(),
+            guard: Guard::default(),
+            unsent: None,
+        }
+    }
+
+    /// The same with the protection that the description was made with.
+    #[must_use]
+    pub fn secured(mut self, security: Security, now: Instant) -> Self {
+        self.security = security;
+        self.protect(now);
+        self
+    }
+
+    /// What is said about protection in the descriptions of this leg.
+    pub fn security_mut(&mut self) -> &mut Security {
+        &mut self.security
+    }
+
+    /// Carries out what was agreed about protection.
+    fn protect(&mut self, now: Instant) {
+        let Some(agreed) = &self.agreed else { return };
+        let (wanted, identity) = (self.security.agreed(), self.security.identity());
+        self.guard.apply(wanted, identity, agreed.latch.target(), now);
+        self.flush();
+    }
+
+    /// Sends what a handshake has to say, and notes what it has proven.
+    fn flush(&mut self) {
+        while let Some((to, datagram)) = self.unsent.take().or_else(|| self.guard.poll_transmit()) {
+            if !self.port.try_send_to(&datagram, to) {
+                self.unsent = Some((to, datagram));
+                break;
+            }
+        }
+        if let (Some(proven), Some(agreed)) = (self.guard.proven(), &mut self.agreed) {
+            agreed.latch.prove(proven);
         }
     }
 
     /// Whether offer and answer have met: only a late offer makes this wait.
     pub fn is_agreed(&self) -> bool {
         self.agreed.is_some()
+    }
+
+    /// Whether audio can flow: offer and answer have met, and there are keys if there are to be.
+    pub fn is_ready(&self) -> bool {
+        self.is_agreed() && self.guard.is_ready()
+    }
+
+    /// Why no audio will ever flow on this leg.
+    pub fn failure(&self) -> Option<&str> {
+        self.guard.failure()
+    }
+
+    /// What protects the audio, in words for the call's record.
+    pub fn protection(&self) -> String {
+        self.guard.describe()
+    }
+
+    /// What was turned away because of how it was protected.
+    pub fn guard_counters(&self) -> GuardCounters {
+        self.guard.counters()
+    }
+
+    /// Goes on with a handshake, if there is one: to be called every 20 ms while no frame is sent.
+    pub fn tend(&mut self, now: Instant) {
+        self.guard.handle_timeout(now);
+        self.flush();
     }
 
     /// The description that we sent last.
@@ -99,6 +169,7 @@ impl MediaSession {
                     Some(Agreed { latch: Latch::new(negotiated.remote, now), types, sends });
             }
         }
+        self.protect(now);
     }
 
     /// Takes the answer to our own offer, which comes with the ACK; says what is agreed now.
@@ -110,7 +181,7 @@ impl MediaSession {
         answer: &str,
         now: Instant,
     ) -> Result<Negotiated, SdpError> {
-        let negotiated = accept_answer(&self.our_sdp, answer)?;
+        let negotiated = accept_answer_secured(&self.our_sdp, answer, &mut self.security)?;
         self.renegotiate(&negotiated, now);
         Ok(negotiated)
     }
@@ -141,21 +212,27 @@ impl MediaSession {
 
     /// Takes in the datagram at the start of the buffer; says whether it was media of this leg.
     fn take_datagram(&mut self, now: Instant, len: usize, from: SocketAddr) -> bool {
-        let bytes = &self.buffer[..len];
-        let Some(agreed) = &mut self.agreed else {
+        if self.agreed.is_none() {
             // Before anything is agreed nobody is known to be the caller.
             self.refused += 1;
             return false;
+        }
+        let Some(bytes) = self.guard.open(now, from, &self.buffer[..len]) else {
+            self.flush();
+            return false;
         };
+        let Some(agreed) = &mut self.agreed else { return false };
         // The receiver counts what is malformed; only what parses may move the latch.
-        if let Ok(packet) = parse_packet(bytes)
+        if let Ok(packet) = parse_packet(&bytes)
             && agreed.types.covers(packet.payload_type)
             && agreed.latch.handle_packet(now, from, packet.ssrc) == Heed::Refuse
         {
             self.refused += 1;
             return false;
         }
-        match self.receiver.handle_packet(now, bytes) {
+        let handled = self.receiver.handle_packet(now, &bytes);
+        drop(bytes);
+        match handled {
             Ok(event) => {
                 self.take_event(event);
                 true
@@ -193,13 +270,16 @@ impl MediaSession {
     /// # Errors
     /// The socket failed for good.
     pub async fn send(&mut self, frame: &[i16; 160]) -> Result<(), MediaError> {
+        self.tend(Instant::now());
         let Some(agreed) = self.agreed.as_ref().filter(|agreed| agreed.sends) else {
             self.sender.tick(None);
             return Ok(());
         };
         let target = agreed.latch.target();
         for packet in self.sender.tick(Some(frame)) {
-            self.port.send_to(&packet, target).await?;
+            if let Some(sealed) = self.guard.seal(&packet) {
+                self.port.send_to(&sealed, target).await?;
+            }
         }
         Ok(())
     }
@@ -240,8 +320,14 @@ fn default_types() -> PayloadTypes {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::net::sdp::{Direction, LocalMedia, answer, offer};
+    use crate::config::SrtpMode;
+    use crate::net::sdp::{
+        Direction, KeysInSdp, LocalMedia, Wish, answer, answer_secured, offer, offer_secured,
+    };
+    use crate::net::secure::Identity;
 
     const IP: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -282,5 +368,75 @@ mod tests {
         stranger.send_to(&noise, at).await.expect("sent");
         assert!(!session.recv().await.expect("received"));
         assert_eq!((session.stats().comfort_noise, session.refused()), (0, 4));
+    }
+
+    /// Two sessions that have agreed on protection, the first as the one who called.
+    async fn secured(wish: Wish) -> (MediaSession, MediaSession) {
+        let (here, there) = (port().await, port().await);
+        let security = || {
+            let identity = Some(Arc::new(Identity::generate().expect("made")));
+            Security::new(SrtpMode::Offered, KeysInSdp::Allowed, identity)
+        };
+        let (mut ours, mut theirs) = (security().wishing(wish), security());
+        let offer = offer_secured(&local(&here), 1, Direction::SendRecv, &mut ours);
+        let (text, agreed) =
+            answer_secured(&offer, &local(&there), 1, &mut theirs).expect("acceptable");
+        let now = Instant::now();
+        let there = MediaSession::new(there, Some(&agreed), text.clone(), 2, now);
+        let agreed = accept_answer_secured(&offer, &text, &mut ours).expect("it fits");
+        let here = MediaSession::new(here, Some(&agreed), offer, 1, now);
+        (here.secured(ours, now), there.secured(theirs, now))
+    }
+
+    /// Whether a tone that one sends is what the other plays.
+    async fn is_heard(from: &mut MediaSession, to: &mut MediaSession) -> bool {
+        let tone: [i16; 160] =
+            std::array::from_fn(|at| if at / 10 % 2 == 0 { 8_000 } else { -8_000 });
+        for _ in 0..10 {
+            from.send(&tone).await.expect("sent");
+            while !to.recv().await.expect("received") {}
+        }
+        let now = Instant::now();
+        (0..30).any(|frame| {
+            let played = to.pull(now + Duration::from_millis(20) * frame);
+            let loud = played.samples.iter().filter(|sample| sample.unsigned_abs() > 7_000);
+            loud.count() > 150
+        })
+    }
+
+    #[tokio::test]
+    async fn encrypted_audio_is_heard_both_ways_and_plain_audio_is_not() {
+        let ways =
+            [(Wish::Sdes, "SDES AEAD_AES_256_GCM"), (Wish::Dtls, "DTLS-SRTP AEAD_AES_256_GCM")];
+        for (wish, described) in ways {
+            let (mut here, mut there) = secured(wish).await;
+            let mut ticks = tokio::time::interval(Duration::from_millis(20));
+            while !(here.is_ready() && there.is_ready()) {
+                assert_eq!((here.failure(), there.failure()), (None, None));
+                tokio::select! {
+                    _ = ticks.tick() => {
+                        here.tend(Instant::now());
+                        there.tend(Instant::now());
+                    }
+                    received = here.recv() => assert!(!received.expect("received")),
+                    received = there.recv() => assert!(!received.expect("received")),
+                }
+            }
+            assert_eq!(
+                (here.protection(), there.protection()),
+                (described.into(), described.into())
+            );
+            assert!(is_heard(&mut here, &mut there).await, "{described}");
+            assert!(is_heard(&mut there, &mut here).await, "{described}");
+            // Plain audio from the right address is as good as a stranger's.
+            let at = here.port.local_addr();
+            let mut plain = Sender::new(default_types(), 77);
+            for packet in plain.tick(Some(&[0; 160])) {
+                there.port.send_to(&packet, at).await.expect("sent");
+            }
+            assert!(!here.recv().await.expect("received"));
+            assert_eq!((here.guard_counters().unauthentic, here.refused()), (1, 0));
+            assert_eq!(here.stats().received, 10);
+        }
     }
 }

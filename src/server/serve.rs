@@ -13,11 +13,14 @@ use tracing::Instrument;
 use crate::actions::Actions;
 use crate::base::CallId;
 use crate::call::{Call, CallFacts, CallSettings};
-use crate::config::{Config, Transport};
+use crate::config::{Config, SrtpMode, Transport};
 use crate::conversation::{Rules, VerificationRule};
 use crate::net::media::MediaPort;
 use crate::net::media_session::MediaSession;
-use crate::net::sdp::{Direction, LocalMedia, SdpError, answer, offer};
+use crate::net::sdp::{
+    Direction, KeysInSdp, LocalMedia, SdpError, Security, answer_secured, offer_secured,
+};
+use crate::net::secure::Identity;
 use crate::net::sip::{IncomingCall, SipConfig, SipEndpoint, Transport as SipTransport};
 use crate::nlu::ConfidencePolicy;
 use crate::prompts::{ActionName, Finding, VerificationName};
@@ -82,6 +85,8 @@ struct Shared {
     running: watch::Receiver<Arc<Running>>,
     rules: Rules,
     services: Services,
+    /// Our certificate for DTLS-SRTP; none where encryption is switched off.
+    identity: Option<Arc<Identity>>,
     admission: Admission,
     calls: TaskTracker,
     stop_calls: CancellationToken,
@@ -144,8 +149,11 @@ impl Server {
             engines: report,
             took: begun.elapsed(),
         };
+        let is_encrypting = config.media.srtp != SrtpMode::Off;
+        let identity = is_encrypting.then(Identity::generate).transpose()?.map(Arc::new);
         let shared = Arc::new(Shared {
             rules: rules(&config),
+            identity,
             admission: Admission::new(config.server.calls_max),
             calls: TaskTracker::new(),
             stop_calls: CancellationToken::new(),
@@ -324,11 +332,25 @@ pub fn call_settings(config: &Config) -> CallSettings {
 fn negotiate(
     incoming: &IncomingCall,
     local: &LocalMedia,
+    security: &mut Security,
 ) -> Result<(String, Option<crate::net::sdp::Negotiated>), SdpError> {
     match &incoming.offer_sdp {
-        Some(theirs) => answer(theirs, local, 1).map(|(sdp, agreed)| (sdp, Some(agreed))),
-        None => Ok((offer(local, 1, Direction::SendRecv), None)),
+        Some(theirs) => {
+            let (sdp, agreed) = answer_secured(theirs, local, 1, security)?;
+            Ok((sdp, Some(agreed)))
+        }
+        None => Ok((offer_secured(local, 1, Direction::SendRecv, security), None)),
     }
+}
+
+/// How the media of this call may be protected.
+fn security(shared: &Shared, incoming: &IncomingCall) -> Security {
+    let media = &shared.config.media;
+    let keys = match incoming.transport.is_encrypted() || media.srtp_sdes_without_tls {
+        true => KeysInSdp::Allowed,
+        false => KeysInSdp::InClear,
+    };
+    Security::new(media.srtp, keys, shared.identity.clone())
 }
 
 async fn answer_call(
@@ -353,7 +375,8 @@ async fn answer_call(
         port: port.local_addr().port(),
         session_id: call_id_low(call_id),
     };
-    let (sdp, agreed) = match negotiate(&incoming, &local) {
+    let mut security = security(&shared, &incoming);
+    let (sdp, agreed) = match negotiate(&incoming, &local, &mut security) {
         Ok(negotiated) => negotiated,
         Err(error) => {
             let status = sip_status(&error);
@@ -400,7 +423,8 @@ async fn answer_call(
     let task = CallTask {
         call: Call::new(facts, call_settings(config), generation, rules, vad, seed),
         leg,
-        media: MediaSession::new(port, agreed.as_ref(), sdp, seed, Instant::now()),
+        media: MediaSession::new(port, agreed.as_ref(), sdp, seed, Instant::now())
+            .secured(security, Instant::now()),
         local,
         sdp_version: 1,
         dispatch: Dispatch::new(shared.services.clone(), understander, call_id, inputs_sender),

@@ -43,6 +43,9 @@ pub struct CallArgs {
     /// Program that speaks --text: espeak-ng or flite
     #[arg(long, default_value = "espeak-ng", value_name = "PROGRAM")]
     voice: String,
+    /// Encrypt the audio, with keys in the SDP (sdes) or from a handshake (dtls)
+    #[arg(long, value_enum, value_name = "KEYS")]
+    srtp: Option<Srtp>,
     /// Where to write both sides (caller left, front door right)
     #[arg(long, default_value = "call.wav", value_name = "FILE")]
     out: PathBuf,
@@ -61,6 +64,15 @@ pub struct CallArgs {
     /// The steps in the order they were given
     #[arg(skip)]
     steps: Vec<Step>,
+}
+
+/// Where the keys of encrypted audio come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Srtp {
+    /// The SDP (RFC 4568)
+    Sdes,
+    /// A DTLS handshake (RFC 5763)
+    Dtls,
 }
 
 /// The call to make, with recordings, texts and keys in the order of the command line, which clap
@@ -104,8 +116,8 @@ pub async fn run(mut args: CallArgs) -> anyhow::Result<()> {
         model => Some(start_hearing(model)?),
     };
     let mut report = Report::new(hearing);
-    let mut line = Line::place(&args.to, &args.from, &args.out).await?;
-    println!("      0.0 s  -- connected to {}", args.to);
+    let mut line = Line::place(&args.to, &args.from, &args.out, args.srtp).await?;
+    println!("      0.0 s  -- connected to {}, encryption: {}", args.to, line.protection());
     let gap = Duration::from_millis(args.gap_ms);
     let wait = Duration::from_millis(args.wait_ms);
     let mut up = listen(&mut line, &mut report, gap, wait).await?;

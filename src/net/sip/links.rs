@@ -62,6 +62,13 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// Whether nobody on the way can read what is sent.
+    pub const fn is_encrypted(self) -> bool {
+        match self {
+            Self::Udp | Self::Tcp => false,
+        }
+    }
+
     pub(super) fn from_name(name: &str) -> Option<Self> {
         match name.to_ascii_lowercase().as_str() {
             "udp" => Some(Self::Udp),
