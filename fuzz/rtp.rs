@@ -9,14 +9,26 @@ mod harness;
 
 use std::time::{Duration, Instant};
 
-use frontdoor::audio::Law;
+use frontdoor::audio::Codec;
 use frontdoor::rtp::{PayloadTypes, Receiver, RtpEvent};
 
 const FRAME: Duration = Duration::from_millis(20);
 const KEYS: u8 = 101;
+const OPUS: u8 = 111;
 
-fn types(law: Law, also: Option<(u8, Law)>, telephone_event: Option<u8>) -> PayloadTypes {
-    PayloadTypes { law, audio: if law == Law::Mu { 0 } else { 8 }, also, telephone_event }
+/// What may have been agreed: each codec, both laws of G.711, and keys or none.
+fn types(kind: u8) -> PayloadTypes {
+    match kind % 5 {
+        0 => PayloadTypes::alike(Codec::Pcmu, 0, Some(KEYS)),
+        1 => {
+            let mut both = PayloadTypes::alike(Codec::Pcma, 8, Some(KEYS));
+            both.heard[1] = Some((0, Codec::Pcmu));
+            both
+        }
+        2 => PayloadTypes::alike(Codec::Pcmu, 0, None),
+        3 => PayloadTypes::alike(Codec::G722, 9, Some(KEYS)),
+        _ => PayloadTypes::alike(Codec::Opus, OPUS, Some(KEYS)),
+    }
 }
 
 /// The sender, as the input drives it.
@@ -68,7 +80,8 @@ impl Stream<'_> {
 
     fn play(&mut self) {
         self.now += FRAME;
-        assert_eq!(self.receiver.pull(self.now).frame().samples.len(), 160);
+        let frame = self.receiver.pull(self.now).into_frame();
+        assert_eq!(frame.samples.len(), frame.rate.samples_in(FRAME));
         while let Some(event) = self.receiver.poll_event(self.now) {
             self.heard(Some(event));
         }
@@ -77,7 +90,7 @@ impl Stream<'_> {
     }
 
     fn step(&mut self) {
-        match self.byte() % 8 {
+        match self.byte() % 9 {
             0 => self.play(),
             1 => {
                 let wait = Duration::from_millis(self.byte().into());
@@ -98,21 +111,23 @@ impl Stream<'_> {
             }
             4 => self.source = self.byte(),
             5 => {
-                let new = match self.byte() % 3 {
-                    0 => types(Law::Mu, None, Some(KEYS)),
-                    1 => types(Law::A, Some((0, Law::Mu)), Some(KEYS)),
-                    _ => types(Law::Mu, None, None),
-                };
-                self.receiver.set_payload_types(new);
+                let kind = self.byte();
+                self.receiver.set_payload_types(types(kind));
             }
             6 => {
                 let (kind, len) = (self.byte() & 0x8f, usize::from(self.byte()) * 8);
                 let packet = self.packet(kind, &vec![0x55; len]);
                 self.receive(&packet);
             }
-            _ => {
+            7 => {
                 let fill = self.byte();
                 let packet = self.packet(0, &[fill; 160]);
+                self.receive(&packet);
+            }
+            _ => {
+                let len = usize::from(self.byte());
+                let payload = self.bytes(len);
+                let packet = self.packet(OPUS, &payload);
                 self.receive(&packet);
             }
         }
@@ -126,7 +141,7 @@ fn run(bytes: &[u8]) {
         sequence: 0xfff0,
         timestamp: 0xffff_f000,
         source: 1,
-        receiver: Receiver::new(types(Law::Mu, None, Some(KEYS))),
+        receiver: Receiver::new(types(0)),
         keys_sent: 0,
         keys_heard: 0,
     };

@@ -186,6 +186,7 @@ fn start_log(arguments: &Arguments) {
     let libraries = [
         frontdoor::net::sip::LOG_FILTER,
         frontdoor::net::sip::WEBSOCKET_LOG_FILTER,
+        frontdoor::net::secure::LOG_FILTER,
         frontdoor::engine::understanding::LOG_FILTER,
     ];
     let filter = libraries

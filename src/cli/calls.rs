@@ -160,6 +160,7 @@ fn show(out: &mut impl Write, record: &CallRecord, reveal: Reveal) -> io::Result
         ("outcome", or_dash(call.outcome.as_deref())),
         ("prompts", format!("{} {}", call.profile, call.generation)),
         ("recording", or_dash(call.recording.as_deref())),
+        ("encrypted", or_dash(call.protection.as_deref())),
     ];
     for (name, value) in facts {
         writeln!(out, "{name:9}  {value}")?;
@@ -326,6 +327,7 @@ mod tests {
             ended_at: Timestamp::from_second(1_775_000_090).expect("valid"),
             termination: Termination::new(TerminationResult::Success, "caller hung up"),
             recording: None,
+            protection: Some("none".into()),
             turns: 1,
             outcome: "contained".into(),
         };
@@ -349,6 +351,7 @@ mod tests {
         assert!(shown.contains("how        success: caller hung up"), "{shown}");
         let sound = "sound      opus; heard 4.3 (loss 0.5 %, jitter 3 ms); sent: the caller's";
         assert!(shown.contains(sound), "{shown}");
+        assert!(shown.contains("encrypted  none"), "{shown}");
         let shown = typed(&config, &["show", "abc", "--reveal"]).await.expect("shows");
         assert!(shown.contains("5550123") && shown.contains("my balance please"), "{shown}");
         let json = typed(&config, &["show", "abc", "--json"]).await.expect("shows");

@@ -233,6 +233,21 @@ pub struct MediaConfig {
     pub no_media_timeout_s: u64,
     /// What is spoken on the telephone, the best first.
     pub codecs: Codecs,
+    /// Whether media is encrypted.
+    pub srtp: SrtpMode,
+    /// Whether keys in SDP are taken although the signalling can be read on its way.
+    pub srtp_sdes_without_tls: bool,
+}
+
+/// Whether media is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SrtpMode {
+    /// Never: an offer of nothing else is refused.
+    Off,
+    /// When the other side offers it.
+    Offered,
+    /// Always: plain RTP is refused.
+    Required,
 }
 
 /// `[hearing]`.

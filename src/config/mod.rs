@@ -21,7 +21,7 @@ mod validate_trunks;
 pub use checked::{
     ActionConfig, CallerLookupConfig, CertificateConfig, Config, ConnectorConfig,
     ConversationConfig, HandoffConfig, HearingConfig, HttpActionConfig, HttpMethod, JsonTemplate,
-    ListenAddress, MediaConfig, ModelsConfig, RecordingConfig, ServerConfig, SipConfig,
+    ListenAddress, MediaConfig, ModelsConfig, RecordingConfig, ServerConfig, SipConfig, SrtpMode,
     TextTemplate, Transport, UnderstandingConfig, VerificationConfig, VoiceConfig, WebhookConfig,
 };
 pub use error::{ConfigError, Problem};

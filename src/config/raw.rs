@@ -86,6 +86,8 @@ pub(super) struct RawMedia {
     pub rtp_port_max: Option<i64>,
     pub no_media_timeout_s: Option<i64>,
     pub codecs: Option<Vec<String>>,
+    pub srtp: Option<String>,
+    pub srtp_sdes_without_tls: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]

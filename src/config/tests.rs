@@ -101,6 +101,7 @@ fn single_values_that_do_not_fit() {
         ("[media]\ncodecs = [\"g729\"]", "use opus, g722, pcmu or pcma"),
         ("[media]\ncodecs = [\"pcmu\", \"pcmu\"]", "twice"),
         ("[media]\ncodecs = []", "is empty"),
+        ("[media]\nsrtp = \"on\"", "media.srtp: \"on\" is not \"off\", \"offered\" or"),
         ("[hearing]\npatient_silence_ms = 200", "less than endpoint_silence_ms"),
         ("[handoff]\nwebhook_url = \"https://x/y\"", "webhook_secret_env: is missing"),
         (

@@ -8,7 +8,8 @@ use crate::audio::{Codec, Codecs};
 
 use super::checked::{
     CallerLookupConfig, Config, ConversationConfig, HandoffConfig, HearingConfig, MediaConfig,
-    ModelsConfig, RecordingConfig, ServerConfig, UnderstandingConfig, VoiceConfig, WebhookConfig,
+    ModelsConfig, RecordingConfig, ServerConfig, SrtpMode, UnderstandingConfig, VoiceConfig,
+    WebhookConfig,
 };
 use super::error::{ConfigError, Problem};
 use super::raw;
@@ -248,6 +249,16 @@ fn media(check: &mut Checker<'_>, raw: raw::RawMedia, calls_max: usize) -> Media
         );
     }
     let port = |number: u32| u16::try_from(number).unwrap_or(u16::MAX);
+    let srtp = match raw.srtp.as_deref() {
+        Some("off") => SrtpMode::Off,
+        None | Some("offered") => SrtpMode::Offered,
+        Some("required") => SrtpMode::Required,
+        Some(other) => {
+            let words = "\"off\", \"offered\" or \"required\"";
+            check.problem(&["media", "srtp"], format!("\"{other}\" is not {words}"));
+            SrtpMode::Required
+        }
+    };
     MediaConfig {
         rtp_port_min: port(low),
         rtp_port_max: port(high),
@@ -255,6 +266,8 @@ fn media(check: &mut Checker<'_>, raw: raw::RawMedia, calls_max: usize) -> Media
             .number(&["media", "no_media_timeout_s"], raw.no_media_timeout_s, 30, 1..=3600)
             .into(),
         codecs: codecs(check, raw.codecs),
+        srtp,
+        srtp_sdes_without_tls: raw.srtp_sdes_without_tls.unwrap_or(false),
     }
 }
 

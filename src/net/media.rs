@@ -162,6 +162,16 @@ impl MediaPort {
         }
     }
 
+    /// Sends a datagram if that can be done at once; says whether it is gone.
+    pub fn try_send_to(&self, bytes: &[u8], to: SocketAddr) -> bool {
+        // Other errors lose it, as the network would; a socket that has failed for good says so to
+        // whoever waits for its datagrams.
+        !matches!(
+            self.rtp.try_send_to(bytes, for_socket(self.local, to)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock
+        )
+    }
+
     /// Sends a datagram. A full send buffer or an unreachable peer loses it, as the network would.
     ///
     /// # Errors
@@ -222,6 +232,8 @@ pub struct Latch {
     newcomer: Option<(Latched, u32)>,
     /// The stream from before the last move: what of it is still on its way must not draw us back.
     left: Option<Latched>,
+    /// Where the other side has proven to be by a handshake: as good as negotiated.
+    proven: Option<SocketAddr>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -233,7 +245,7 @@ struct Latched {
 impl Latch {
     /// Waits for media, sending to the negotiated address meanwhile.
     pub const fn new(negotiated: SocketAddr, now: Instant) -> Self {
-        Self { negotiated, since: now, latched: None, newcomer: None, left: None }
+        Self { negotiated, since: now, latched: None, newcomer: None, left: None, proven: None }
     }
 
     /// A new negotiation. The window opens anew if it moved the address; an unspecified address
@@ -245,15 +257,25 @@ impl Latch {
         }
     }
 
+    /// Takes it that the other side is there: its handshake came from there and was authentic.
+    pub const fn prove(&mut self, address: SocketAddr) {
+        self.proven = Some(address);
+    }
+
     /// Where to send.
     pub fn target(&self) -> SocketAddr {
-        self.latched.map_or(self.negotiated, |latched| latched.address)
+        let expected = self.proven.unwrap_or(self.negotiated);
+        self.latched.map_or(expected, |latched| latched.address)
+    }
+
+    fn is_expected(&self, ip: IpAddr) -> bool {
+        ip == self.negotiated.ip() || self.proven.is_some_and(|proven| proven.ip() == ip)
     }
 
     /// Judges a packet that parsed as RTP of an expected payload type; may move the target.
     pub fn handle_packet(&mut self, now: Instant, from: SocketAddr, ssrc: u32) -> Heed {
         let seen = Latched { address: from, ssrc };
-        let is_negotiated = from.ip() == self.negotiated.ip();
+        let is_negotiated = self.is_expected(from.ip());
         if self.left == Some(seen) && !is_negotiated {
             return Heed::Refuse;
         }
@@ -265,13 +287,13 @@ impl Latch {
             }
             return Heed::Refuse;
         };
-        let is_settled = latched.address.ip() == self.negotiated.ip();
+        let is_settled = self.is_expected(latched.address.ip());
         if from == latched.address {
             self.latched = Some(seen);
             // Whoever came first must not keep the negotiated address out by sending on.
-            self.newcomer = self.newcomer.filter(|(newcomer, _)| {
-                !is_settled && newcomer.address.ip() == self.negotiated.ip()
-            });
+            self.newcomer = self
+                .newcomer
+                .filter(|(newcomer, _)| !is_settled && self.is_expected(newcomer.address.ip()));
             return Heed::Take;
         }
         let is_same_ip = from.ip() == latched.address.ip() || is_negotiated;
@@ -417,6 +439,20 @@ mod tests {
         // The phone has found out how it is seen from outside, and says so.
         latch.renegotiate(address(outside), start);
         assert_eq!(latch.handle_packet(start, address(outside), 1), Heed::Take);
+    }
+
+    #[test]
+    fn an_address_that_was_proven_is_as_good_as_negotiated() {
+        let start = Instant::now();
+        let (inside, outside) = (address("10.0.0.5:4000"), address("198.51.100.7:31000"));
+        let late = start + LATCH_WINDOW * 2;
+        let mut latch = Latch::new(inside, start);
+        assert_eq!(latch.handle_packet(late, outside, 1), Heed::Refuse);
+        latch.prove(outside);
+        assert_eq!(latch.target(), outside);
+        assert_eq!(latch.handle_packet(late, outside, 1), Heed::Take);
+        assert_eq!(latch.handle_packet(late, address("203.0.113.66:9"), 9), Heed::Refuse);
+        assert_eq!(latch.target(), outside);
     }
 
     #[tokio::test]

@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use bytes::BytesMut;
+
 use crate::audio::{AudioFrame, Codec, DtmfDetector, FrameConverter, SampleRate, tone};
 use crate::rtp::{
     PayloadTypes, Quality, Receiver, Reporter, RtpEvent, SendError, Sender, Stats, is_rtcp,
@@ -12,7 +14,8 @@ use crate::rtp::{
 };
 
 use super::media::{Channel, DATAGRAM_MAX, Heed, Latch, MediaError, MediaPort};
-use super::sdp::{Negotiated, RtcpWay, SdpError, accept_answer};
+use super::sdp::{Negotiated, RtcpWay, SdpError, Security, accept_answer_secured};
+use super::secure::{Guard, GuardCounters};
 
 /// Keys that may wait for the call; a person presses far fewer, and one more is dropped.
 const DIGITS_LEN_MAX: usize = 64;
@@ -60,6 +63,12 @@ pub struct MediaSession {
     tones: VecDeque<i16>,
     buffer: Vec<u8>,
     refused: u64,
+    security: Security,
+    guard: Guard,
+    /// The next agreement is with another leg: nothing of what protects this one goes on.
+    is_moving: bool,
+    /// A datagram of a handshake that could not be sent at once.
+    unsent: Option<(SocketAddr, BytesMut)>,
 }
 
 impl MediaSession {
@@ -92,12 +101,87 @@ impl MediaSession {
             tones: VecDeque::new(),
             buffer: vec![0; DATAGRAM_MAX],
             refused: 0,
+            security: Security::plain(),
+            guard: Guard::default(),
+            is_moving: false,
+            unsent: None,
+        }
+    }
+
+    /// The same with the protection that the description was made with.
+    #[must_use]
+    pub fn secured(mut self, security: Security, now: Instant) -> Self {
+        self.security = security;
+        self.protect(now);
+        self
+    }
+
+    /// What is said about protection in the descriptions of this leg.
+    pub fn security_mut(&mut self) -> &mut Security {
+        &mut self.security
+    }
+
+    /// Goes on with another leg, whose description was made with this. What protects the audio
+    /// stays as it is until something is agreed there.
+    pub fn move_to(&mut self, security: Security) {
+        self.security = security;
+        self.is_moving = true;
+    }
+
+    /// Carries out what was agreed about protection.
+    fn protect(&mut self, now: Instant) {
+        let Some(agreed) = &self.agreed else { return };
+        if std::mem::take(&mut self.is_moving) {
+            self.guard.forget();
+            self.unsent = None;
+        }
+        let (wanted, identity) = (self.security.agreed(), self.security.identity());
+        self.guard.apply(wanted, identity, agreed.latch.target(), now);
+        self.flush();
+    }
+
+    /// Sends what a handshake has to say, and notes what it has proven.
+    fn flush(&mut self) {
+        while let Some((to, datagram)) = self.unsent.take().or_else(|| self.guard.poll_transmit()) {
+            if !self.port.try_send_to(&datagram, to) {
+                self.unsent = Some((to, datagram));
+                break;
+            }
+        }
+        if let (Some(proven), Some(agreed)) = (self.guard.proven(), &mut self.agreed) {
+            agreed.latch.prove(proven);
         }
     }
 
     /// Whether offer and answer have met: only a late offer makes this wait.
     pub fn is_agreed(&self) -> bool {
         self.agreed.is_some()
+    }
+
+    /// Whether audio can flow: offer and answer have met, and there are keys if there are to be.
+    pub fn is_ready(&self) -> bool {
+        self.is_agreed() && self.guard.is_ready()
+    }
+
+    /// Why no audio will ever flow on this leg.
+    pub fn failure(&self) -> Option<&str> {
+        self.guard.failure()
+    }
+
+    /// What protects the audio, in words for the call's record.
+    pub fn protection(&self) -> String {
+        self.guard.describe()
+    }
+
+    /// What was turned away because of how it was protected.
+    pub fn guard_counters(&self) -> GuardCounters {
+        self.guard.counters()
+    }
+
+    /// Goes on with a handshake, if there is one: to be called every 20 ms while no frame is sent.
+    pub fn tend(&mut self, now: Instant) {
+        self.guard.handle_timeout(now);
+        self.flush();
     }
 
     /// The description that we sent last.
@@ -135,6 +219,7 @@ impl MediaSession {
                 self.agreed = Some(Agreed { latch, types, sends, rtcp: negotiated.rtcp });
             }
         }
+        self.protect(now);
     }
 
     /// Takes the answer to our own offer, which comes with the ACK; says what is agreed now.
@@ -146,7 +231,7 @@ impl MediaSession {
         answer: &str,
         now: Instant,
     ) -> Result<Negotiated, SdpError> {
-        let negotiated = accept_answer(&self.our_sdp, answer)?;
+        let negotiated = accept_answer_secured(&self.our_sdp, answer, &mut self.security)?;
         self.renegotiate(&negotiated, now);
         Ok(negotiated)
     }
@@ -183,25 +268,32 @@ impl MediaSession {
         len: usize,
         from: SocketAddr,
     ) -> bool {
-        let bytes = &self.buffer[..len];
-        if channel == Channel::Rtcp || is_rtcp(bytes) {
+        // What kind of packet it is stands in the clear, whatever protects it.
+        if channel == Channel::Rtcp || is_rtcp(&self.buffer[..len]) {
             self.take_report(now, channel, len, from);
             return false;
         }
-        let Some(agreed) = &mut self.agreed else {
+        if self.agreed.is_none() {
             // Before anything is agreed nobody is known to be the caller.
             self.refused += 1;
             return false;
+        }
+        let Some(bytes) = self.guard.open(now, from, &self.buffer[..len]) else {
+            self.flush();
+            return false;
         };
+        let Some(agreed) = &mut self.agreed else { return false };
         // The receiver counts what is malformed; only what parses may move the latch.
-        if let Ok(packet) = parse_packet(bytes)
+        if let Ok(packet) = parse_packet(&bytes)
             && agreed.types.covers(packet.payload_type)
             && agreed.latch.handle_packet(now, from, packet.ssrc) == Heed::Refuse
         {
             self.refused += 1;
             return false;
         }
-        match self.receiver.handle_packet(now, bytes) {
+        let handled = self.receiver.handle_packet(now, &bytes);
+        drop(bytes);
+        match handled {
             Ok(event) => {
                 self.take_event(event);
                 true
@@ -214,13 +306,13 @@ impl MediaSession {
     fn take_report(&mut self, now: Instant, channel: Channel, len: usize, from: SocketAddr) {
         let is_theirs =
             self.agreed.as_ref().is_some_and(|agreed| agreed.latch.target().ip() == from.ip());
-        if !is_theirs {
+        if !is_theirs || (channel == Channel::Rtcp && !self.guard.covers_rtcp_port()) {
             self.refused += 1;
             return;
         }
-        let bytes = &self.buffer[..len];
-        // What is no RTCP has been counted.
-        let taken = self.reporter.handle(now, ntp_now(), &self.sender, bytes);
+        // What is not protected as agreed, or no RTCP, has been counted.
+        let Some(bytes) = self.guard.open(now, from, &self.buffer[..len]) else { return };
+        let taken = self.reporter.handle(now, ntp_now(), &self.sender, &bytes);
         if taken.is_ok() && channel == Channel::Rtcp {
             self.rtcp_from = Some(from);
         }
@@ -277,7 +369,9 @@ impl MediaSession {
     /// # Errors
     /// The socket failed for good.
     pub async fn send(&mut self, samples: &[i16], rate: SampleRate) -> Result<(), MediaError> {
-        self.report(Instant::now()).await?;
+        let now = Instant::now();
+        self.tend(now);
+        self.report(now).await?;
         let Some(agreed) = self.agreed.as_ref().filter(|agreed| agreed.sends) else {
             self.sender.tick(None);
             return Ok(());
@@ -289,7 +383,9 @@ impl MediaSession {
             *sample = tone;
         }
         for packet in self.sender.tick(Some(&frame)) {
-            self.port.send_to(&packet, target).await?;
+            if let Some(sealed) = self.guard.seal(&packet) {
+                self.port.send_to(&sealed, target).await?;
+            }
         }
         Ok(())
     }
@@ -316,12 +412,16 @@ impl MediaSession {
     async fn send_report(&mut self, report: &[u8]) -> Result<(), MediaError> {
         let Some(agreed) = &self.agreed else { return Ok(()) };
         let (rtcp, rtp_to) = (agreed.rtcp, agreed.latch.target());
+        let is_covered = rtcp == RtcpWay::Shared || self.guard.covers_rtcp_port();
+        if rtp_to.ip().is_unspecified() || !is_covered {
+            return Ok(());
+        }
+        let Some(sealed) = self.guard.seal(report) else { return Ok(()) };
         match rtcp {
-            _ if rtp_to.ip().is_unspecified() => Ok(()),
-            RtcpWay::Shared => self.port.send_to(report, rtp_to).await,
+            RtcpWay::Shared => self.port.send_to(&sealed, rtp_to).await,
             // Behind address translation the address in the SDP is not the one they come from.
             RtcpWay::Apart(told) => {
-                self.port.send_rtcp_to(report, self.rtcp_from.unwrap_or(told)).await
+                self.port.send_rtcp_to(&sealed, self.rtcp_from.unwrap_or(told)).await
             }
         }
     }
@@ -402,8 +502,14 @@ fn default_types() -> PayloadTypes {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::net::sdp::{Direction, LocalMedia, answer, offer};
+    use crate::config::SrtpMode;
+    use crate::net::sdp::{
+        Direction, KeysInSdp, LocalMedia, Wish, answer, answer_secured, offer, offer_secured,
+    };
+    use crate::net::secure::Identity;
 
     const IP: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -506,6 +612,81 @@ mod tests {
             stranger.send_to(&[0x80, 201, 0, 1, 0, 0, 0, 9], at).expect("sent");
             assert!(!session.recv().await.expect("received"));
             assert_eq!(session.refused(), 1);
+        }
+    }
+
+    /// Two sessions that have agreed on protection, the first as the one who called.
+    async fn secured(wish: Wish) -> (MediaSession, MediaSession) {
+        let (here, there) = (port().await, port().await);
+        let security = || {
+            let identity = Some(Arc::new(Identity::generate().expect("made")));
+            Security::new(SrtpMode::Offered, KeysInSdp::Allowed, identity)
+        };
+        let (mut ours, mut theirs) = (security().wishing(wish), security());
+        let offer = offer_secured(&local(&here), 1, Direction::SendRecv, &mut ours);
+        let (text, agreed) =
+            answer_secured(&offer, &local(&there), 1, &mut theirs).expect("acceptable");
+        let now = Instant::now();
+        let there = MediaSession::new(there, Some(&agreed), text.clone(), 2, now);
+        let agreed = accept_answer_secured(&offer, &text, &mut ours).expect("it fits");
+        let here = MediaSession::new(here, Some(&agreed), offer, 1, now);
+        (here.secured(ours, now), there.secured(theirs, now))
+    }
+
+    /// Whether a tone that one sends is what the other plays.
+    async fn is_heard(from: &mut MediaSession, to: &mut MediaSession) -> bool {
+        let tone: [i16; 160] =
+            std::array::from_fn(|at| if at / 10 % 2 == 0 { 8_000 } else { -8_000 });
+        for _ in 0..10 {
+            from.send(&tone, SampleRate::HZ_8000).await.expect("sent");
+            while !to.recv().await.expect("received") {}
+        }
+        let now = Instant::now();
+        (0..30).any(|frame| {
+            let played = to.pull(now + Duration::from_millis(20) * frame);
+            let loud = played.samples.iter().filter(|sample| sample.unsigned_abs() > 7_000);
+            loud.count() > 150
+        })
+    }
+
+    #[tokio::test]
+    async fn encrypted_audio_is_heard_both_ways_and_plain_audio_is_not() {
+        let ways =
+            [(Wish::Sdes, "SDES AEAD_AES_256_GCM"), (Wish::Dtls, "DTLS-SRTP AEAD_AES_256_GCM")];
+        for (wish, described) in ways {
+            let (mut here, mut there) = secured(wish).await;
+            let mut ticks = tokio::time::interval(Duration::from_millis(20));
+            while !(here.is_ready() && there.is_ready()) {
+                assert_eq!((here.failure(), there.failure()), (None, None));
+                tokio::select! {
+                    _ = ticks.tick() => {
+                        here.tend(Instant::now());
+                        there.tend(Instant::now());
+                    }
+                    received = here.recv() => assert!(!received.expect("received")),
+                    received = there.recv() => assert!(!received.expect("received")),
+                }
+            }
+            assert_eq!(
+                (here.protection(), there.protection()),
+                (described.into(), described.into())
+            );
+            assert!(is_heard(&mut here, &mut there).await, "{described}");
+            assert!(is_heard(&mut there, &mut here).await, "{described}");
+            // So are reports: only an authentic one tells how our own stream arrives.
+            assert!(here.quality().is_some_and(|quality| quality.sent.is_none()), "{described}");
+            there.close().await;
+            assert!(!here.recv().await.expect("received"));
+            assert!(here.quality().is_some_and(|quality| quality.sent.is_some()), "{described}");
+            // Plain audio from the right address is as good as a stranger's.
+            let at = here.port.local_addr();
+            let mut plain = Sender::new(default_types(), 77);
+            for packet in plain.tick(Some(&[0; 160])) {
+                there.port.send_to(&packet, at).await.expect("sent");
+            }
+            assert!(!here.recv().await.expect("received"));
+            assert_eq!((here.guard_counters().unauthentic, here.refused()), (1, 0));
+            assert_eq!(here.stats().received, 10);
         }
     }
 }

@@ -4,8 +4,10 @@
 //! real phones leave out, gives up at the first unknown type letter, and its errors do not say
 //! which line is at fault. What is needed here is small: addresses, media lines and attributes.
 
+mod crypto;
 mod direction;
 mod parse;
+mod security;
 mod write;
 
 use std::net::{IpAddr, SocketAddr};
@@ -15,6 +17,7 @@ use crate::rtp::{EVENT_TYPES_MAX, EventType, HEARD_MAX, PayloadTypes};
 
 pub use direction::Direction;
 use parse::{Media, Session};
+pub use security::{KeysInSdp, Security, Wish};
 use write::{Numbers, push_audio, push_refused, session_lines};
 
 /// Packet length where the other side names none.
@@ -94,20 +97,38 @@ pub fn answer(
     local: &LocalMedia,
     version: u64,
 ) -> Result<(String, Negotiated), SdpError> {
+    answer_secured(offer, local, version, &mut Security::plain())
+}
+
+/// The same for a leg whose media may be protected; notes in `security` what has been settled, and
+/// leaves it alone if nothing was.
+///
+/// # Errors
+/// As [`answer`].
+pub fn answer_secured(
+    offer: &str,
+    local: &LocalMedia,
+    version: u64,
+    security: &mut Security,
+) -> Result<(String, Negotiated), SdpError> {
     let session = Session::parse(offer)?;
     let mut refusals = Vec::new();
     let mut chosen = None;
     for (index, media) in session.media.iter().enumerate() {
-        match choose(&session, media, &local.codecs) {
-            Ok(negotiated) => {
-                chosen = Some((index, negotiated));
+        let judged = choose(&session, media, &local.codecs).and_then(|negotiated| {
+            let choice = security.judge(&session.security, &media.security, &media.protocol);
+            Ok((negotiated, choice.map_err(SdpError::NotAcceptable)?))
+        });
+        match judged {
+            Ok((negotiated, choice)) => {
+                chosen = Some((index, negotiated, choice));
                 break;
             }
             Err(SdpError::NotAcceptable(why)) => refusals.push(why),
             Err(malformed) => return Err(malformed),
         }
     }
-    let Some((index, negotiated)) = chosen else {
+    let Some((index, negotiated, choice)) = chosen else {
         if refusals.is_empty() {
             refusals.push("it has no media line".to_owned());
         }
@@ -122,26 +143,45 @@ pub fn answer(
             push_refused(&mut text, media);
         }
     }
-    Ok((text, negotiated))
+    let (protocol, lines) = security.settle(choice);
+    Ok((security::write(&text, index, &protocol, &lines), negotiated))
 }
 
 /// Our offer: our codecs and telephone-events.
 pub fn offer(local: &LocalMedia, version: u64, direction: Direction) -> String {
+    offer_secured(local, version, direction, &mut Security::plain())
+}
+
+/// The same with the protection that `security` wishes or has agreed.
+pub fn offer_secured(
+    local: &LocalMedia,
+    version: u64,
+    direction: Direction,
+    security: &mut Security,
+) -> String {
     let mut text = session_lines(local, version);
     let numbers = Numbers::fresh(&local.codecs, None);
     push_audio(&mut text, local.port, &numbers, direction, RtcpWay::Shared);
-    text
+    let (protocol, lines) = security.offer();
+    security::write(&text, 0, &protocol, &lines)
 }
 
 /// Offers everything anew, both ways, in a dialog whose last description of ours was `previous`.
 /// A media line that was once there keeps its place (RFC 3264 section 8); the refused ones stay
 /// refused.
-pub fn offer_again(previous: &str, local: &LocalMedia, version: u64) -> String {
+pub fn offer_again(
+    previous: &str,
+    local: &LocalMedia,
+    version: u64,
+    security: &mut Security,
+) -> String {
     let direction = Direction::SendRecv;
-    // What we wrote ourselves reads back; if it did not, a plain offer is the best that is left.
-    let Ok(session) = Session::parse(previous) else { return offer(local, version, direction) };
-    let Some(place) = session.media.iter().position(Media::is_live_audio) else {
-        return offer(local, version, direction);
+    // What we wrote ourselves reads back; if it did not, a fresh offer is the best that is left.
+    let live = |session: &Session| session.media.iter().position(Media::is_live_audio);
+    let previous = Session::parse(previous).ok();
+    let Some((place, session)) = previous.and_then(|session| Some((live(&session)?, session)))
+    else {
+        return offer_secured(local, version, direction, security);
     };
     let mut text = session_lines(local, version);
     for (at, media) in session.media.iter().enumerate() {
@@ -153,7 +193,8 @@ pub fn offer_again(previous: &str, local: &LocalMedia, version: u64) -> String {
             push_refused(&mut text, media);
         }
     }
-    text
+    let (protocol, lines) = security.offer();
+    security::write(&text, place, &protocol, &lines)
 }
 
 /// Takes the answer to an offer of ours: its first audio line that we offered and that it took.
@@ -162,6 +203,18 @@ pub fn offer_again(previous: &str, local: &LocalMedia, version: u64) -> String {
 /// [`SdpError::Malformed`] if it is not an answer to this offer, [`SdpError::NotAcceptable`] if the
 /// other side refused the audio: end the call.
 pub fn accept_answer(our_offer: &str, answer: &str) -> Result<Negotiated, SdpError> {
+    accept_answer_secured(our_offer, answer, &mut Security::plain())
+}
+
+/// The same for an offer that was made with `security`, which notes what has been settled.
+///
+/// # Errors
+/// As [`accept_answer`].
+pub fn accept_answer_secured(
+    our_offer: &str,
+    answer: &str,
+    security: &mut Security,
+) -> Result<Negotiated, SdpError> {
     let ours = Session::parse(our_offer)?;
     let theirs = Session::parse(answer)?;
     if theirs.media.len() != ours.media.len() {
@@ -177,7 +230,12 @@ pub fn accept_answer(our_offer: &str, answer: &str) -> Result<Negotiated, SdpErr
             continue;
         }
         match accept_line((&ours, offered), (&theirs, media)) {
-            Ok(negotiated) => return Ok(negotiated),
+            Ok(negotiated) => {
+                security
+                    .accept(&offered.protocol, &theirs.security, &media.security, &media.protocol)
+                    .map_err(SdpError::NotAcceptable)?;
+                return Ok(negotiated);
+            }
             Err(SdpError::NotAcceptable(why)) => refusals.push(why),
             Err(malformed) => return Err(malformed),
         }

@@ -14,13 +14,13 @@ use crate::base::{Termination, TerminationResult};
 use crate::call::{Call, CallInput, CallOutput};
 use crate::net::media::MediaError;
 use crate::net::media_session::MediaSession;
-use crate::net::sdp::{Direction, LocalMedia, answer, offer_again};
+use crate::net::sdp::{Direction, LocalMedia, answer_secured, offer_again};
 use crate::net::sip::{EndedBy, IncomingCall, LegEvent, SipLeg};
 
 use super::dispatch::Dispatch;
 use super::recorder::Recorder;
 use super::records::CallRecorder;
-use super::serve::{negotiate, sip_status};
+use super::serve::{ProtectionPolicy, negotiate, sip_status};
 
 /// Length of a telephone frame.
 const FRAME: Duration = Duration::from_millis(20);
@@ -63,6 +63,8 @@ pub(super) struct CallTask {
     pub no_media_timeout: Duration,
     pub stop: CancellationToken,
     pub keys: KeyPaths,
+    /// How the media of a leg that takes over may be protected.
+    pub protection: ProtectionPolicy,
 }
 
 enum Step {
@@ -140,12 +142,18 @@ impl CallTask {
         }
     }
 
-    /// Waits until offer and answer have met. If the caller left the offer to us, the answer comes
-    /// with the ACK; before it there is nowhere to send a greeting to.
+    /// Waits until offer and answer have met, and until there are keys if the audio is to be
+    /// encrypted. If the caller left the offer to us, the answer comes with the ACK; before it there
+    /// is nowhere to send a greeting to.
     async fn await_media(&mut self) {
-        while !self.call.is_ended() && !self.media.is_agreed() {
+        let mut ticks = interval(FRAME);
+        while !self.call.is_ended() && !self.media.is_ready() {
+            if self.end_without_keys().await {
+                return;
+            }
             tokio::select! {
                 biased;
+                _ = ticks.tick() => self.media.tend(Instant::now()),
                 event = self.leg.next_event() => self.on_leg(event).await,
                 () = self.stop.cancelled() => self.stopped().await,
                 received = self.media.recv() => {
@@ -155,6 +163,14 @@ impl CallTask {
                 }
             }
         }
+    }
+
+    /// Ends the call if the handshake for the keys of its audio has failed.
+    async fn end_without_keys(&mut self) -> bool {
+        let Some(why) = self.media.failure().map(str::to_owned) else { return false };
+        tracing::warn!(%why, "the audio could not be encrypted as agreed");
+        self.end(Termination::new(TerminationResult::CallerError, why)).await;
+        true
     }
 
     async fn media_lost(&mut self, error: &MediaError) {
@@ -176,6 +192,9 @@ impl CallTask {
             Ok(true) => *last_packet = now,
             Ok(false) => {}
             Err(error) => return self.media_lost(&error).await,
+        }
+        if self.end_without_keys().await {
+            return;
         }
         if self.call.poll_timeout().is_some_and(|at| at <= now) {
             self.call.handle(now, CallInput::Timeout);
@@ -225,7 +244,8 @@ impl CallTask {
             Some(LegEvent::Confirmed) => {}
             Some(LegEvent::Reoffer { offer_sdp, reply }) => {
                 self.sdp_version += 1;
-                match answer(&offer_sdp, &self.local, self.sdp_version) {
+                let security = self.media.security_mut();
+                match answer_secured(&offer_sdp, &self.local, self.sdp_version, security) {
                     Ok((sdp, negotiated)) => {
                         self.media.renegotiate(&negotiated, now);
                         self.media.set_our_sdp(sdp.clone());
@@ -240,7 +260,9 @@ impl CallTask {
             }
             Some(LegEvent::OfferWanted { reply }) => {
                 self.sdp_version += 1;
-                let sdp = offer_again(self.media.our_sdp(), &self.local, self.sdp_version);
+                let previous = self.media.our_sdp().to_owned();
+                let security = self.media.security_mut();
+                let sdp = offer_again(&previous, &self.local, self.sdp_version, security);
                 self.media.set_our_sdp(sdp.clone());
                 reply.accept(sdp);
             }
@@ -273,7 +295,8 @@ impl CallTask {
     /// where the new leg's description says.
     async fn take_over(&mut self, call: IncomingCall) {
         let version = self.sdp_version + 1;
-        let (sdp, agreed) = match negotiate(&call, &self.local, version) {
+        let mut security = self.protection.of(&call);
+        let (sdp, agreed) = match negotiate(&call, &self.local, version, &mut security) {
             Ok(negotiated) => negotiated,
             Err(error) => {
                 tracing::warn!(%error, "a call that would take over was refused");
@@ -291,6 +314,7 @@ impl CallTask {
         tracing::info!("taken over by another leg");
         self.sdp_version = version;
         self.media.set_our_sdp(sdp);
+        self.media.move_to(security);
         // It is another telephone now.
         self.keys = KeyPaths::default();
         let old = std::mem::replace(&mut self.leg, leg);
@@ -381,7 +405,9 @@ impl CallTask {
             self.records.quality(codec, quality, stats.concealed_ms);
         }
         let refused = self.media.refused();
-        tracing::info!(?stats, refused, stale = self.call.stale, "call over");
+        let guard = self.media.guard_counters();
+        self.records.protected(self.media.protection());
+        tracing::info!(?stats, ?guard, refused, stale = self.call.stale, "call over");
         if let Some(recorder) = self.recorder.take() {
             match tokio::task::spawn_blocking(move || recorder.finish()).await {
                 Ok(Ok(_)) => {}

@@ -33,6 +33,7 @@ pub(super) struct CallRecorder {
     running: BTreeMap<ActionRunId, (String, u64, Instant)>,
     termination: Option<Termination>,
     recording: Option<std::path::PathBuf>,
+    protection: Option<String>,
     handed_off: bool,
     actions_done: u32,
     /// Requests that were understood, and those of which nothing could be made.
@@ -76,6 +77,7 @@ impl CallRecorder {
             running: BTreeMap::new(),
             termination: None,
             recording,
+            protection: None,
             handed_off: false,
             actions_done: 0,
             requests: 0,
@@ -167,6 +169,11 @@ impl CallRecorder {
         self.handed_off = true;
     }
 
+    /// What protected the audio.
+    pub fn protected(&mut self, protection: String) {
+        self.protection = Some(protection);
+    }
+
     pub fn ended(&mut self, termination: Termination) {
         self.termination = Some(termination);
     }
@@ -197,6 +204,7 @@ impl CallRecorder {
                 Termination::new(TerminationResult::Unknown, "the end was not seen")
             }),
             recording: self.recording,
+            protection: self.protection,
             turns,
             outcome: outcome.to_owned(),
         };

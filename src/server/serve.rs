@@ -14,11 +14,14 @@ use crate::actions::Actions;
 use crate::audio::SampleRate;
 use crate::base::CallId;
 use crate::call::{Call, CallFacts, CallSettings};
-use crate::config::{Called, Config, Transport};
+use crate::config::{Called, Config, SrtpMode, Transport};
 use crate::conversation::{Rules, VerificationRule};
 use crate::net::media::MediaPort;
 use crate::net::media_session::MediaSession;
-use crate::net::sdp::{Direction, LocalMedia, SdpError, answer, offer};
+use crate::net::sdp::{
+    Direction, KeysInSdp, LocalMedia, Negotiated, SdpError, Security, answer_secured, offer_secured,
+};
+use crate::net::secure::Identity;
 use crate::net::sip::{
     Access, IncomingCall, RegisterPlan, SessionLimits, SipConfig, SipEndpoint, SipError, TlsFiles,
     Transport as SipTransport,
@@ -88,6 +91,7 @@ struct Shared {
     profiles: Profiles,
     rules: Rules,
     services: Services,
+    protection: ProtectionPolicy,
     admission: Admission,
     calls: TaskTracker,
     stop_calls: CancellationToken,
@@ -154,6 +158,7 @@ impl Server {
         };
         let shared = Arc::new(Shared {
             rules: rules(&config),
+            protection: ProtectionPolicy::new(&config)?,
             admission: Admission::new(&config),
             calls: TaskTracker::new(),
             stop_calls: CancellationToken::new(),
@@ -358,10 +363,41 @@ pub(super) fn negotiate(
     incoming: &IncomingCall,
     local: &LocalMedia,
     version: u64,
-) -> Result<(String, Option<crate::net::sdp::Negotiated>), SdpError> {
+    security: &mut Security,
+) -> Result<(String, Option<Negotiated>), SdpError> {
     match &incoming.offer_sdp {
-        Some(theirs) => answer(theirs, local, version).map(|(sdp, agreed)| (sdp, Some(agreed))),
-        None => Ok((offer(local, version, Direction::SendRecv), None)),
+        Some(theirs) => {
+            let (sdp, agreed) = answer_secured(theirs, local, version, security)?;
+            Ok((sdp, Some(agreed)))
+        }
+        None => Ok((offer_secured(local, version, Direction::SendRecv, security), None)),
+    }
+}
+
+/// How media may be protected.
+#[derive(Clone)]
+pub(super) struct ProtectionPolicy {
+    mode: SrtpMode,
+    keys_without_tls: bool,
+    /// Our certificate for DTLS-SRTP; none where encryption is switched off.
+    identity: Option<Arc<Identity>>,
+}
+
+impl ProtectionPolicy {
+    fn new(config: &Config) -> Result<Self, ServerError> {
+        let mode = config.media.srtp;
+        let is_encrypting = mode != SrtpMode::Off;
+        let identity = is_encrypting.then(Identity::generate).transpose()?.map(Arc::new);
+        Ok(Self { mode, keys_without_tls: config.media.srtp_sdes_without_tls, identity })
+    }
+
+    /// How that of this call may be.
+    pub(super) fn of(&self, incoming: &IncomingCall) -> Security {
+        let keys = match incoming.transport.is_encrypted() || self.keys_without_tls {
+            true => KeysInSdp::Allowed,
+            false => KeysInSdp::InClear,
+        };
+        Security::new(self.mode, keys, self.identity.clone())
     }
 }
 
@@ -388,7 +424,8 @@ async fn answer_call(
         session_id: call_id_low(call_id),
         codecs: config.media.codecs,
     };
-    let (sdp, agreed) = match negotiate(&incoming, &local, 1) {
+    let mut security = shared.protection.of(&incoming);
+    let (sdp, agreed) = match negotiate(&incoming, &local, 1, &mut security) {
         Ok(negotiated) => negotiated,
         Err(error) => {
             let status = sip_status(&error);
@@ -446,7 +483,8 @@ async fn answer_call(
     let task = CallTask {
         call: Call::new(facts, call_settings(config), generation, rules, vad, seed),
         leg,
-        media: MediaSession::new(port, agreed.as_ref(), sdp, seed, Instant::now()),
+        media: MediaSession::new(port, agreed.as_ref(), sdp, seed, Instant::now())
+            .secured(security, Instant::now()),
         local,
         sdp_version: 1,
         dispatch: Dispatch::new(shared.services.clone(), understander, call_id, inputs_sender),
@@ -456,6 +494,7 @@ async fn answer_call(
         no_media_timeout: Duration::from_secs(config.media.no_media_timeout_s),
         stop: shared.stop_calls.clone(),
         keys: KeyPaths::default(),
+        protection: shared.protection.clone(),
     };
     tracing::info!(trunk, "answered");
     task.run(record).await;

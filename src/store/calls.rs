@@ -18,7 +18,7 @@ use super::{Store, StoreError};
 const CANDIDATES_MAX: i64 = 5;
 
 const CALL_COLUMNS: &str = "id, started_at, answered_at, ended_at, caller, called, channel, \
-     profile, generation, result, reason, recording, turns, outcome";
+     profile, generation, result, reason, recording, protection, turns, outcome";
 
 /// A time as text that sorts: always six digits after the point.
 pub(super) fn stamp(at: Timestamp) -> String {
@@ -101,14 +101,15 @@ impl Store {
         let recording = end.recording.as_ref().map(|path| path.to_string_lossy().into_owned());
         let mut session = self.session().await?;
         let done = sqlx::query(
-            "UPDATE calls SET ended_at = ?, result = ?, reason = ?, recording = ?, turns = ?,
-                 outcome = ?
+            "UPDATE calls SET ended_at = ?, result = ?, reason = ?, recording = ?,
+                 protection = ?, turns = ?, outcome = ?
              WHERE id = ?",
         )
         .bind(stamp(end.ended_at))
         .bind(end.termination.result.as_str())
         .bind(&end.termination.reason)
         .bind(recording)
+        .bind(&end.protection)
         .bind(end.turns)
         .bind(&end.outcome)
         .bind(id.to_string())
@@ -238,6 +239,7 @@ impl Store {
             result: maybe("result")?,
             reason: maybe("reason")?,
             recording: maybe("recording")?,
+            protection: maybe("protection")?,
             turns: row.try_get("turns").map_err(|error| self.failed(error))?,
             outcome: maybe("outcome")?,
         })

@@ -36,6 +36,8 @@ pub struct CallEnd {
     pub termination: Termination,
     /// Where the recording is, if there is one.
     pub recording: Option<std::path::PathBuf>,
+    /// What protected the audio: `none`, `SDES ...` or `DTLS-SRTP ...`.
+    pub protection: Option<String>,
     /// Turns of the caller.
     pub turns: u32,
     /// One word for what came of it: `contained`, `handed_off`, `abandoned`, ...
@@ -164,6 +166,8 @@ pub struct CallSummary {
     pub reason: Option<String>,
     /// Where the recording is.
     pub recording: Option<String>,
+    /// What protected the audio: `none`, `SDES ...` or `DTLS-SRTP ...`.
+    pub protection: Option<String>,
     /// Turns of the caller.
     pub turns: Option<u32>,
     /// What came of it.
@@ -285,6 +289,7 @@ impl CallSummary {
             "result": self.result,
             "reason": self.reason,
             "recording": self.recording,
+            "protection": self.protection,
             "turns": self.turns,
             "outcome": self.outcome,
         })

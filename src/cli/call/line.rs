@@ -4,19 +4,23 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::audio::{Codec, Codecs, FrameConverter, SampleRate, TwoChannelWriter};
+use crate::config::SrtpMode;
 use crate::net::media::MediaPort;
 use crate::net::media_session::MediaSession;
-use crate::net::sdp::{Direction, LocalMedia, accept_answer, offer};
-use crate::net::sip::{
-    OutgoingCall, OutgoingEvent, OutgoingRequest, SipConfig, SipEndpoint,
+use crate::net::sdp::{
+    Direction, KeysInSdp, LocalMedia, Security, Wish, accept_answer_secured, offer_secured,
 };
+use crate::net::secure::Identity;
+use crate::net::sip::{OutgoingCall, OutgoingEvent, OutgoingRequest, SipConfig, SipEndpoint};
 
+use super::Srtp;
 use super::ears::{Ears, FRAME_MS};
 use super::steps::Step;
 
@@ -42,6 +46,16 @@ pub(super) struct Heard {
     pub still_up: bool,
 }
 
+/// How to call.
+pub(super) struct How {
+    /// What we speak.
+    pub codecs: Codecs,
+    /// Authorities (PEM) to believe over TLS, instead of those that this machine trusts.
+    pub tls_ca: Option<PathBuf>,
+    /// How the audio is to be encrypted, if at all.
+    pub srtp: Option<Srtp>,
+}
+
 /// A call in progress.
 pub(super) struct Line {
     sip: SipEndpoint,
@@ -59,14 +73,9 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Calls and waits for the answer.
-    pub async fn place(
-        to: &str,
-        from: &str,
-        codecs: Codecs,
-        out: &Path,
-        tls_ca: Option<PathBuf>,
-    ) -> anyhow::Result<Self> {
+    /// Calls and waits for the answer, and for the keys if the audio is to be encrypted.
+    pub async fn place(to: &str, from: &str, out: &Path, how: How) -> anyhow::Result<Self> {
+        let How { codecs, tls_ca, srtp } = how;
         let ip = local_ip_towards(to)?;
         let any_port = SocketAddr::new(ip, 0);
         let (sip, _) = SipEndpoint::bind(SipConfig {
@@ -81,7 +90,8 @@ impl Line {
         let port = MediaPort::bind(ip, RTP_PORTS).await?;
         let rtp_port = port.local_addr().port();
         let local = LocalMedia { ip, port: rtp_port, session_id: u64::from(rtp_port), codecs };
-        let offer_sdp = offer(&local, 1, Direction::SendRecv);
+        let mut security = security(srtp)?;
+        let offer_sdp = offer_secured(&local, 1, Direction::SendRecv, &mut security);
         let request = OutgoingRequest {
             target_uri: to.to_owned(),
             from_user: from.to_owned(),
@@ -92,7 +102,16 @@ impl Line {
             tokio::time::timeout(RING_TIMEOUT, wait_for_answer(&mut call)).await.with_context(
                 || format!("{to} did not answer within {} s", RING_TIMEOUT.as_secs()),
             )??;
-        let agreed = accept_answer(&offer_sdp, &answer_sdp).context("the answer's SDP")?;
+        let agreed = accept_answer_secured(&offer_sdp, &answer_sdp, &mut security)
+            .context("the answer's SDP")?;
+        let now = Instant::now();
+        let seed = u64::from(rtp_port);
+        let mut media =
+            MediaSession::new(port, Some(&agreed), offer_sdp, seed, now).secured(security, now);
+        if let Err(error) = wait_for_keys(&mut media).await {
+            call.hang_up("no keys").await;
+            return Err(error);
+        }
         let rate = agreed.codec().rate();
         let file = File::create(out).with_context(|| format!("cannot write {}", out.display()))?;
         let mut ticks = interval(Duration::from_millis(FRAME_MS));
@@ -100,13 +119,7 @@ impl Line {
         Ok(Self {
             sip,
             call,
-            media: MediaSession::new(
-                port,
-                Some(&agreed),
-                offer_sdp,
-                u64::from(rtp_port),
-                Instant::now(),
-            ),
+            media,
             rate,
             heard: FrameConverter::new(rate),
             output: TwoChannelWriter::new(BufWriter::new(file), rate)?,
@@ -116,6 +129,11 @@ impl Line {
             our_last_voiced: None,
             up: true,
         })
+    }
+
+    /// What protects the audio.
+    pub fn protection(&self) -> String {
+        self.media.protection()
     }
 
     /// Whether the call goes on.
@@ -267,6 +285,35 @@ impl Line {
         drop(self.sip);
         Ok(self.output.finish()?)
     }
+}
+
+/// What we say about protection: as asked for, whatever the signalling, for whoever types the command
+/// knows the line.
+fn security(srtp: Option<Srtp>) -> anyhow::Result<Security> {
+    let wish = match srtp {
+        None => return Ok(Security::plain()),
+        Some(Srtp::Sdes) => Wish::Sdes,
+        Some(Srtp::Dtls) => Wish::Dtls,
+    };
+    let identity = Arc::new(Identity::generate()?);
+    Ok(Security::new(SrtpMode::Offered, KeysInSdp::Allowed, Some(identity)).wishing(wish))
+}
+
+/// Waits until audio can flow: at once, unless hands are to be shaken.
+async fn wait_for_keys(media: &mut MediaSession) -> anyhow::Result<()> {
+    let mut ticks = interval(Duration::from_millis(FRAME_MS));
+    while !media.is_ready() {
+        if let Some(why) = media.failure() {
+            bail!("{why}");
+        }
+        tokio::select! {
+            _ = ticks.tick() => media.tend(Instant::now()),
+            received = media.recv() => {
+                received.context("cannot receive audio")?;
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn wait_for_answer(call: &mut OutgoingCall) -> anyhow::Result<String> {

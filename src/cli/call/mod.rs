@@ -16,7 +16,7 @@ use crate::audio::{Codec, Codecs};
 use crate::engine::hearing::{Hearing, HearingConfig};
 use crate::engine::models::{ModelStore, resolve_whisper};
 
-use line::Line;
+use line::{How, Line};
 use report::Report;
 use steps::{Step, StepKind};
 
@@ -50,6 +50,9 @@ pub struct CallArgs {
     /// Program that speaks --text: espeak-ng or flite
     #[arg(long, default_value = "espeak-ng", value_name = "PROGRAM")]
     voice: String,
+    /// Encrypt the audio, with keys in the SDP (sdes) or from a handshake (dtls)
+    #[arg(long, value_enum, value_name = "KEYS")]
+    srtp: Option<Srtp>,
     /// Where to write both sides (caller left, front door right); a file that is there, such as
     /// the last call's, is overwritten
     #[arg(long, default_value = "call.wav", value_name = "FILE")]
@@ -69,6 +72,15 @@ pub struct CallArgs {
     /// The steps in the order they were given
     #[arg(skip)]
     steps: Vec<Step>,
+}
+
+/// Where the keys of encrypted audio come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Srtp {
+    /// The SDP (RFC 4568)
+    Sdes,
+    /// A DTLS handshake (RFC 5763)
+    Dtls,
 }
 
 /// The call to make, with recordings, texts and keys in the order of the command line, which clap
@@ -116,9 +128,10 @@ pub async fn run(mut args: CallArgs) -> anyhow::Result<()> {
         model => Some(start_hearing(model)?),
     };
     let mut report = Report::new(hearing, rate);
-    let tls_ca = args.tls_ca.clone();
-    let mut line = Line::place(&args.to, &args.from, codecs, &args.out, tls_ca).await?;
-    println!("      0.0 s  -- connected to {} ({})", args.to, line.codec_name());
+    let how = How { codecs, tls_ca: args.tls_ca.clone(), srtp: args.srtp };
+    let mut line = Line::place(&args.to, &args.from, &args.out, how).await?;
+    let (codec, protection) = (line.codec_name(), line.protection());
+    println!("      0.0 s  -- connected to {} ({codec}), encryption: {protection}", args.to);
     let gap = Duration::from_millis(args.gap_ms);
     let wait = Duration::from_millis(args.wait_ms);
     let mut up = listen(&mut line, &mut report, gap, wait).await?;

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::audio::{Codec, OpusWishes};
 use crate::rtp::EventType;
 
+use super::security::Attributes;
 use super::{Direction, RtcpWay, SdpError, clip, malformed};
 
 /// Longer descriptions are refused unread.
@@ -17,6 +18,7 @@ const MEDIA_MAX: usize = 32;
 pub(super) struct Session {
     address: Option<Connection>,
     direction: Option<Direction>,
+    pub(super) security: Attributes,
     pub(super) media: Vec<Media>,
 }
 
@@ -39,6 +41,7 @@ pub(super) struct Media {
     parameters: Vec<(u8, String)>,
     pub(super) ptime_ms: Option<u32>,
     pub(super) maxptime_ms: Option<u32>,
+    pub(super) security: Attributes,
 }
 
 /// Where a `c=` line points.
@@ -64,7 +67,8 @@ impl Session {
             }
             None => return Err(malformed("it is empty")),
         }
-        let mut session = Self { address: None, direction: None, media: Vec::new() };
+        let security = Attributes::default();
+        let mut session = Self { address: None, direction: None, security, media: Vec::new() };
         let mut has_origin = false;
         for (index, line) in lines {
             if line.is_empty() {
@@ -114,7 +118,8 @@ impl Session {
             }
             return;
         }
-        let Some(media) = self.media.last_mut() else { return };
+        let Some(media) = self.media.last_mut() else { return self.security.take(name, value) };
+        media.security.take(name, value);
         match name {
             // Nonsense in these is no reason to turn a caller away: it may be about a format that
             // nobody wants.
@@ -137,12 +142,6 @@ impl Session {
         }
         if media.port == 0 {
             return refuse("the audio stream is switched off (port 0)".to_owned());
-        }
-        if media.protocol != "RTP/AVP" {
-            return refuse(format!(
-                "the audio is {}, RTP/AVP is what we speak",
-                clip(&media.protocol)
-            ));
         }
         let address = match media.address.or(self.address) {
             Some(Connection::Address(address)) => address,
@@ -189,6 +188,7 @@ impl Media {
             parameters: Vec::new(),
             ptime_ms: None,
             maxptime_ms: None,
+            security: Attributes::default(),
         })
     }
 

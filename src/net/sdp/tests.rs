@@ -305,7 +305,7 @@ fn an_answer_that_names_several_leaves_them_open() {
 #[test]
 fn an_offer_in_the_dialog_keeps_every_line_in_its_place() {
     let (previous, _) = answer(BEST_EFFORT, &LOCAL, 1).expect("acceptable");
-    let again = offer_again(&previous, &LOCAL, 2);
+    let again = offer_again(&previous, &LOCAL, 2, &mut Security::plain());
     let expected = "v=0\r\no=frontdoor 77 2 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\n\
         t=0 0\r\nm=audio 0 RTP/SAVP 0\r\nm=audio 40000 RTP/AVP 0 8 101\r\n\
         a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
@@ -322,12 +322,13 @@ fn an_offer_in_the_dialog_keeps_every_line_in_its_place() {
     assert_eq!(negotiated.direction, Direction::Inactive);
     // The number of the keys is kept, and a description of others is no basis.
     let (previous, _) = answer(PJSIP, &LOCAL, 1).expect("acceptable");
-    assert!(offer_again(&previous, &LOCAL, 2).contains("RTP/AVP 0 8 121\r\n"));
-    assert_eq!(offer_again("", &LOCAL, 2), offer(&LOCAL, 2, Direction::SendRecv));
+    let mut plain = Security::plain();
+    assert!(offer_again(&previous, &LOCAL, 2, &mut plain).contains("RTP/AVP 0 8 121\r\n"));
+    assert_eq!(offer_again("", &LOCAL, 2, &mut plain), offer(&LOCAL, 2, Direction::SendRecv));
     // So is that of a codec, and one that is taken gets no second meaning.
     let theirs = BARESIP.replace("13044 RTP/AVP 96", "13044 RTP/AVP 110").replace(":96 ", ":110 ");
     let (previous, _) = answer(&theirs, &WIDE, 1).expect("acceptable");
-    let again = offer_again(&previous, &WIDE, 2);
+    let again = offer_again(&previous, &WIDE, 2, &mut plain);
     assert!(again.contains("RTP/AVP 110 9 0 8 101 96\r\na=rtpmap:110 opus/48000/2\r\n"), "{again}");
     assert!(again.contains("a=rtpmap:96 telephone-event/48000\r\n"), "{again}");
 }
