@@ -507,7 +507,8 @@ mod tests {
     use super::*;
     use crate::config::SrtpMode;
     use crate::net::sdp::{
-        Direction, KeysInSdp, LocalMedia, Wish, answer, answer_secured, offer, offer_secured,
+        Direction, KeysInSdp, LocalMedia, Wish, accept_answer, answer, answer_secured, offer,
+        offer_secured,
     };
     use crate::net::secure::Identity;
 

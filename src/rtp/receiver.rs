@@ -421,7 +421,7 @@ fn length_of(codec: Codec, payload: &[u8]) -> Result<usize, RtpError> {
     if payload.is_empty() {
         return Err(RtpError::Empty);
     }
-    codec.samples_in(payload).ok_or_else(|| match payload.len() {
+    codec.samples_in(payload).ok_or(match payload.len() {
         len if len > PAYLOAD_MAX => RtpError::Oversize(len),
         len => RtpError::Undecodable(len),
     })

@@ -272,7 +272,7 @@ mod tests {
             for (to_first, side) in [(false, &mut one), (true, &mut two)] {
                 for bytes in side.sender.tick(Some(&[500; 160])) {
                     let sequence = parse_packet(&bytes).expect("our own").sequence;
-                    if !to_first || sequence % 10 != 0 {
+                    if !to_first || !sequence.is_multiple_of(10) {
                         under_way.push((now + way, to_first, bytes));
                     }
                 }

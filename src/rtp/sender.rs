@@ -260,7 +260,7 @@ impl Sender {
         let ptime_ms = match self.types.codec {
             // Opus has frames of 10, 20, 40 and 60 ms (RFC 6716 section 2.1.4), and 30 ms is what a
             // receiver can do without the most easily.
-            Codec::Opus if ptime_ms % 20 != 0 && ptime_ms > 10 => ptime_ms - 10,
+            Codec::Opus if !ptime_ms.is_multiple_of(20) && ptime_ms > 10 => ptime_ms - 10,
             Codec::Opus | Codec::G722 | Codec::Pcmu | Codec::Pcma => ptime_ms,
         };
         (self.rate().hz() / 1000 * ptime_ms) as usize

@@ -83,7 +83,8 @@ fn real_offers_are_answered() {
             assert_eq!(types.codec_of(number), Some(codec));
             assert_eq!((types.telephone_event, types.ptime_ms), (telephone_event, ptime_ms));
             assert_eq!(types.heard_events, [telephone_event, None]);
-            assert_eq!(negotiated.remote, remote.parse().expect("an address"));
+            let remote: SocketAddr = remote.parse().expect("an address");
+            assert_eq!(negotiated.remote, remote);
             assert_eq!(negotiated.direction, Direction::SendRecv);
             // As many media lines as were offered, in their order; ours reads back.
             let kinds = |text: &str| -> Vec<String> {

@@ -126,7 +126,9 @@ impl RefusalCause {
             Self::BadReplaces => "Replaces does not name one call",
             Self::NothingToReplace => "the call named in Replaces is not here or not answered",
             Self::ReplacesOnlyEarly => "the call named in Replaces is answered already",
-            Self::ReplacesForeign => "Replaces came from neither the address nor the trunk of the call",
+            Self::ReplacesForeign => {
+                "Replaces came from neither the address nor the trunk of the call"
+            }
         }
     }
 
@@ -177,7 +179,8 @@ mod tests {
     fn each_rule_has_its_status_and_says_which_it_was() {
         use RefusalCause as Cause;
         // (rule, status, other headers than Reason)
-        let cases: [(Cause, u16, &[(&str, &str)]); 25] = [
+        type Case = (Cause, u16, &'static [(&'static str, &'static str)]);
+        let cases: [Case; 25] = [
             (Cause::NoDialog, 481, &[]),
             (Cause::Merged, 482, &[]),
             (Cause::NoDialogPossible, 400, &[]),

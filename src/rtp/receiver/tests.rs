@@ -393,19 +393,17 @@ fn another_rate_in_mid_stream_is_followed() {
     types.heard[1] = Some((0, Codec::Pcmu));
     let mut receiver = Receiver::new(types);
     let start = Instant::now();
-    let mut sequence = 0;
     let mut rates = Vec::new();
-    for n in 0..100u64 {
-        let now = start + Duration::from_millis(20) * n as u32;
+    for sequence in 0..100_u16 {
+        let now = start + Duration::from_millis(20) * u32::from(sequence);
         let packet = Packet {
             marker: false,
-            payload_type: if n < 50 { 9 } else { 0 },
+            payload_type: if sequence < 50 { 9 } else { 0 },
             sequence,
-            timestamp: n as u32 * 160,
+            timestamp: u32::from(sequence) * 160,
             ssrc: 1,
             payload: &[0x7a; 160],
         };
-        sequence += 1;
         assert_eq!(receiver.handle_packet(now, &encode_packet(&packet)), Ok(None));
         let frame = receiver.pull(now).into_frame();
         assert_eq!(frame.duration(), Duration::from_millis(20));

@@ -77,7 +77,8 @@ fn packet(source: u32, sequence: u16) -> Vec<u8> {
 fn packets_are_protected_as_the_rfcs_say() {
     for (suite, master, rtp, rtcp) in VECTORS {
         let shared = key(suite, master);
-        let mut ours = Srtp::new(suite, &shared, &shared, LIFETIME_MAX).expect(suite.name());
+        let mut ours =
+            Srtp::new(suite, &shared, &shared, LIFETIME_MAX).expect("a suite of the library");
         for (plain, sealed) in [(RTP, rtp), (RTCP, rtcp)] {
             let protected = ours.protect(&bytes(plain)).expect("a packet");
             assert_eq!(protected[..], bytes(sealed)[..], "{}", suite.name());
