@@ -214,6 +214,11 @@ impl Door {
             StartLine::Request { uri, .. } => uri.clone(),
             StartLine::Response { .. } => String::new(),
         };
+        if message.header("replaces").is_some() {
+            // It goes on with a call that is here, and names our Contact, which is no number
+            // (RFC 3891); without such a call it is refused.
+            return Ok(Admitted { trunk, requested });
+        }
         let to = message.header("to").and_then(NameAddr::parse);
         let called = Called {
             requested: &user_of(&requested),
@@ -360,6 +365,12 @@ mod tests {
             let found = outcome(&door(accept_unknown), &invite(number, None), source);
             assert_eq!(found, expected, "{accept_unknown} {number} {source}");
         }
+        // What takes over a call is for no number; its trunk is asked for all the same.
+        let names = "To: <sip:frontdoor@h>\r\nReplaces: c;to-tag=a;from-tag=b\r\n";
+        let taking_over = format!("INVITE sip:frontdoor@h SIP/2.0\r\n{names}\r\n");
+        let taking_over = scan(taking_over.as_bytes()).unwrap();
+        assert_eq!(outcome(&door(false), &taking_over, "192.0.2.9"), some("carrier"));
+        assert_eq!(outcome(&door(false), &taking_over, "192.0.2.10"), Err(401));
         let strict = Access {
             trunks: vec![trunk("carrier", &["192.0.2.0/24"])],
             accept_unknown: false,

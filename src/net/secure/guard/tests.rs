@@ -110,6 +110,23 @@ fn what_is_agreed_again_goes_on_and_a_new_key_of_theirs_is_followed() {
 }
 
 #[test]
+fn another_leg_begins_anew_and_counts_on() {
+    let now = Instant::now();
+    let (ours, theirs) = sdes(Suite::Aes128Gcm);
+    let (mut here, mut there) = (guarded(&ours, now), guarded(&theirs, now));
+    let sealed = there.seal(&packet(1)).expect("keys are there").into_owned();
+    assert!(here.open(now, address(THERE), &sealed).is_some());
+    assert_eq!(here.open(now, address(THERE), &sealed), None);
+    assert!(here.covers_rtcp_port());
+    here.forget();
+    assert_eq!((here.describe().as_str(), here.counters().replayed), ("none", 1));
+    // The same agreed again is agreed with somebody else: nothing of theirs was seen.
+    here.apply(&ours, None, address(THERE), now);
+    assert!(here.open(now, address(THERE), &sealed).is_some());
+    assert_eq!(here.counters().replayed, 1);
+}
+
+#[test]
 fn nothing_flows_before_hands_are_shaken_and_then_both_ways() {
     let mut now = Instant::now();
     let identities = [(); 2].map(|()| Identity::generate().expect("made"));
@@ -119,6 +136,7 @@ fn nothing_flows_before_hands_are_shaken_and_then_both_ways() {
     here.apply(&agreed(1, DtlsRole::Passive), Some(&identities[0]), address(THERE), now);
     there.apply(&agreed(0, DtlsRole::Active), Some(&identities[1]), address(HERE), now);
     assert!(!here.is_ready() && here.seal(&packet(1)).is_none());
+    assert!(!here.covers_rtcp_port());
     assert_eq!(here.open(now, address(THERE), &packet(1)), None);
     for _ in 0..10 {
         for _ in 0..10 {
