@@ -74,6 +74,16 @@ enum Command {
     },
     /// Check the configuration, the prompt files and the models without serving
     Check(cli::check::CheckArgs),
+    /// Show what would become of a call to a number, and by which rules
+    ///
+    /// Which trunk it comes through, which line of [numbers] has it, which prompt files and hours
+    /// apply. Fails if the call would be refused.
+    RouteTest {
+        #[command(flatten)]
+        config: ConfigArg,
+        #[command(flatten)]
+        args: cli::route_test::RouteTestArgs,
+    },
     /// Have a conversation on text, as a caller would, and see what is understood and done
     Try(cli::try_out::TryArgs),
     /// Show or reset the demo customer database
@@ -136,7 +146,11 @@ async fn run(command: Command) -> anyhow::Result<()> {
             let config = Config::load(&config.config)?;
             cli::suggest::run(args, &config, &mut std::io::stdout()).await
         }
-        Command::Check(args) => cli::check::run(args),
+        Command::Check(args) => cli::check::run(args).await,
+        Command::RouteTest { config, args } => {
+            let config = Config::load(&config.config)?;
+            cli::route_test::run(&args, &config, &mut std::io::stdout())
+        }
         Command::Try(args) => cli::try_out::run(args).await,
         Command::Crm { config, args } => {
             let config = Config::load(&config.config)?;
@@ -169,7 +183,12 @@ fn start_log(arguments: &Arguments) {
         eprintln!("warning: log filter {wanted:?} is not understood ({error}); using {default}");
         EnvFilter::new(&default)
     });
-    let libraries = [frontdoor::net::sip::LOG_FILTER, frontdoor::engine::understanding::LOG_FILTER];
+    let libraries = [
+        frontdoor::net::sip::LOG_FILTER,
+        frontdoor::net::sip::WEBSOCKET_LOG_FILTER,
+        frontdoor::net::secure::LOG_FILTER,
+        frontdoor::engine::understanding::LOG_FILTER,
+    ];
     let filter = libraries
         .into_iter()
         .filter_map(|held_down| held_down.parse().ok())

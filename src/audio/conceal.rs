@@ -1,6 +1,10 @@
-//! Loss concealment at 8 kHz: repeats the last pitch period and fades it, in the spirit of
+//! Loss concealment: repeats the last pitch period and fades it, in the spirit of
 //! ITU-T G.711 Appendix I. Used by the jitter buffer and by the phone-channel simulation, so that
 //! what is measured is what callers get.
+
+use super::SampleRate;
+
+// Lengths are in samples at 8 kHz; at 16 kHz all of them are twice as long.
 
 /// Samples of the past that are kept: three of the longest periods.
 const HISTORY_LEN: usize = 360;
@@ -17,32 +21,37 @@ const FADED_LEN: usize = 480;
 /// Cross-fade when real audio returns, 5 ms.
 const RETURN_LEN: usize = 40;
 
-/// Fills gaps in a stream of 8 kHz samples.
+/// Fills gaps in a stream of samples.
 ///
 /// Feed every sample that is played, real ones through [`Concealer::good`] and gaps through
 /// [`Concealer::conceal`], in order.
 #[derive(Debug, Clone)]
 pub struct Concealer {
+    /// Samples at the stream's rate for each at 8 kHz.
+    scale: usize,
     history: Vec<i16>,
     gap: Option<Gap>,
 }
 
 #[derive(Debug, Clone)]
 struct Gap {
+    scale: usize,
+    /// What is repeated; empty where the codec itself fills the gap.
     period: Vec<i16>,
     position: usize,
 }
 
 impl Default for Concealer {
     fn default() -> Self {
-        Self { history: vec![0; HISTORY_LEN], gap: None }
+        Self::new(SampleRate::HZ_8000)
     }
 }
 
 impl Concealer {
-    /// A concealer that has heard silence.
-    pub fn new() -> Self {
-        Self::default()
+    /// A concealer that has heard silence. The rate is a multiple of 8 kHz.
+    pub fn new(rate: SampleRate) -> Self {
+        let scale = (rate.hz() / SampleRate::HZ_8000.hz()).max(1) as usize;
+        Self { scale, history: vec![0; HISTORY_LEN * scale], gap: None }
     }
 
     /// Passes real samples through. The first 5 ms after a gap are blended with its continuation.
@@ -50,8 +59,9 @@ impl Concealer {
         if samples.is_empty() {
             return;
         }
-        if let Some(mut gap) = self.gap.take() {
-            let len = RETURN_LEN.min(samples.len());
+        // A codec that filled the gap itself leads back out of it, too.
+        if let Some(mut gap) = self.gap.take().filter(|gap| !gap.period.is_empty()) {
+            let len = (RETURN_LEN * self.scale).min(samples.len());
             for (n, sample) in samples[..len].iter_mut().enumerate() {
                 let weight = (n + 1) as f32 / (len + 1) as f32;
                 let blended = f32::from(*sample) * weight + gap.next() * (1.0 - weight);
@@ -64,8 +74,8 @@ impl Concealer {
     /// Appends `len` made-up samples to `out`: repetition that fades to silence within 60 ms.
     pub fn conceal(&mut self, len: usize, out: &mut Vec<i16>) {
         let start = out.len();
-        let history = &self.history;
-        let gap = self.gap.get_or_insert_with(|| Gap::after(history));
+        let (history, scale) = (&self.history, self.scale);
+        let gap = self.gap.get_or_insert_with(|| Gap::after(history, scale));
         out.extend((0..len).map(|_| gap.next().round() as i16));
         // The made-up samples are what was heard, so they are the past of a second gap; the
         // fading keeps two gaps in a row from ringing on.
@@ -74,9 +84,20 @@ impl Concealer {
         out.extend(heard);
     }
 
+    /// Appends what the codec itself made up for the gap, fading like our own repetition: nothing
+    /// that nobody said goes on for longer than 60 ms.
+    pub fn conceal_with(&mut self, made_up: &[i16], out: &mut Vec<i16>) {
+        let scale = self.scale;
+        let gap = self.gap.get_or_insert_with(|| Gap { scale, period: Vec::new(), position: 0 });
+        let faded = made_up.iter().map(|&sample| (f32::from(sample) * gap.gain()).round() as i16);
+        let heard: Vec<i16> = faded.collect();
+        self.remember(&heard);
+        out.extend(heard);
+    }
+
     /// Appends one stretch of the newest sound at full level, to lengthen a quiet moment.
     pub fn stretch(&mut self, len: usize, out: &mut Vec<i16>) {
-        let gap = Gap::after(&self.history);
+        let gap = Gap::after(&self.history, self.scale);
         let start = out.len();
         out.extend((0..len).map(|n| gap.period[n % gap.period.len()]));
         let heard = out.split_off(start);
@@ -87,31 +108,30 @@ impl Concealer {
     /// Appends silence that was meant (no loss), after which real audio starts without a blend.
     pub fn silence(&mut self, len: usize, out: &mut Vec<i16>) {
         out.resize(out.len() + len, 0);
-        self.history.clear();
-        self.history.resize(HISTORY_LEN, 0);
+        self.history.fill(0);
         self.gap = None;
     }
 
     /// Says that samples were left out, so that the next real ones are blended in.
     pub fn skip(&mut self) {
-        self.gap.get_or_insert_with(|| Gap::after(&self.history));
+        self.gap.get_or_insert_with(|| Gap::after(&self.history, self.scale));
     }
 
     /// Whether a gap has lasted so long (60 ms) that only silence is made.
     pub fn is_faded(&self) -> bool {
-        self.gap.as_ref().is_some_and(|gap| gap.position >= FADED_LEN)
+        self.gap.as_ref().is_some_and(|gap| gap.position >= FADED_LEN * self.scale)
     }
 
     fn remember(&mut self, samples: &[i16]) {
-        let newest = &samples[samples.len().saturating_sub(HISTORY_LEN)..];
+        let newest = &samples[samples.len().saturating_sub(self.history.len())..];
         self.history.drain(..newest.len());
         self.history.extend_from_slice(newest);
     }
 }
 
 impl Gap {
-    fn after(history: &[i16]) -> Self {
-        let period_len = pitch_period(history);
+    fn after(history: &[i16], scale: usize) -> Self {
+        let period_len = pitch_period(history, scale);
         let start = history.len() - period_len;
         let mut period = history[start..].to_vec();
         // Lead the end of the period into its own beginning, so that repeating it does not click.
@@ -122,25 +142,33 @@ impl Gap {
             let lead = f32::from(history[start - blend_len + n]);
             period[at] = (f32::from(period[at]) * (1.0 - weight) + lead * weight).round() as i16;
         }
-        Self { period, position: 0 }
+        Self { scale, period, position: 0 }
     }
 
     fn next(&mut self) -> f32 {
-        let sample = f32::from(self.period[self.position % self.period.len()]);
-        let faded = self.position.saturating_sub(HOLD_LEN) as f32;
-        let gain = (1.0 - faded / (FADED_LEN - HOLD_LEN) as f32).max(0.0);
+        // A gap that the codec began is empty: what is left of it is silence.
+        let at = self.position.checked_rem(self.period.len());
+        let sample = at.map_or(0.0, |at| f32::from(self.period[at]));
+        sample * self.gain()
+    }
+
+    /// How loud the next made-up sample is.
+    fn gain(&mut self) -> f32 {
+        let faded = self.position.saturating_sub(HOLD_LEN * self.scale) as f32;
+        let gain = (1.0 - faded / ((FADED_LEN - HOLD_LEN) * self.scale) as f32).max(0.0);
         self.position = self.position.saturating_add(1);
-        sample * gain
+        gain
     }
 }
 
 /// The lag at which the newest past resembles itself most (normalised correlation).
-fn pitch_period(history: &[i16]) -> usize {
-    let template = &history[history.len() - TEMPLATE_LEN..];
-    let (mut best, mut best_score) = (PERIOD_MAX, 0.0f32);
-    for lag in PERIOD_MIN..=PERIOD_MAX {
-        let from = history.len() - TEMPLATE_LEN - lag;
-        let past = &history[from..from + TEMPLATE_LEN];
+fn pitch_period(history: &[i16], scale: usize) -> usize {
+    let template_len = TEMPLATE_LEN * scale;
+    let template = &history[history.len() - template_len..];
+    let (mut best, mut best_score) = (PERIOD_MAX * scale, 0.0f32);
+    for lag in PERIOD_MIN * scale..=PERIOD_MAX * scale {
+        let from = history.len() - template_len - lag;
+        let past = &history[from..from + template_len];
         let (mut product, mut energy) = (0.0f32, 1.0f32);
         for (&a, &b) in template.iter().zip(past) {
             product += f32::from(a) * f32::from(b);
@@ -170,7 +198,7 @@ mod tests {
     fn a_lost_frame_of_a_periodic_sound_is_nearly_restored() {
         let original = voiced();
         let mut played = original[..1600].to_vec();
-        let mut concealer = Concealer::new();
+        let mut concealer = Concealer::default();
         concealer.good(&mut played);
         concealer.conceal(160, &mut played);
         let error: Vec<i16> =
@@ -185,7 +213,7 @@ mod tests {
     #[test]
     fn a_long_gap_fades_to_silence_within_60_ms() {
         let mut played = voiced();
-        let mut concealer = Concealer::new();
+        let mut concealer = Concealer::default();
         concealer.good(&mut played);
         let mut gap = Vec::new();
         for _ in 0..4 {
@@ -200,7 +228,7 @@ mod tests {
     #[test]
     fn meant_silence_leaves_no_echo_of_the_past() {
         let mut played = voiced();
-        let mut concealer = Concealer::new();
+        let mut concealer = Concealer::default();
         concealer.good(&mut played);
         let mut out = Vec::new();
         concealer.silence(160, &mut out);

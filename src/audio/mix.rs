@@ -131,7 +131,7 @@ pub fn phone_channel(samples: &[i16], rate: SampleRate, channel: PhoneChannel<'_
         add_noise(&mut voice, &at_8k, noise.snr_db, &mut random);
     }
     let mut loss = BurstLoss::new(channel.loss_percent, channel.burst_len);
-    let mut concealer = Concealer::new();
+    let mut concealer = Concealer::default();
     let mut out = Vec::with_capacity(voice.len());
     for packet in voice.chunks(PACKET_LEN) {
         if loss.next_is_lost(&mut random) {

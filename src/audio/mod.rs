@@ -1,15 +1,25 @@
 //! Audio samples, rates and codecs. Pure: no clock, socket or thread; WAV bytes go through
 //! `std::io` readers and writers that the shell opens.
 
+pub mod codec;
 pub mod conceal;
+mod convert;
+mod dtmf;
 mod frame;
 pub mod g711;
+pub mod g722;
+mod half_band;
 pub mod mix;
+pub mod opus;
 pub mod resample;
 pub mod tone;
 pub mod wav;
 
+pub use self::opus::OpusWishes;
+pub use codec::{Codec, Codecs, Decoder, Encoder};
 pub use conceal::Concealer;
+pub use convert::FrameConverter;
+pub use dtmf::{DtmfDetector, DtmfHeard};
 pub use frame::{AudioFrame, MediaTime, SampleRate, level_dbfs};
 pub use g711::Law;
 pub use mix::{Noise, PhoneChannel, Random, phone_channel};

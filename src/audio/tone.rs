@@ -5,12 +5,18 @@ use std::time::Duration;
 
 use super::SampleRate;
 
+/// Tones of the keypad's rows, in Hz (ITU-T Q.23).
+pub(super) const ROWS_HZ: [f64; 4] = [697.0, 770.0, 852.0, 941.0];
+/// Tones of its columns.
+pub(super) const COLUMNS_HZ: [f64; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
+/// Its keys, row by row.
+pub(super) const KEYS: &[u8; 16] = b"123A456B789C*0#D";
+
 /// The two frequencies in Hz of a keypad digit (ITU-T Q.23); `None` for other characters.
 pub fn dtmf_pair(digit: char) -> Option<(f64, f64)> {
-    const ROWS: [f64; 4] = [697.0, 770.0, 852.0, 941.0];
-    const COLUMNS: [f64; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
-    let index = "123A456B789C*0#D".find(digit.to_ascii_uppercase())?;
-    Some((ROWS[index / 4], COLUMNS[index % 4]))
+    let digit = digit.to_ascii_uppercase();
+    let index = KEYS.iter().position(|&key| char::from(key) == digit)?;
+    Some((ROWS_HZ[index / 4], COLUMNS_HZ[index % 4]))
 }
 
 /// A sum of sines, each with its peak at `level_dbfs` below full scale, phases starting at 0.

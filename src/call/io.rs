@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::acd::handoff::Handoff;
-use crate::audio::AudioFrame;
+use crate::audio::{AudioFrame, SampleRate};
 use crate::base::{ActionRunId, CallId, Pii, SpeechId, Termination, UtteranceId};
 use crate::conversation::{ActionResult, Expected};
 use crate::nlu::{IntentName, Readings, Understanding};
@@ -133,12 +133,14 @@ pub enum CallInput {
 /// Something for the shell to do.
 #[derive(Debug)]
 pub enum CallOutput {
-    /// Transcribe this audio (mono, 8 kHz).
+    /// Transcribe this audio (mono).
     Transcribe {
         /// Names it in the answer.
         utterance: UtteranceId,
         /// Its samples.
         samples: Vec<i16>,
+        /// Their rate: that of the caller's codec.
+        rate: SampleRate,
         /// What was asked for.
         expected: Expected,
     },

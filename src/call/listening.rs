@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::audio::{AudioFrame, SampleRate};
+use crate::audio::AudioFrame;
 use crate::base::{Pii, UtteranceId};
 use crate::conversation::{ConversationInput, Expected};
 use crate::nlu::spoken::yes_no::parse as parse_yes_no;
@@ -43,13 +43,11 @@ impl Call {
         if self.on_hold {
             return;
         }
-        self.vad_pending.extend_from_slice(&frame.samples);
-        let chunk_len = self.vad.chunk_len();
-        while self.vad_pending.len() >= chunk_len {
-            let rest = self.vad_pending.split_off(chunk_len);
-            let chunk = std::mem::replace(&mut self.vad_pending, rest);
-            let probability = self.vad.probability(&chunk);
-            let event = self.endpointer.handle_chunk(&chunk, probability);
+        self.ears.hear(frame);
+        self.endpointer.set_rate(frame.rate);
+        while let Some(chunk) = self.ears.next_chunk(self.vad.chunk_len()) {
+            let probability = self.vad.probability(&chunk.for_vad);
+            let event = self.endpointer.handle_chunk(&chunk.as_it_came, probability);
             match event {
                 Some(EndpointEvent::Started) => self.on_caller_started(),
                 Some(EndpointEvent::Ended(span)) => self.on_utterance(now, span, waited),
@@ -79,12 +77,12 @@ impl Call {
             self.turn.handle(TurnInput::CallerEnded);
         }
         let end = span.start.0 + span.samples.len() as u64;
-        let behind = (end - span.voiced_until.0) as usize + self.vad_pending.len();
-        let since_voiced = SampleRate::HZ_8000.duration_of(behind) + waited;
+        let behind = (end - span.voiced_until.0) as usize + self.ears.waiting_len();
+        let since_voiced = span.rate.duration_of(behind) + waited;
         let voiced_until = now.checked_sub(since_voiced).unwrap_or(now);
         self.clock = Some(TurnClock::new(voiced_until, now));
         let pre_roll = Duration::from_millis(self.settings.endpointer.pre_roll_ms);
-        let length = SampleRate::HZ_8000.duration_of(span.samples.len()).saturating_sub(pre_roll);
+        let length = span.rate.duration_of(span.samples.len()).saturating_sub(pre_roll);
         let started = now.checked_sub(length).unwrap_or(now);
         self.pending.push(PendingUtterance {
             id,
@@ -103,6 +101,7 @@ impl Call {
         self.outputs.push_back(CallOutput::Transcribe {
             utterance: id,
             samples: span.samples,
+            rate: span.rate,
             expected: self.expectation.expected.clone(),
         });
     }

@@ -12,6 +12,7 @@
 //! agent frame with [`Call::next_frame`].
 
 mod acts;
+mod ears;
 mod handoff;
 mod io;
 mod keys;
@@ -26,6 +27,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ears::Ears;
 pub use io::{
     CallFacts, CallInput, CallOutput, CallSettings, HeardResult, LineSpeaker, PlayoutFrame, Taken,
     TranscriptLine,
@@ -70,7 +72,7 @@ pub struct Call {
     turn: TurnMachine,
     endpointer: Endpointer,
     vad: Box<dyn Vad>,
-    vad_pending: Vec<i16>,
+    ears: Ears,
     timers: TimerTable<Timer>,
     outputs: VecDeque<CallOutput>,
     generation_hash: String,
@@ -120,7 +122,7 @@ impl Call {
             turn: TurnMachine::new(settings.barge_in),
             endpointer: Endpointer::new(settings.endpointer),
             vad,
-            vad_pending: Vec::new(),
+            ears: Ears::new(),
             timers: TimerTable::default(),
             outputs: VecDeque::new(),
             answered_at: None,
@@ -247,7 +249,7 @@ impl Call {
     fn on_resume(&mut self, now: Instant) {
         self.on_hold = false;
         self.vad.reset();
-        self.vad_pending.clear();
+        self.ears.forget();
         self.arm_no_input(now);
     }
 

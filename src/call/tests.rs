@@ -18,6 +18,8 @@ struct Bench {
     call: Call,
     now: Instant,
     outputs: Vec<CallOutput>,
+    /// Of the caller's codec.
+    rate: SampleRate,
 }
 
 impl Bench {
@@ -49,7 +51,7 @@ impl Bench {
             today: (2026, 11, 24),
         };
         let call = Call::new(facts, settings, generation(), rules, Box::new(LevelVad), 1);
-        let mut bench = Self { call, now, outputs: Vec::new() };
+        let mut bench = Self { call, now, outputs: Vec::new(), rate: SampleRate::HZ_8000 };
         bench.input(CallInput::Answered { caller: BTreeMap::new() });
         bench.say_all(400);
         bench.silence(1_000);
@@ -69,8 +71,8 @@ impl Bench {
         if self.call.poll_timeout().is_some_and(|at| at <= self.now) {
             self.input(CallInput::Timeout);
         }
-        let frame =
-            AudioFrame { rate: SampleRate::HZ_8000, time: MediaTime(0), samples: vec![level; 160] };
+        let samples = vec![level; self.rate.samples_in(Duration::from_millis(20))];
+        let frame = AudioFrame { rate: self.rate, time: MediaTime(0), samples };
         self.input(CallInput::Audio { frame, waited: Duration::from_millis(40) });
         let frame = self.call.next_frame(self.now);
         while let Some(output) = self.call.poll_output() {
@@ -124,6 +126,25 @@ impl Bench {
         let intents = vec![IntentScore { intent: IntentName::new(intent), confidence: 0.95 }];
         let understanding = Some(Understanding::of(intents, -1.0));
         self.input(CallInput::Understood { utterance, understanding });
+    }
+}
+
+#[test]
+fn wideband_audio_reaches_the_recogniser_as_it_came() {
+    for rate in [SampleRate::HZ_8000, SampleRate::HZ_16000] {
+        let mut bench = Bench::answered();
+        bench.rate = rate;
+        bench.silence(400);
+        bench.speech(1_000);
+        bench.silence(700);
+        let spoken = bench.outputs.iter().find_map(|output| match output {
+            CallOutput::Transcribe { samples, rate, .. } => Some((samples, *rate)),
+            _ => None,
+        });
+        let (samples, got) = spoken.expect("an utterance");
+        assert_eq!(got, rate);
+        let voiced = samples.iter().filter(|sample| **sample == 8_000).count();
+        assert_eq!(rate.duration_of(voiced), Duration::from_secs(1));
     }
 }
 

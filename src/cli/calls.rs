@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
 use crate::config::Config;
-use crate::store::{CallRecord, CallSummary, Reveal, Store, StoreError};
+use crate::store::{CallRecord, CallSummary, QualityRecord, Reveal, Store, StoreError};
 
 use super::table::write_table;
 
@@ -160,9 +160,13 @@ fn show(out: &mut impl Write, record: &CallRecord, reveal: Reveal) -> io::Result
         ("outcome", or_dash(call.outcome.as_deref())),
         ("prompts", format!("{} {}", call.profile, call.generation)),
         ("recording", or_dash(call.recording.as_deref())),
+        ("encrypted", or_dash(call.protection.as_deref())),
     ];
     for (name, value) in facts {
         writeln!(out, "{name:9}  {value}")?;
+    }
+    if let Some(quality) = &record.quality {
+        writeln!(out, "{:9}  {}", "sound", quality_words(quality))?;
     }
     show_lines(out, record, reveal)?;
     show_turns(out, record)?;
@@ -188,6 +192,24 @@ fn show_lines(out: &mut impl Write, record: &CallRecord, reveal: Reveal) -> io::
         writeln!(out)?;
     }
     Ok(())
+}
+
+/// One line for both directions, scores from 1 (bad) to 4.4.
+fn quality_words(quality: &QualityRecord) -> String {
+    let QualityRecord { codec, heard_mos, heard_loss_percent, heard_jitter_ms, .. } = quality;
+    let mut words = format!(
+        "{codec}; heard {heard_mos:.1} (loss {heard_loss_percent:.1} %, jitter {heard_jitter_ms:.0} ms)"
+    );
+    words.push_str(&match (quality.sent_mos, quality.sent_loss_percent, quality.sent_jitter_ms) {
+        (Some(mos), Some(loss), Some(jitter)) => {
+            format!("; sent {mos:.1} (loss {loss:.1} %, jitter {jitter:.0} ms)")
+        }
+        _ => "; sent: the caller's side did not report".to_owned(),
+    });
+    if let Some(trip_ms) = quality.round_trip_ms {
+        words.push_str(&format!("; round trip {trip_ms:.0} ms"));
+    }
+    words
 }
 
 fn show_turns(out: &mut impl Write, record: &CallRecord) -> io::Result<()> {
@@ -288,11 +310,24 @@ mod tests {
             out_of_scope: Some(-0.5),
             failed: Some(false),
         };
-        store.append(id, &[Entry::Line(line)]).await.expect("appends");
+        let quality = QualityRecord {
+            codec: "opus".into(),
+            heard_loss_percent: 0.5,
+            heard_jitter_ms: 3.2,
+            heard_concealed_ms: 40,
+            heard_mos: 4.31,
+            sent_loss_percent: None,
+            sent_jitter_ms: None,
+            sent_mos: None,
+            round_trip_ms: None,
+        };
+        let entries = [Entry::Line(line), Entry::Quality(quality)];
+        store.append(id, &entries).await.expect("appends");
         let end = CallEnd {
             ended_at: Timestamp::from_second(1_775_000_090).expect("valid"),
             termination: Termination::new(TerminationResult::Success, "caller hung up"),
             recording: None,
+            protection: Some("none".into()),
             turns: 1,
             outcome: "contained".into(),
         };
@@ -314,11 +349,15 @@ mod tests {
         let shown = typed(&config, &["show", "abc"]).await.expect("shows");
         assert!(shown.contains("  1:01.2  caller     [3 words]  [balance 0.91]"), "{shown}");
         assert!(shown.contains("how        success: caller hung up"), "{shown}");
+        let sound = "sound      opus; heard 4.3 (loss 0.5 %, jitter 3 ms); sent: the caller's";
+        assert!(shown.contains(sound), "{shown}");
+        assert!(shown.contains("encrypted  none"), "{shown}");
         let shown = typed(&config, &["show", "abc", "--reveal"]).await.expect("shows");
         assert!(shown.contains("5550123") && shown.contains("my balance please"), "{shown}");
         let json = typed(&config, &["show", "abc", "--json"]).await.expect("shows");
         let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
         assert_eq!(json["lines"][0]["text"], "[3 words]");
+        assert_eq!(json["quality"]["heard_loss_percent"], 0.5);
         let json = typed(&config, &["list", "--json", "--reveal"]).await.expect("lists");
         let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
         assert_eq!(json[0]["caller"], "5550123");

@@ -8,6 +8,7 @@ pub mod eval;
 pub mod models;
 mod past;
 pub mod replay;
+pub mod route_test;
 mod sandbox;
 pub mod serve;
 pub mod stats;

@@ -26,7 +26,7 @@ pub struct ServeArgs {
 pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let mut config = Config::load(&args.config)?;
     if let Some(profile) = args.profile {
-        config.server.profile = std::path::absolute(profile)?;
+        config.replace_profile(std::path::absolute(profile)?);
     }
     let (server, started) = Server::start(config).await?;
     print_started(&started)?;
@@ -58,15 +58,19 @@ fn print_started(started: &Started) -> std::io::Result<()> {
         started.engines.examples,
         &started.generation[..started.generation.len().min(12)],
     )?;
+    for profile in &started.other_profiles {
+        writeln!(out, "  also  profile {profile}, for its numbers")?;
+    }
     for (name, took) in &started.engines.parts {
         writeln!(out, "  {name:<14} loaded in {:.1} s", took.as_secs_f32())?;
     }
     for (transport, address) in &started.addresses {
-        let suffix = match transport {
-            Transport::Udp => "",
-            Transport::Tcp => ";transport=tcp",
+        let scheme = match transport {
+            Transport::Wss => "sips",
+            _ => "sip",
         };
-        writeln!(out, "  call  sip:{}@{address}{suffix}", started.profile)?;
+        let suffix = transport.uri_parameter();
+        writeln!(out, "  call  {scheme}:{}@{address}{suffix}", started.profile)?;
     }
     if let Some((_, address)) = started.addresses.first() {
         let uri = format!("sip:{}@{address}", started.profile);

@@ -7,7 +7,10 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use crate::audio::Codecs;
+
 use super::sql::SqlActionConfig;
+use super::trunks::{NumberConfig, TrunkConfig};
 
 /// A whole `frontdoor.toml` that makes sense.
 #[derive(Debug, Clone)]
@@ -18,6 +21,10 @@ pub struct Config {
     pub server: ServerConfig,
     /// `[sip]`.
     pub sip: SipConfig,
+    /// `[trunks....]`, by name.
+    pub trunks: Vec<TrunkConfig>,
+    /// `[numbers]`; empty if every call is answered with the one profile.
+    pub numbers: Vec<NumberConfig>,
     /// `[media]`.
     pub media: MediaConfig,
     /// `[hearing]`.
@@ -46,6 +53,35 @@ impl Config {
     /// Where call records and hand-offs are: `<data_dir>/frontdoor.sqlite`.
     pub fn store_path(&self) -> PathBuf {
         self.server.data_dir.join("frontdoor.sqlite")
+    }
+
+    /// Folders of the prompt files that calls may be held by: that of `[server]` first.
+    pub fn profiles(&self) -> Vec<PathBuf> {
+        let mut all = vec![self.server.profile.clone()];
+        for number in &self.numbers {
+            if !all.contains(&number.profile) {
+                all.push(number.profile.clone());
+            }
+        }
+        all
+    }
+
+    /// Puts other prompt files in the place of those of `[server]`, also where a number is answered
+    /// with them.
+    pub fn replace_profile(&mut self, profile: PathBuf) {
+        let old = std::mem::replace(&mut self.server.profile, profile);
+        for number in &mut self.numbers {
+            if number.profile == old {
+                number.profile.clone_from(&self.server.profile);
+            }
+        }
+    }
+
+    /// The same configuration for other prompt files.
+    #[must_use]
+    pub fn with_profile(&self, profile: &Path) -> Self {
+        let server = ServerConfig { profile: profile.to_owned(), ..self.server.clone() };
+        Self { server, ..self.clone() }
     }
 
     /// Where the demo CRM is: `<data_dir>/crm.sqlite`.
@@ -97,14 +133,38 @@ pub enum Transport {
     Udp,
     /// Streams.
     Tcp,
+    /// Streams within TLS.
+    Tls,
+    /// WebSocket.
+    Ws,
+    /// WebSocket within TLS.
+    Wss,
+}
+
+impl Transport {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Udp, Self::Tcp, Self::Tls, Self::Ws, Self::Wss];
+
+    /// The word in front of an address.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Ws => "ws",
+            Self::Wss => "wss",
+        }
+    }
+
+    /// Whether whoever connects is shown a certificate.
+    pub fn is_encrypted(self) -> bool {
+        matches!(self, Self::Tls | Self::Wss)
+    }
 }
 
 impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Udp => "udp",
-            Self::Tcp => "tcp",
-        })
+        f.write_str(self.name())
     }
 }
 
@@ -132,6 +192,34 @@ pub struct SipConfig {
     pub advertise_ip: Option<IpAddr>,
     /// Calls that may wait to be taken up; one more is refused.
     pub incoming_queue_len_max: usize,
+    /// A call whose other side gives no sign of life for this long is ended (RFC 4028).
+    pub session_expires_s: u32,
+    /// The shortest such time that a caller may ask for.
+    pub session_min_s: u32,
+    /// What is shown to who connects over TLS; given wherever TLS is listened for.
+    pub certificate: Option<CertificateConfig>,
+    /// Whose certificates are believed where we connect over TLS, instead of the machine's own list.
+    pub tls_ca: Option<PathBuf>,
+    /// Whether calls that come from no trunk are taken.
+    pub accept_unknown: bool,
+    /// New calls a second, all together; more are refused with 503.
+    pub calls_per_s_max: Option<u32>,
+    /// Calls at the same time from one address; more are refused with 503.
+    pub calls_per_source_max: Option<usize>,
+    /// So many refused or malformed requests within a minute, and their source is ignored for
+    /// [`SipConfig::ban_s`]; 0 for never.
+    pub ban_after_refusals: u32,
+    /// How long it is ignored.
+    pub ban_s: u64,
+}
+
+/// Certificate and key, PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateConfig {
+    /// The certificate and those between it and the authority.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// `[media]`.
@@ -143,6 +231,23 @@ pub struct MediaConfig {
     pub rtp_port_max: u16,
     /// A call without any packet for this long is ended.
     pub no_media_timeout_s: u64,
+    /// What is spoken on the telephone, the best first.
+    pub codecs: Codecs,
+    /// Whether media is encrypted.
+    pub srtp: SrtpMode,
+    /// Whether keys in SDP are taken although the signalling can be read on its way.
+    pub srtp_sdes_without_tls: bool,
+}
+
+/// Whether media is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SrtpMode {
+    /// Never: an offer of nothing else is refused.
+    Off,
+    /// When the other side offers it.
+    Offered,
+    /// Always: plain RTP is refused.
+    Required,
 }
 
 /// `[hearing]`.

@@ -8,21 +8,27 @@ mod checked;
 mod error;
 mod locate;
 mod raw;
+mod routes;
 mod sql;
 mod suggest;
+mod trunks;
 mod validate;
 mod validate_actions;
+mod validate_sip;
 mod validate_sql;
+mod validate_trunks;
 
 pub use checked::{
-    ActionConfig, CallerLookupConfig, Config, ConnectorConfig, ConversationConfig, HandoffConfig,
-    HearingConfig, HttpActionConfig, HttpMethod, JsonTemplate, ListenAddress, MediaConfig,
-    ModelsConfig, RecordingConfig, ServerConfig, SipConfig, TextTemplate, Transport,
-    UnderstandingConfig, VerificationConfig, VoiceConfig, WebhookConfig,
+    ActionConfig, CallerLookupConfig, CertificateConfig, Config, ConnectorConfig,
+    ConversationConfig, HandoffConfig, HearingConfig, HttpActionConfig, HttpMethod, JsonTemplate,
+    ListenAddress, MediaConfig, ModelsConfig, RecordingConfig, ServerConfig, SipConfig, SrtpMode,
+    TextTemplate, Transport, UnderstandingConfig, VerificationConfig, VoiceConfig, WebhookConfig,
 };
 pub use error::{ConfigError, Problem};
+pub use routes::{Called, Routed, route};
 pub use sql::{SqlActionConfig, SqlEffect, SqlRefusal, SqlStatement, TODAY};
 pub use suggest::{did_you_mean, nearest};
+pub use trunks::{LoginConfig, NumberConfig, RegisterConfig, TrunkConfig, trunk_of};
 
 use std::ffi::OsString;
 use std::path::Path;

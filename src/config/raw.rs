@@ -9,6 +9,8 @@ use serde::Deserialize;
 pub(super) struct RawConfig {
     pub server: RawServer,
     pub sip: RawSip,
+    pub trunks: BTreeMap<String, RawTrunk>,
+    pub numbers: BTreeMap<String, RawNumber>,
     pub media: RawMedia,
     pub hearing: RawHearing,
     pub understanding: RawUnderstanding,
@@ -37,6 +39,44 @@ pub(super) struct RawSip {
     pub listen: Option<Vec<String>>,
     pub advertise_ip: Option<String>,
     pub incoming_queue_len_max: Option<i64>,
+    pub session_expires_s: Option<i64>,
+    pub session_min_s: Option<i64>,
+    pub tls_certificate: Option<String>,
+    pub tls_key: Option<String>,
+    pub tls_ca: Option<String>,
+    pub accept_unknown: Option<bool>,
+    pub calls_per_s_max: Option<i64>,
+    pub calls_per_source_max: Option<i64>,
+    pub ban_after_refusals: Option<i64>,
+    pub ban_s: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTrunk {
+    pub from: Option<Vec<String>>,
+    pub username: Option<String>,
+    pub password_env: Option<String>,
+    pub calls_max: Option<i64>,
+    pub calls_per_s_max: Option<i64>,
+    pub register: Option<RawRegister>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRegister {
+    pub registrars: Option<Vec<String>>,
+    pub username: Option<String>,
+    pub auth_username: Option<String>,
+    pub password_env: Option<String>,
+    pub expires_s: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawNumber {
+    pub profile: Option<String>,
+    pub trunk: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -45,6 +85,9 @@ pub(super) struct RawMedia {
     pub rtp_port_min: Option<i64>,
     pub rtp_port_max: Option<i64>,
     pub no_media_timeout_s: Option<i64>,
+    pub codecs: Option<Vec<String>>,
+    pub srtp: Option<String>,
+    pub srtp_sdes_without_tls: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]

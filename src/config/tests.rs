@@ -26,6 +26,7 @@ fn defaults_fill_everything_but_the_profile() {
     assert_eq!(config.recording.dir, config.server.data_dir.join("recordings"));
     assert_eq!(config.sip.listen.len(), 2);
     assert_eq!(config.sip.listen[1].to_string(), "tcp:127.0.0.1:5060");
+    assert_eq!((config.sip.session_expires_s, config.sip.session_min_s), (1800, 90));
     assert_eq!(config.hearing.endpoint_silence_ms, 600);
     assert_eq!(config.understanding.accept_confidence, 0.55);
     assert_eq!(config.handoff.webhook, None);
@@ -84,12 +85,23 @@ fn values_out_of_range_are_all_told_with_their_lines() {
 #[test]
 fn single_values_that_do_not_fit() {
     for (text, expected) in [
-        ("[sip]\nlisten = [\"tls:1.2.3.4:5\"]", "\"tls\" is not a transport"),
+        ("[sip]\nlisten = [\"sctp:1.2.3.4:5\"]", "\"sctp\" is not a transport"),
+        ("[sip]\nlisten = [\"tls:1.2.3.4:5061\"]", "tls_certificate: is missing, and \"tls:"),
+        ("[sip]\ntls_certificate = \"a.pem\"", "tls_key: is missing while tls_certificate"),
         ("[sip]\nlisten = [\"udp:localhost:5060\"]", "not an IP address with a port"),
         ("[sip]\nlisten = []", "is empty"),
         ("[sip]\nadvertise_ip = \"0.0.0.0\"", "cannot be called"),
+        ("[sip]\nsession_min_s = 30", "30 is not between 90 and 86400"),
+        (
+            "[sip]\nsession_expires_s = 100\nsession_min_s = 120",
+            "sip.session_expires_s: 100 is less than session_min_s (120)",
+        ),
         ("[media]\nrtp_port_max = 40003", "room for 2 calls and server.calls_max is 8"),
         ("[media]\nrtp_port_max = 70000", "not between 1025 and 65535"),
+        ("[media]\ncodecs = [\"g729\"]", "use opus, g722, pcmu or pcma"),
+        ("[media]\ncodecs = [\"pcmu\", \"pcmu\"]", "twice"),
+        ("[media]\ncodecs = []", "is empty"),
+        ("[media]\nsrtp = \"on\"", "media.srtp: \"on\" is not \"off\", \"offered\" or"),
         ("[hearing]\npatient_silence_ms = 200", "less than endpoint_silence_ms"),
         ("[handoff]\nwebhook_url = \"https://x/y\"", "webhook_secret_env: is missing"),
         (
@@ -114,6 +126,80 @@ fn a_secret_in_the_file_is_refused_and_not_repeated() {
     ));
     assert!(message.contains("not the name of an environment variable"), "{message}");
     assert!(!message.contains("hunter2"), "{message}");
+}
+
+#[test]
+fn certificates_are_found_beside_the_file() {
+    let config = parse(&format!(
+        "{SERVER}[sip]\nlisten = [\"tls:0.0.0.0:5061\", \"wss:0.0.0.0:443\"]\n\
+         accept_unknown = false\n\
+         tls_certificate = \"tls/a.pem\"\ntls_key = \"/k/a.key\"\ntls_ca = \"ca.pem\"\n"
+    ))
+    .expect("valid");
+    let files = config.sip.certificate.expect("given");
+    assert_eq!(files.certificate, PathBuf::from("/etc/frontdoor/tls/a.pem"));
+    assert_eq!(files.key, PathBuf::from("/k/a.key"));
+    assert_eq!(config.sip.tls_ca, Some(PathBuf::from("/etc/frontdoor/ca.pem")));
+    assert_eq!(config.sip.listen[0].to_string(), "tls:0.0.0.0:5061");
+}
+
+#[test]
+fn trunks_and_numbers_are_checked() {
+    for (text, expected) in [
+        ("[sip]\nlisten = [\"udp:192.0.2.1:5060\"]", "accept_unknown: is missing. \"udp:192.0.2.1"),
+        ("[trunks.a]\ncalls_max = 3", ":3: trunks.a: says neither from where its calls come nor"),
+        ("[trunks.\"A b\"]\nfrom = [\"192.0.2.1\"]", "is not a good name"),
+        ("[trunks.a]\nfrom = [\"pbx.example\"]", "\"pbx.example\" is no IP address or network"),
+        ("[trunks.a]\nfrom = [\"192.0.2.1/8\"]", "did you mean 192.0.0.0/8?"),
+        (
+            "[trunks.a]\nfrom = [\"192.0.2.1\"]\n[trunks.b]\nfrom = [\"192.0.2.1/32\"]",
+            ":6: trunks.b.from: 192.0.2.1/32 is trunk a's already",
+        ),
+        ("[trunks.a]\nusername = \"u\"", "trunks.a.password_env: is missing"),
+        ("[trunks.a]\nusername = \"u\"\npassword_env = \"hunter2\"", "environment variable"),
+        ("[trunks.a]\nfrom = [\"192.0.2.1\"]\ncalls_max = 0", "0 is not between 1 and"),
+        (
+            "[trunks.a]\nfrom = [\"192.0.2.1\"]\n[trunks.a.register]\nusername = \"u\"",
+            "trunks.a.register.registrars: is missing",
+        ),
+        (
+            "[trunks.a.register]\nregistrars = [\"pbx\"]\nusername = \"u\"\npassword_env = \"P\"",
+            "\"pbx\" is not the address of a registrar",
+        ),
+        ("[numbers]\n\"+44*20\" = {}", "a star stands at the end"),
+        ("[numbers]\n\"+4420\" = { trunk = \"mian\" }\n[trunks.main]\nfrom = [\"::1\"]", "`main`?"),
+        ("[numbers]\n\"+44 20\" = {}\n\"+4420\" = {}", "the same number as"),
+    ] {
+        let message = complaint(&format!("{SERVER}{text}\n"));
+        assert!(message.contains(expected), "{expected}\nnot in\n{message}");
+    }
+}
+
+#[test]
+fn trunks_and_numbers_get_their_defaults() {
+    let text = format!(
+        "{SERVER}[sip]\nlisten = [\"udp:0.0.0.0:5060\"]\n\
+         [trunks.main]\nfrom = [\"192.0.2.0/24\", \"2001:db8::1\"]\ncalls_max = 4\n\
+         [trunks.main.register]\nregistrars = [\"sip:a.example\", \"sips:b.example\"]\n\
+         username = \"4420\"\npassword_env = \"PBX_PASSWORD\"\n\
+         [numbers]\n\"+44 20 7123\" = {{ profile = \"prompts/clinic\", trunk = \"main\" }}\n\"*\" = {{}}\n"
+    );
+    let config = parse(&text).expect("valid");
+    assert!(!config.sip.accept_unknown);
+    let trunk = &config.trunks[0];
+    assert_eq!(
+        (trunk.name.as_str(), trunk.calls_max, trunk.login.as_ref()),
+        ("main", Some(4), None)
+    );
+    let register = trunk.register.as_ref().expect("given");
+    assert_eq!((register.registrars.len(), register.expires_s), (2, 600));
+    assert_eq!(register.login.username, "4420");
+    let profiles: Vec<_> =
+        config.numbers.iter().map(|n| (n.pattern.as_str(), &n.profile)).collect();
+    let (clinic, bank) = ("/etc/frontdoor/prompts/clinic", "/etc/frontdoor/prompts/bank");
+    assert_eq!(profiles, [("*", &PathBuf::from(bank)), ("44207123", &PathBuf::from(clinic))]);
+    let alone = parse(SERVER).expect("valid");
+    assert!(alone.sip.accept_unknown && alone.numbers.is_empty());
 }
 
 fn http(lines: &str) -> String {

@@ -1,18 +1,19 @@
 //! From the file's text to trusted settings: defaults, ranges, paths, names that must exist.
 
 use std::ffi::OsString;
-use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use crate::audio::{Codec, Codecs};
+
 use super::checked::{
-    CallerLookupConfig, Config, ConversationConfig, HandoffConfig, HearingConfig, ListenAddress,
-    MediaConfig, ModelsConfig, RecordingConfig, ServerConfig, SipConfig, Transport,
-    UnderstandingConfig, VoiceConfig, WebhookConfig,
+    CallerLookupConfig, Config, ConversationConfig, HandoffConfig, HearingConfig, MediaConfig,
+    ModelsConfig, RecordingConfig, ServerConfig, SrtpMode, UnderstandingConfig, VoiceConfig,
+    WebhookConfig,
 };
 use super::error::{ConfigError, Problem};
 use super::raw;
-use super::{locate, validate_actions};
+use super::{locate, validate_actions, validate_sip, validate_trunks};
 
 /// RTP and RTCP: two ports for every call.
 const PORTS_PER_CALL: usize = 2;
@@ -144,9 +145,14 @@ pub(super) fn validate(
         validate_actions::caller_lookup(&mut check, &lookup.action, &actions);
         CallerLookupConfig { action: lookup.action }
     });
+    let trunks = validate_trunks::trunks(&mut check, raw.trunks);
+    let numbers =
+        validate_trunks::numbers(&mut check, raw.numbers, &trunks, &server.profile, &places);
     let config = Config {
         path: path.to_owned(),
-        sip: sip(&mut check, raw.sip),
+        sip: validate_sip::sip(&mut check, raw.sip, &trunks, &places),
+        trunks,
+        numbers,
         media,
         hearing: hearing(&mut check, raw.hearing),
         understanding: understanding(&mut check, raw.understanding),
@@ -223,69 +229,6 @@ fn server(check: &mut Checker<'_>, raw: raw::RawServer, places: &Places<'_>) -> 
     }
 }
 
-fn sip(check: &mut Checker<'_>, raw: raw::RawSip) -> SipConfig {
-    let path = ["sip", "listen"];
-    let written = raw
-        .listen
-        .unwrap_or_else(|| vec!["udp:127.0.0.1:5060".into(), "tcp:127.0.0.1:5060".into()]);
-    if written.is_empty() {
-        check.problem(&path, "is empty. Give at least one address, \"udp:127.0.0.1:5060\"");
-    }
-    let mut listen: Vec<ListenAddress> = Vec::new();
-    for entry in &written {
-        match listen_address(entry) {
-            Ok(address) if listen.contains(&address) => {
-                check.problem(&path, format!("\"{entry}\" is given twice. Remove one"));
-            }
-            Ok(address) => listen.push(address),
-            Err(message) => check.problem(&path, message),
-        }
-    }
-    let advertise_ip = raw.advertise_ip.and_then(|written| match written.parse::<IpAddr>() {
-        Ok(address) if address.is_unspecified() || address.is_multicast() => {
-            check.problem(
-                &["sip", "advertise_ip"],
-                format!("{written} cannot be called. Give the address that the PBX reaches"),
-            );
-            None
-        }
-        Ok(address) => Some(address),
-        Err(_) => {
-            check.problem(
-                &["sip", "advertise_ip"],
-                format!("\"{written}\" is not an IP address (no names, no port)"),
-            );
-            None
-        }
-    });
-    SipConfig {
-        listen,
-        advertise_ip,
-        incoming_queue_len_max: check.number(
-            &["sip", "incoming_queue_len_max"],
-            raw.incoming_queue_len_max,
-            32,
-            1..=4096,
-        ) as usize,
-    }
-}
-
-fn listen_address(written: &str) -> Result<ListenAddress, String> {
-    let example = "Write it like \"udp:127.0.0.1:5060\"";
-    let (transport, address) = written
-        .split_once(':')
-        .ok_or_else(|| format!("\"{written}\" names no transport. {example}"))?;
-    let transport = match transport {
-        "udp" => Transport::Udp,
-        "tcp" => Transport::Tcp,
-        other => return Err(format!("\"{other}\" is not a transport; udp or tcp. {example}")),
-    };
-    let address: SocketAddr = address
-        .parse()
-        .map_err(|_| format!("\"{address}\" is not an IP address with a port. {example}"))?;
-    Ok(ListenAddress { transport, address })
-}
-
 fn media(check: &mut Checker<'_>, raw: raw::RawMedia, calls_max: usize) -> MediaConfig {
     let low_path = ["media", "rtp_port_min"];
     let high_path = ["media", "rtp_port_max"];
@@ -306,13 +249,44 @@ fn media(check: &mut Checker<'_>, raw: raw::RawMedia, calls_max: usize) -> Media
         );
     }
     let port = |number: u32| u16::try_from(number).unwrap_or(u16::MAX);
+    let srtp = match raw.srtp.as_deref() {
+        Some("off") => SrtpMode::Off,
+        None | Some("offered") => SrtpMode::Offered,
+        Some("required") => SrtpMode::Required,
+        Some(other) => {
+            let words = "\"off\", \"offered\" or \"required\"";
+            check.problem(&["media", "srtp"], format!("\"{other}\" is not {words}"));
+            SrtpMode::Required
+        }
+    };
     MediaConfig {
         rtp_port_min: port(low),
         rtp_port_max: port(high),
         no_media_timeout_s: check
             .number(&["media", "no_media_timeout_s"], raw.no_media_timeout_s, 30, 1..=3600)
             .into(),
+        codecs: codecs(check, raw.codecs),
+        srtp,
+        srtp_sdes_without_tls: raw.srtp_sdes_without_tls.unwrap_or(false),
     }
+}
+
+fn codecs(check: &mut Checker<'_>, words: Option<Vec<String>>) -> Codecs {
+    let Some(words) = words else { return Codecs::default() };
+    let mut known = Vec::new();
+    for word in &words {
+        match word.parse::<Codec>() {
+            Ok(codec) if known.contains(&codec) => {
+                check.problem(&["media", "codecs"], format!("\"{word}\" stands there twice"));
+            }
+            Ok(codec) => known.push(codec),
+            Err(why) => check.problem(&["media", "codecs"], why),
+        }
+    }
+    if words.is_empty() {
+        check.problem(&["media", "codecs"], "is empty. Remove the line for all codecs");
+    }
+    Codecs::new(known)
 }
 
 fn hearing(check: &mut Checker<'_>, raw: raw::RawHearing) -> HearingConfig {

@@ -3,7 +3,6 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::net::UdpSocket;
@@ -57,13 +56,21 @@ pub enum MediaError {
     Io(#[from] io::Error),
 }
 
+/// Which of the two sockets a datagram came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    /// The even port: RTP, and RTCP where both share it (RFC 5761).
+    Rtp,
+    /// The odd port: RTCP.
+    Rtcp,
+}
+
 /// An RTP socket on an even port and the RTCP socket on the next.
 #[derive(Debug)]
 pub struct MediaPort {
     rtp: UdpSocket,
     rtcp: UdpSocket,
     local: SocketAddr,
-    rtcp_packets: AtomicU64,
 }
 
 impl MediaPort {
@@ -86,7 +93,7 @@ impl MediaPort {
             match bind_pair(ip, port).await {
                 Ok((rtp, rtcp)) => {
                     let local = rtp.local_addr()?;
-                    return Ok(Self { rtp, rtcp, local, rtcp_packets: AtomicU64::new(0) });
+                    return Ok(Self { rtp, rtcp, local });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
                 // A port that only root may bind is as good as in use.
@@ -102,34 +109,29 @@ impl MediaPort {
         self.local
     }
 
-    /// RTCP datagrams that came and were ignored.
-    pub fn rtcp_packets(&self) -> u64 {
-        self.rtcp_packets.load(Ordering::Relaxed)
-    }
-
-    /// Waits for the next RTP datagram. Longer ones than the buffer are cut; take
+    /// Waits for the next datagram of either socket. Longer ones than the buffer are cut; take
     /// [`DATAGRAM_MAX`]. Safe to cancel.
     ///
     /// # Errors
     /// [`MediaError::Io`] if the socket fails for good.
-    pub async fn recv(&self, buffer: &mut [u8]) -> Result<(usize, SocketAddr), MediaError> {
-        let mut report = [0; 16];
+    pub async fn recv(
+        &self,
+        buffer: &mut [u8],
+    ) -> Result<(Channel, usize, SocketAddr), MediaError> {
         loop {
-            let received = tokio::select! {
-                received = self.rtp.recv_from(buffer) => received,
-                ignored = self.rtcp.recv_from(&mut report) => {
-                    match ignored {
-                        Ok(_) => {
-                            self.rtcp_packets.fetch_add(1, Ordering::Relaxed);
-                        }
-                        Err(error) if is_passing(&error) => {}
-                        Err(error) => return Err(error.into()),
-                    }
-                    continue;
+            // Which is ready is waited for, not read: both would need the buffer at once.
+            let (channel, socket) = tokio::select! {
+                ready = self.rtp.readable() => {
+                    ready?;
+                    (Channel::Rtp, &self.rtp)
+                }
+                ready = self.rtcp.readable() => {
+                    ready?;
+                    (Channel::Rtcp, &self.rtcp)
                 }
             };
-            match received {
-                Ok((len, from)) => return Ok((len, plain(from))),
+            match socket.try_recv_from(buffer) {
+                Ok((len, from)) => return Ok((channel, len, plain(from))),
                 Err(error) if is_passing(&error) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -146,6 +148,28 @@ impl MediaPort {
             Err(error) if is_passing(&error) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Sends a datagram from the RTCP port; else as [`MediaPort::send_to`].
+    ///
+    /// # Errors
+    /// [`MediaError::Io`] if the socket fails for good.
+    pub async fn send_rtcp_to(&self, bytes: &[u8], to: SocketAddr) -> Result<(), MediaError> {
+        match self.rtcp.send_to(bytes, for_socket(self.local, to)).await {
+            Ok(_) => Ok(()),
+            Err(error) if is_passing(&error) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Sends a datagram if that can be done at once; says whether it is gone.
+    pub fn try_send_to(&self, bytes: &[u8], to: SocketAddr) -> bool {
+        // Other errors lose it, as the network would; a socket that has failed for good says so to
+        // whoever waits for its datagrams.
+        !matches!(
+            self.rtp.try_send_to(bytes, for_socket(self.local, to)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock
+        )
     }
 
     /// Sends a datagram. A full send buffer or an unreachable peer loses it, as the network would.
@@ -208,6 +232,8 @@ pub struct Latch {
     newcomer: Option<(Latched, u32)>,
     /// The stream from before the last move: what of it is still on its way must not draw us back.
     left: Option<Latched>,
+    /// Where the other side has proven to be by a handshake: as good as negotiated.
+    proven: Option<SocketAddr>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -219,7 +245,7 @@ struct Latched {
 impl Latch {
     /// Waits for media, sending to the negotiated address meanwhile.
     pub const fn new(negotiated: SocketAddr, now: Instant) -> Self {
-        Self { negotiated, since: now, latched: None, newcomer: None, left: None }
+        Self { negotiated, since: now, latched: None, newcomer: None, left: None, proven: None }
     }
 
     /// A new negotiation. The window opens anew if it moved the address; an unspecified address
@@ -231,15 +257,25 @@ impl Latch {
         }
     }
 
+    /// Takes it that the other side is there: its handshake came from there and was authentic.
+    pub const fn prove(&mut self, address: SocketAddr) {
+        self.proven = Some(address);
+    }
+
     /// Where to send.
     pub fn target(&self) -> SocketAddr {
-        self.latched.map_or(self.negotiated, |latched| latched.address)
+        let expected = self.proven.unwrap_or(self.negotiated);
+        self.latched.map_or(expected, |latched| latched.address)
+    }
+
+    fn is_expected(&self, ip: IpAddr) -> bool {
+        ip == self.negotiated.ip() || self.proven.is_some_and(|proven| proven.ip() == ip)
     }
 
     /// Judges a packet that parsed as RTP of an expected payload type; may move the target.
     pub fn handle_packet(&mut self, now: Instant, from: SocketAddr, ssrc: u32) -> Heed {
         let seen = Latched { address: from, ssrc };
-        let is_negotiated = from.ip() == self.negotiated.ip();
+        let is_negotiated = self.is_expected(from.ip());
         if self.left == Some(seen) && !is_negotiated {
             return Heed::Refuse;
         }
@@ -251,13 +287,13 @@ impl Latch {
             }
             return Heed::Refuse;
         };
-        let is_settled = latched.address.ip() == self.negotiated.ip();
+        let is_settled = self.is_expected(latched.address.ip());
         if from == latched.address {
             self.latched = Some(seen);
             // Whoever came first must not keep the negotiated address out by sending on.
-            self.newcomer = self.newcomer.filter(|(newcomer, _)| {
-                !is_settled && newcomer.address.ip() == self.negotiated.ip()
-            });
+            self.newcomer = self
+                .newcomer
+                .filter(|(newcomer, _)| !is_settled && self.is_expected(newcomer.address.ip()));
             return Heed::Take;
         }
         let is_same_ip = from.ip() == latched.address.ip() || is_negotiated;
@@ -372,21 +408,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn datagrams_go_both_ways_and_reports_are_only_counted() {
+    async fn datagrams_go_both_ways_and_reports_come_by_their_own_port() {
         let ours = MediaPort::bind(LOOPBACK, 42_000..=42_999).await.expect("a free pair");
         let theirs = MediaPort::bind(LOOPBACK, 42_000..=42_999).await.expect("a free pair");
         assert_eq!(ours.local_addr().port() % 2, 0);
         let mut rtcp_to = ours.local_addr();
         rtcp_to.set_port(rtcp_to.port() + 1);
-        theirs.send_to(b"report", rtcp_to).await.expect("sent");
+        theirs.send_rtcp_to(b"report", rtcp_to).await.expect("sent");
+        theirs.send_to(b"audio", ours.local_addr()).await.expect("sent");
         let mut buffer = [0; DATAGRAM_MAX];
-        // Which socket is read first is chance, so ask until the report has been seen.
-        while ours.rtcp_packets() == 0 {
-            theirs.send_to(b"audio", ours.local_addr()).await.expect("sent");
-            let (len, from) = ours.recv(&mut buffer).await.expect("received");
-            assert_eq!((&buffer[..len], from), (&b"audio"[..], theirs.local_addr()));
+        let mut rtcp_from = theirs.local_addr();
+        rtcp_from.set_port(rtcp_from.port() + 1);
+        // Which socket is read first is chance.
+        let mut seen = Vec::new();
+        for _ in 0..2 {
+            let (channel, len, from) = ours.recv(&mut buffer).await.expect("received");
+            seen.push((channel == Channel::Rtcp, buffer[..len].to_vec(), from));
         }
-        assert_eq!(ours.rtcp_packets(), 1);
+        seen.sort_by_key(|(is_report, ..)| *is_report);
+        let audio = (false, b"audio".to_vec(), theirs.local_addr());
+        assert_eq!(seen, [audio, (true, b"report".to_vec(), rtcp_from)]);
     }
 
     #[test]
@@ -398,6 +439,20 @@ mod tests {
         // The phone has found out how it is seen from outside, and says so.
         latch.renegotiate(address(outside), start);
         assert_eq!(latch.handle_packet(start, address(outside), 1), Heed::Take);
+    }
+
+    #[test]
+    fn an_address_that_was_proven_is_as_good_as_negotiated() {
+        let start = Instant::now();
+        let (inside, outside) = (address("10.0.0.5:4000"), address("198.51.100.7:31000"));
+        let late = start + LATCH_WINDOW * 2;
+        let mut latch = Latch::new(inside, start);
+        assert_eq!(latch.handle_packet(late, outside, 1), Heed::Refuse);
+        latch.prove(outside);
+        assert_eq!(latch.target(), outside);
+        assert_eq!(latch.handle_packet(late, outside, 1), Heed::Take);
+        assert_eq!(latch.handle_packet(late, address("203.0.113.66:9"), 9), Heed::Refuse);
+        assert_eq!(latch.target(), outside);
     }
 
     #[tokio::test]

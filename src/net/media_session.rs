@@ -3,13 +3,19 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::audio::AudioFrame;
-use crate::rtp::{PayloadTypes, Receiver, RtpEvent, Sender, Stats, parse_packet};
+use bytes::BytesMut;
 
-use super::media::{DATAGRAM_MAX, Heed, Latch, MediaError, MediaPort};
-use super::sdp::{Negotiated, SdpError, accept_answer};
+use crate::audio::{AudioFrame, Codec, DtmfDetector, FrameConverter, SampleRate, tone};
+use crate::rtp::{
+    PayloadTypes, Quality, Receiver, Reporter, RtpEvent, SendError, Sender, Stats, is_rtcp,
+    parse_packet,
+};
+
+use super::media::{Channel, DATAGRAM_MAX, Heed, Latch, MediaError, MediaPort};
+use super::sdp::{Negotiated, RtcpWay, SdpError, Security, accept_answer_secured};
+use super::secure::{Guard, GuardCounters};
 
 /// Keys that may wait for the call; a person presses far fewer, and one more is dropped.
 const DIGITS_LEN_MAX: usize = 64;
@@ -21,11 +27,21 @@ const DRAIN_MAX: usize = 64;
 /// How long one of our own keys is held.
 const KEY_MS: u32 = 100;
 
+/// Pause after one of our own keys that goes out as tones.
+const TONE_PAUSE: Duration = Duration::from_millis(60);
+
+/// Level of each of its two tones: together they are as loud as a voice may be.
+const TONE_DBFS: f64 = -12.0;
+
+/// Tones that may wait, in ms; one more key is refused.
+const TONES_MAX: Duration = Duration::from_secs(10);
+
 /// Media before anything is agreed (late offer): what is agreed comes with the ACK.
 struct Agreed {
     latch: Latch,
     types: PayloadTypes,
     sends: bool,
+    rtcp: RtcpWay,
 }
 
 /// One leg's media.
@@ -34,10 +50,25 @@ pub struct MediaSession {
     agreed: Option<Agreed>,
     receiver: Receiver,
     sender: Sender,
+    /// From the rate of what we say to that of the codec.
+    converter: FrameConverter,
     our_sdp: String,
+    reporter: Reporter,
+    /// Where reports have come from, on a port of their own.
+    rtcp_from: Option<SocketAddr>,
     digits: VecDeque<char>,
+    /// Finds keys in the audio of those who have no telephone-events.
+    detector: DtmfDetector,
+    /// Keys of ours on their way as tones, at the codec's rate.
+    tones: VecDeque<i16>,
     buffer: Vec<u8>,
     refused: u64,
+    security: Security,
+    guard: Guard,
+    /// The next agreement is with another leg: nothing of what protects this one goes on.
+    is_moving: bool,
+    /// A datagram of a handshake that could not be sent at once.
+    unsent: Option<(SocketAddr, BytesMut)>,
 }
 
 impl MediaSession {
@@ -57,19 +88,100 @@ impl MediaSession {
                 latch: Latch::new(agreed.remote, now),
                 types,
                 sends: agreed.direction.sends(),
+                rtcp: agreed.rtcp,
             }),
             receiver: Receiver::new(types),
             sender: Sender::new(types, seed),
+            converter: FrameConverter::new(types.codec.rate()),
             our_sdp,
+            reporter: Reporter::new(canonical_name(), seed, now),
+            rtcp_from: None,
             digits: VecDeque::new(),
+            detector: DtmfDetector::new(types.codec.rate()),
+            tones: VecDeque::new(),
             buffer: vec![0; DATAGRAM_MAX],
             refused: 0,
+            security: Security::plain(),
+            guard: Guard::default(),
+            is_moving: false,
+            unsent: None,
+        }
+    }
+
+    /// The same with the protection that the description was made with.
+    #[must_use]
+    pub fn secured(mut self, security: Security, now: Instant) -> Self {
+        self.security = security;
+        self.protect(now);
+        self
+    }
+
+    /// What is said about protection in the descriptions of this leg.
+    pub fn security_mut(&mut self) -> &mut Security {
+        &mut self.security
+    }
+
+    /// Goes on with another leg, whose description was made with this. What protects the audio
+    /// stays as it is until something is agreed there.
+    pub fn move_to(&mut self, security: Security) {
+        self.security = security;
+        self.is_moving = true;
+    }
+
+    /// Carries out what was agreed about protection.
+    fn protect(&mut self, now: Instant) {
+        let Some(agreed) = &self.agreed else { return };
+        if std::mem::take(&mut self.is_moving) {
+            self.guard.forget();
+            self.unsent = None;
+        }
+        let (wanted, identity) = (self.security.agreed(), self.security.identity());
+        self.guard.apply(wanted, identity, agreed.latch.target(), now);
+        self.flush();
+    }
+
+    /// Sends what a handshake has to say, and notes what it has proven.
+    fn flush(&mut self) {
+        while let Some((to, datagram)) = self.unsent.take().or_else(|| self.guard.poll_transmit()) {
+            if !self.port.try_send_to(&datagram, to) {
+                self.unsent = Some((to, datagram));
+                break;
+            }
+        }
+        if let (Some(proven), Some(agreed)) = (self.guard.proven(), &mut self.agreed) {
+            agreed.latch.prove(proven);
         }
     }
 
     /// Whether offer and answer have met: only a late offer makes this wait.
     pub fn is_agreed(&self) -> bool {
         self.agreed.is_some()
+    }
+
+    /// Whether audio can flow: offer and answer have met, and there are keys if there are to be.
+    pub fn is_ready(&self) -> bool {
+        self.is_agreed() && self.guard.is_ready()
+    }
+
+    /// Why no audio will ever flow on this leg.
+    pub fn failure(&self) -> Option<&str> {
+        self.guard.failure()
+    }
+
+    /// What protects the audio, in words for the call's record.
+    pub fn protection(&self) -> String {
+        self.guard.describe()
+    }
+
+    /// What was turned away because of how it was protected.
+    pub fn guard_counters(&self) -> GuardCounters {
+        self.guard.counters()
+    }
+
+    /// Goes on with a handshake, if there is one: to be called every 20 ms while no frame is sent.
+    pub fn tend(&mut self, now: Instant) {
+        self.guard.handle_timeout(now);
+        self.flush();
     }
 
     /// The description that we sent last.
@@ -87,18 +199,27 @@ impl MediaSession {
         let types = negotiated.payload_types();
         self.receiver.set_payload_types(types);
         self.sender.set_payload_types(types);
+        if self.converter.to() != types.codec.rate() {
+            self.converter = FrameConverter::new(types.codec.rate());
+            self.tones.clear();
+        }
         let sends = negotiated.direction.sends() && !negotiated.remote.ip().is_unspecified();
         match &mut self.agreed {
             Some(agreed) => {
                 agreed.latch.renegotiate(negotiated.remote, now);
                 agreed.types = types;
                 agreed.sends = sends;
+                if agreed.rtcp != negotiated.rtcp {
+                    agreed.rtcp = negotiated.rtcp;
+                    self.rtcp_from = None;
+                }
             }
             None => {
-                self.agreed =
-                    Some(Agreed { latch: Latch::new(negotiated.remote, now), types, sends });
+                let latch = Latch::new(negotiated.remote, now);
+                self.agreed = Some(Agreed { latch, types, sends, rtcp: negotiated.rtcp });
             }
         }
+        self.protect(now);
     }
 
     /// Takes the answer to our own offer, which comes with the ACK; says what is agreed now.
@@ -110,7 +231,7 @@ impl MediaSession {
         answer: &str,
         now: Instant,
     ) -> Result<Negotiated, SdpError> {
-        let negotiated = accept_answer(&self.our_sdp, answer)?;
+        let negotiated = accept_answer_secured(&self.our_sdp, answer, &mut self.security)?;
         self.renegotiate(&negotiated, now);
         Ok(negotiated)
     }
@@ -121,8 +242,8 @@ impl MediaSession {
     /// # Errors
     /// The socket failed for good.
     pub async fn recv(&mut self) -> Result<bool, MediaError> {
-        let (len, from) = self.port.recv(&mut self.buffer).await?;
-        Ok(self.take_datagram(Instant::now(), len, from))
+        let (channel, len, from) = self.port.recv(&mut self.buffer).await?;
+        Ok(self.take_datagram(Instant::now(), channel, len, from))
     }
 
     /// Takes in what has arrived already, without waiting: to be called before each pull, so that no
@@ -134,33 +255,66 @@ impl MediaSession {
         let mut is_ours = false;
         for _ in 0..DRAIN_MAX {
             let Some((len, from)) = self.port.try_recv(&mut self.buffer)? else { break };
-            is_ours |= self.take_datagram(Instant::now(), len, from);
+            is_ours |= self.take_datagram(Instant::now(), Channel::Rtp, len, from);
         }
         Ok(is_ours)
     }
 
     /// Takes in the datagram at the start of the buffer; says whether it was media of this leg.
-    fn take_datagram(&mut self, now: Instant, len: usize, from: SocketAddr) -> bool {
-        let bytes = &self.buffer[..len];
-        let Some(agreed) = &mut self.agreed else {
+    fn take_datagram(
+        &mut self,
+        now: Instant,
+        channel: Channel,
+        len: usize,
+        from: SocketAddr,
+    ) -> bool {
+        // What kind of packet it is stands in the clear, whatever protects it.
+        if channel == Channel::Rtcp || is_rtcp(&self.buffer[..len]) {
+            self.take_report(now, channel, len, from);
+            return false;
+        }
+        if self.agreed.is_none() {
             // Before anything is agreed nobody is known to be the caller.
             self.refused += 1;
             return false;
+        }
+        let Some(bytes) = self.guard.open(now, from, &self.buffer[..len]) else {
+            self.flush();
+            return false;
         };
+        let Some(agreed) = &mut self.agreed else { return false };
         // The receiver counts what is malformed; only what parses may move the latch.
-        if let Ok(packet) = parse_packet(bytes)
+        if let Ok(packet) = parse_packet(&bytes)
             && agreed.types.covers(packet.payload_type)
             && agreed.latch.handle_packet(now, from, packet.ssrc) == Heed::Refuse
         {
             self.refused += 1;
             return false;
         }
-        match self.receiver.handle_packet(now, bytes) {
+        let handled = self.receiver.handle_packet(now, &bytes);
+        drop(bytes);
+        match handled {
             Ok(event) => {
                 self.take_event(event);
                 true
             }
             Err(_) => false,
+        }
+    }
+
+    /// Takes in RTCP at the start of the buffer, if it comes from where the audio comes from.
+    fn take_report(&mut self, now: Instant, channel: Channel, len: usize, from: SocketAddr) {
+        let is_theirs =
+            self.agreed.as_ref().is_some_and(|agreed| agreed.latch.target().ip() == from.ip());
+        if !is_theirs || (channel == Channel::Rtcp && !self.guard.covers_rtcp_port()) {
+            self.refused += 1;
+            return;
+        }
+        // What is not protected as agreed, or no RTCP, has been counted.
+        let Some(bytes) = self.guard.open(now, from, &self.buffer[..len]) else { return };
+        let taken = self.reporter.handle(now, ntp_now(), &self.sender, &bytes);
+        if taken.is_ok() && channel == Channel::Rtcp {
+            self.rtcp_from = Some(from);
         }
     }
 
@@ -179,7 +333,8 @@ impl MediaSession {
 
     /// The next 20 ms from the other side.
     pub fn pull(&mut self, now: Instant) -> AudioFrame {
-        let frame = self.receiver.pull(now).into_frame();
+        let mut frame = self.receiver.pull(now).into_frame();
+        self.listen_for_tones(&mut frame);
         // Ends presses whose last packets were lost.
         while let Some(event) = self.receiver.poll_event(now) {
             self.take_event(Some(event));
@@ -187,34 +342,128 @@ impl MediaSession {
         frame
     }
 
-    /// Sends 20 ms, if this leg may send at present. Call it every 20 ms. While one of our keys is
-    /// being sent, it goes out in place of the frame.
+    /// Takes keys out of the audio where they can come in no other way.
+    fn listen_for_tones(&mut self, frame: &mut AudioFrame) {
+        let events = self.agreed.as_ref().map(|agreed| agreed.types.heard_events);
+        if events.is_none_or(|events| events.iter().any(Option::is_some)) {
+            return;
+        }
+        if self.detector.rate() != frame.rate {
+            self.detector = DtmfDetector::new(frame.rate);
+        }
+        let heard = self.detector.hear(&frame.samples);
+        if let Some(key) = heard.key
+            && self.digits.len() < DIGITS_LEN_MAX
+        {
+            self.digits.push_back(key);
+        }
+        // Nobody says a tone: what is left of it would only be misheard as words.
+        if heard.is_down {
+            frame.samples.fill(0);
+        }
+    }
+
+    /// Sends 20 ms of this rate, if this leg may send at present. Call it every 20 ms. While one of
+    /// our keys is being sent, it goes out in place of the frame.
     ///
     /// # Errors
     /// The socket failed for good.
-    pub async fn send(&mut self, frame: &[i16; 160]) -> Result<(), MediaError> {
+    pub async fn send(&mut self, samples: &[i16], rate: SampleRate) -> Result<(), MediaError> {
+        let now = Instant::now();
+        self.tend(now);
+        self.report(now).await?;
         let Some(agreed) = self.agreed.as_ref().filter(|agreed| agreed.sends) else {
             self.sender.tick(None);
             return Ok(());
         };
         let target = agreed.latch.target();
-        for packet in self.sender.tick(Some(frame)) {
-            self.port.send_to(&packet, target).await?;
+        let mut frame = self.converter.convert(samples, rate);
+        let tones_len = self.tones.len().min(frame.len());
+        for (sample, tone) in frame.iter_mut().zip(self.tones.drain(..tones_len)) {
+            *sample = tone;
+        }
+        for packet in self.sender.tick(Some(&frame)) {
+            if let Some(sealed) = self.guard.seal(&packet) {
+                self.port.send_to(&sealed, target).await?;
+            }
         }
         Ok(())
     }
 
-    /// Begins to send a key (RFC 4733) with the next frames.
+    /// Sends a report, if one is due.
+    async fn report(&mut self, now: Instant) -> Result<(), MediaError> {
+        let due = self.reporter.poll_report(now, ntp_now(), &self.receiver, &self.sender);
+        match due {
+            Some(report) => self.send_report(&report).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the stream: tells the other side's RTCP so.
+    pub async fn close(&mut self) {
+        let now = Instant::now();
+        let goodbye = self.reporter.goodbye(now, ntp_now(), &self.receiver, &self.sender);
+        if let Some(goodbye) = goodbye {
+            // It is a courtesy: a socket that has failed ends the call all the same.
+            let _ = self.send_report(&goodbye).await;
+        }
+    }
+
+    async fn send_report(&mut self, report: &[u8]) -> Result<(), MediaError> {
+        let Some(agreed) = &self.agreed else { return Ok(()) };
+        let (rtcp, rtp_to) = (agreed.rtcp, agreed.latch.target());
+        let is_covered = rtcp == RtcpWay::Shared || self.guard.covers_rtcp_port();
+        if rtp_to.ip().is_unspecified() || !is_covered {
+            return Ok(());
+        }
+        let Some(sealed) = self.guard.seal(report) else { return Ok(()) };
+        match rtcp {
+            RtcpWay::Shared => self.port.send_to(&sealed, rtp_to).await,
+            // Behind address translation the address in the SDP is not the one they come from.
+            RtcpWay::Apart(told) => {
+                self.port.send_rtcp_to(&sealed, self.rtcp_from.unwrap_or(told)).await
+            }
+        }
+    }
+
+    /// How both directions sound; `None` while nothing has come.
+    pub fn quality(&self) -> Option<Quality> {
+        let has_heard = self.receiver.stats().received > 0;
+        has_heard.then(|| self.reporter.quality(&self.receiver, &self.sender))
+    }
+
+    /// Begins to send a key with the next frames: as telephone-events (RFC 4733) or, where the other
+    /// side has none, as tones.
     ///
     /// # Errors
-    /// The other side does not take keys, or it is no key.
-    pub fn press(&mut self, key: char) -> Result<(), crate::rtp::SendError> {
-        self.sender.queue_digit(key, KEY_MS)
+    /// It is no key, or too many wait.
+    pub fn press(&mut self, key: char) -> Result<(), SendError> {
+        match self.sender.queue_digit(key, KEY_MS) {
+            Err(SendError::NotNegotiated) => self.press_as_tones(key),
+            done => done,
+        }
+    }
+
+    fn press_as_tones(&mut self, key: char) -> Result<(), SendError> {
+        let rate = self.sender.rate();
+        if self.tones.len() >= rate.samples_in(TONES_MAX) {
+            return Err(SendError::Full);
+        }
+        let held = Duration::from_millis(u64::from(KEY_MS));
+        let tones = tone::dtmf(rate, key, TONE_DBFS, held).ok_or(SendError::NotADigit)?;
+        self.tones.extend(tones);
+        self.tones.extend(std::iter::repeat_n(0, rate.samples_in(TONE_PAUSE)));
+        Ok(())
     }
 
     /// Whether keys of ours are still going out.
     pub fn is_pressing(&self) -> bool {
-        self.sender.is_sending_digits()
+        self.sender.is_sending_digits() || !self.tones.is_empty()
+    }
+
+    /// The codec that we send; `None` before anything is agreed.
+    pub fn codec(&self) -> Option<Codec> {
+        self.agreed.as_ref().map(|agreed| agreed.types.codec)
     }
 
     /// How long audio waits in the jitter buffer at present.
@@ -233,15 +482,35 @@ impl MediaSession {
     }
 }
 
+/// A name for the stream that says nothing about us and never comes again (RFC 7022).
+fn canonical_name() -> String {
+    rand::random::<[u8; 12]>().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The wall clock in NTP format: seconds since 1900, and their fraction in the lower half.
+fn ntp_now() -> u64 {
+    const FROM_1900_TO_1970_S: u64 = 2_208_988_800;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let fraction = (u64::from(now.subsec_nanos()) << 32) / 1_000_000_000;
+    ((now.as_secs() + FROM_1900_TO_1970_S) << 32) | fraction
+}
+
 /// Until something is agreed, what nearly every telephone sends.
 fn default_types() -> PayloadTypes {
-    PayloadTypes { law: crate::audio::Law::Mu, audio: 0, also: None, telephone_event: Some(101) }
+    PayloadTypes::alike(Codec::Pcmu, 0, Some(101))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::net::sdp::{Direction, LocalMedia, answer, offer};
+    use crate::config::SrtpMode;
+    use crate::net::sdp::{
+        Direction, KeysInSdp, LocalMedia, Wish, accept_answer, answer, answer_secured, offer,
+        offer_secured,
+    };
+    use crate::net::secure::Identity;
 
     const IP: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -250,7 +519,12 @@ mod tests {
     }
 
     fn local(port: &MediaPort) -> LocalMedia {
-        LocalMedia { ip: IP, port: port.local_addr().port(), session_id: 1 }
+        LocalMedia {
+            ip: IP,
+            port: port.local_addr().port(),
+            session_id: 1,
+            codecs: crate::audio::Codecs::G711,
+        }
     }
 
     #[tokio::test]
@@ -282,5 +556,138 @@ mod tests {
         stranger.send_to(&noise, at).await.expect("sent");
         assert!(!session.recv().await.expect("received"));
         assert_eq!((session.stats().comfort_noise, session.refused()), (0, 4));
+    }
+
+    #[tokio::test]
+    async fn keys_travel_as_tones_where_there_are_no_events() {
+        let (ours, theirs) = (port().await, port().await);
+        let offer = offer(&local(&ours), 1, Direction::SendRecv);
+        let without = offer
+            .replace(" 101\r\n", "\r\n")
+            .replace("a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n", "");
+        let now = Instant::now();
+        let (answered, agreed) = answer(&without, &local(&theirs), 1).expect("acceptable");
+        assert_eq!(agreed.types.telephone_event, None);
+        let mut phone = MediaSession::new(theirs, Some(&agreed), answered.clone(), 2, now);
+        let agreed = accept_answer(&without, &answered).expect("it fits");
+        let mut session = MediaSession::new(ours, Some(&agreed), without, 1, now);
+        assert_eq!(phone.press('x'), Err(SendError::NotADigit));
+        for key in "4#".chars() {
+            phone.press(key).expect("a key");
+        }
+        let mut keys = String::new();
+        for n in 0..30 {
+            phone.send(&[0; 160], SampleRate::HZ_8000).await.expect("sent");
+            assert!(session.recv().await.expect("received"));
+            session.pull(now + Duration::from_millis(20) * n);
+            keys.extend(session.poll_digit());
+        }
+        assert!(!phone.is_pressing());
+        assert_eq!(keys, "4#");
+    }
+
+    #[tokio::test]
+    async fn both_sides_say_goodbye_on_the_port_agreed_on() {
+        for shared in [true, false] {
+            let (ours, theirs) = (port().await, port().await);
+            let (at, mut from) = (ours.local_addr(), theirs.local_addr());
+            let mut offer = offer(&local(&ours), 1, Direction::SendRecv);
+            if !shared {
+                offer = offer.replace("a=rtcp-mux\r\n", "");
+                from.set_port(from.port() + 1);
+            }
+            let now = Instant::now();
+            let (answered, agreed) = answer(&offer, &local(&theirs), 1).expect("acceptable");
+            let mut phone = MediaSession::new(theirs, Some(&agreed), answered.clone(), 2, now);
+            let agreed = accept_answer(&offer, &answered).expect("it fits");
+            let mut session = MediaSession::new(ours, Some(&agreed), offer, 1, now);
+            phone.send(&[500; 160], SampleRate::HZ_8000).await.expect("sent");
+            assert!(session.recv().await.expect("received"));
+            phone.close().await;
+            assert!(!session.recv().await.expect("received"), "a report is no audio");
+            assert_eq!(session.rtcp_from, (!shared).then_some(from));
+            assert_eq!((session.refused(), session.reporter.malformed()), (0, 0));
+            assert!(session.quality().is_some_and(|quality| quality.heard_mos > 4.0));
+            // A stranger's reports are nobody's.
+            let stranger = std::net::UdpSocket::bind("127.0.0.2:0").expect("bound");
+            stranger.send_to(&[0x80, 201, 0, 1, 0, 0, 0, 9], at).expect("sent");
+            assert!(!session.recv().await.expect("received"));
+            assert_eq!(session.refused(), 1);
+        }
+    }
+
+    /// Two sessions that have agreed on protection, the first as the one who called.
+    async fn secured(wish: Wish) -> (MediaSession, MediaSession) {
+        let (here, there) = (port().await, port().await);
+        let security = || {
+            let identity = Some(Arc::new(Identity::generate().expect("made")));
+            Security::new(SrtpMode::Offered, KeysInSdp::Allowed, identity)
+        };
+        let (mut ours, mut theirs) = (security().wishing(wish), security());
+        let offer = offer_secured(&local(&here), 1, Direction::SendRecv, &mut ours);
+        let (text, agreed) =
+            answer_secured(&offer, &local(&there), 1, &mut theirs).expect("acceptable");
+        let now = Instant::now();
+        let there = MediaSession::new(there, Some(&agreed), text.clone(), 2, now);
+        let agreed = accept_answer_secured(&offer, &text, &mut ours).expect("it fits");
+        let here = MediaSession::new(here, Some(&agreed), offer, 1, now);
+        (here.secured(ours, now), there.secured(theirs, now))
+    }
+
+    /// Whether a tone that one sends is what the other plays.
+    async fn is_heard(from: &mut MediaSession, to: &mut MediaSession) -> bool {
+        let tone: [i16; 160] =
+            std::array::from_fn(|at| if at / 10 % 2 == 0 { 8_000 } else { -8_000 });
+        for _ in 0..10 {
+            from.send(&tone, SampleRate::HZ_8000).await.expect("sent");
+            while !to.recv().await.expect("received") {}
+        }
+        let now = Instant::now();
+        (0..30).any(|frame| {
+            let played = to.pull(now + Duration::from_millis(20) * frame);
+            let loud = played.samples.iter().filter(|sample| sample.unsigned_abs() > 7_000);
+            loud.count() > 150
+        })
+    }
+
+    #[tokio::test]
+    async fn encrypted_audio_is_heard_both_ways_and_plain_audio_is_not() {
+        let ways =
+            [(Wish::Sdes, "SDES AEAD_AES_256_GCM"), (Wish::Dtls, "DTLS-SRTP AEAD_AES_256_GCM")];
+        for (wish, described) in ways {
+            let (mut here, mut there) = secured(wish).await;
+            let mut ticks = tokio::time::interval(Duration::from_millis(20));
+            while !(here.is_ready() && there.is_ready()) {
+                assert_eq!((here.failure(), there.failure()), (None, None));
+                tokio::select! {
+                    _ = ticks.tick() => {
+                        here.tend(Instant::now());
+                        there.tend(Instant::now());
+                    }
+                    received = here.recv() => assert!(!received.expect("received")),
+                    received = there.recv() => assert!(!received.expect("received")),
+                }
+            }
+            assert_eq!(
+                (here.protection(), there.protection()),
+                (described.into(), described.into())
+            );
+            assert!(is_heard(&mut here, &mut there).await, "{described}");
+            assert!(is_heard(&mut there, &mut here).await, "{described}");
+            // So are reports: only an authentic one tells how our own stream arrives.
+            assert!(here.quality().is_some_and(|quality| quality.sent.is_none()), "{described}");
+            there.close().await;
+            assert!(!here.recv().await.expect("received"));
+            assert!(here.quality().is_some_and(|quality| quality.sent.is_some()), "{described}");
+            // Plain audio from the right address is as good as a stranger's.
+            let at = here.port.local_addr();
+            let mut plain = Sender::new(default_types(), 77);
+            for packet in plain.tick(Some(&[0; 160])) {
+                there.port.send_to(&packet, at).await.expect("sent");
+            }
+            assert!(!here.recv().await.expect("received"));
+            assert_eq!((here.guard_counters().unauthentic, here.refused()), (1, 0));
+            assert_eq!(here.stats().received, 10);
+        }
     }
 }

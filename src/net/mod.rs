@@ -3,6 +3,7 @@
 pub mod media;
 pub mod media_session;
 pub mod sdp;
+pub mod secure;
 pub mod sip;
 
 use std::net::{IpAddr, SocketAddr};

@@ -129,7 +129,8 @@ fn cues_of(slot: &SlotSpec, slots: &[SlotSpec], lines: &[Vec<Piece>]) -> Cues {
     let mut weak: Vec<String> = words_before(slot, lines).into_iter().collect();
     weak.retain(|word| {
         let is_like = BEGINNING.contains(&word.as_str()) || END.contains(&word.as_str());
-        !of_twins.contains(word) && !of_others.contains(word) && !(is_like && own.is_some())
+        let is_shared = of_twins.contains(word) || of_others.contains(word);
+        !(is_shared || (is_like && own.is_some()))
     });
     Cues { strong, weak }
 }

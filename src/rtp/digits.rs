@@ -60,13 +60,14 @@ struct Pressed {
     segment: u16,
     /// Duration of the full segments before it.
     before: u32,
+    clock_hz: u32,
     heard: Instant,
 }
 
 impl Pressed {
     fn press(&self) -> Option<Press> {
         let digit = char::from(*EVENT_CODES.get(usize::from(self.code))?);
-        let duration_ms = (self.before + u32::from(self.segment)) / 8;
+        let duration_ms = (self.before + u32::from(self.segment)) / (self.clock_hz / 1000).max(1);
         Some(Press { digit, duration_ms })
     }
 }
@@ -80,12 +81,14 @@ pub(super) struct DigitReceiver {
 }
 
 impl DigitReceiver {
-    /// Takes an event packet; may finish the press before it, and its own.
+    /// Takes an event packet whose duration counts `clock_hz` a second; may finish the press before
+    /// it, and its own.
     pub(super) fn handle(
         &mut self,
         now: Instant,
         timestamp: u32,
         event: Event,
+        clock_hz: u32,
     ) -> [Option<Press>; 2] {
         let stale = |than: u32| timestamp.wrapping_sub(than) as i32 <= 0;
         if self.finished.is_some_and(stale) || usize::from(event.code) >= EVENT_CODES.len() {
@@ -115,6 +118,7 @@ impl DigitReceiver {
                     timestamp,
                     segment: event.duration,
                     before: 0,
+                    clock_hz,
                     heard: now,
                 });
             }
@@ -181,7 +185,7 @@ mod tests {
         let mut out = Vec::new();
         for &(ms, timestamp, code, end, duration) in steps {
             let event = Event { code, end, duration };
-            out.extend(receiver.handle(at(ms), timestamp, event).into_iter().flatten());
+            out.extend(receiver.handle(at(ms), timestamp, event, 8_000).into_iter().flatten());
         }
         for &ms in audio_at_ms {
             out.extend(receiver.handle_audio(at(ms)));
@@ -234,17 +238,25 @@ mod tests {
     }
 
     #[test]
+    fn a_press_at_the_clock_of_opus_lasts_as_long() {
+        let mut receiver = DigitReceiver::default();
+        let end = Event { code: 4, end: true, duration: 4_800 };
+        let press = Press { digit: '4', duration_ms: 100 };
+        assert_eq!(receiver.handle(Instant::now(), 48_000, end, 48_000), [None, Some(press)]);
+    }
+
+    #[test]
     fn silence_on_the_line_ends_a_press_too_and_flash_is_no_digit() {
         let start = Instant::now();
         let mut receiver = DigitReceiver::default();
         let down = Event { code: 15, end: false, duration: 240 };
-        assert_eq!(receiver.handle(start, 5, down), [None, None]);
+        assert_eq!(receiver.handle(start, 5, down, 8_000), [None, None]);
         assert!(receiver.is_pressed());
         assert_eq!(receiver.handle_timeout(start + Duration::from_millis(399)), None);
         let press = receiver.handle_timeout(start + Duration::from_millis(400));
         assert_eq!(press, Some(Press { digit: 'D', duration_ms: 30 }));
         let flash = Event { code: 16, end: true, duration: 240 };
-        assert_eq!(receiver.handle(start, 900, flash), [None, None]);
+        assert_eq!(receiver.handle(start, 900, flash, 8_000), [None, None]);
         assert!(!receiver.is_pressed());
     }
 

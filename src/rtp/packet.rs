@@ -24,6 +24,9 @@ pub enum RtpError {
     /// An audio packet longer than 200 ms.
     #[error("a payload of {0} bytes is longer than 200 ms")]
     Oversize(usize),
+    /// An audio packet that its codec cannot have made.
+    #[error("a payload of {0} bytes that is not of the codec agreed on")]
+    Undecodable(usize),
     /// A telephone-event shorter than 4 bytes.
     #[error("a telephone-event of {0} bytes, 4 are needed")]
     ShortEvent(usize),

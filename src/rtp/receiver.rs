@@ -3,16 +3,16 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::audio::{AudioFrame, Law, MediaTime, SampleRate};
+use crate::audio::{AudioFrame, Codec, MediaTime};
 use crate::base::Pii;
 
 use super::digits::{DigitReceiver, Event, Press};
 use super::jitter::{Inserted, JitterBuffer, Kind};
 use super::packet::{Packet, RtpError, parse_packet};
 use super::sequence::{Order, SequenceTracker};
-use super::{COMFORT_NOISE, FRAME_LEN, PayloadTypes};
+use super::{COMFORT_NOISE, EventType, PayloadTypes};
 
-/// The longest audio payload taken, 200 ms.
+/// The longest G.711 or G.722 payload taken, 200 ms.
 const PAYLOAD_MAX: usize = 1600;
 /// A new source is believed after so many packets in order ...
 const SOURCE_PROOF: u32 = 3;
@@ -75,6 +75,8 @@ pub struct Malformed {
     pub empty: u64,
     /// Audio packets of more than 200 ms.
     pub oversize: u64,
+    /// Audio packets that their codec cannot have made.
+    pub undecodable: u64,
     /// Telephone-events too short to be one.
     pub event: u64,
 }
@@ -100,12 +102,14 @@ pub struct Stats {
     pub foreign: u64,
     /// How often another source was taken on.
     pub source_changes: u64,
-    /// Comfort noise packets (ignored).
+    /// Comfort noise packets: they announce a pause (RFC 3389), in which nothing has to be made up.
     pub comfort_noise: u64,
     /// Interarrival jitter (RFC 3550 section 6.4.1).
     pub jitter_ms: f64,
     /// Audio made up in place of missing audio.
     pub concealed_ms: u64,
+    /// Lost audio that a later packet brought along (Opus).
+    pub recovered_ms: u64,
     /// Audio left out to shorten the delay.
     pub dropped_ms: u64,
     /// Present delay of the jitter buffer.
@@ -128,7 +132,7 @@ struct Candidate {
 }
 
 /// The receiving side of one audio stream.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Receiver {
     types: PayloadTypes,
     source: Option<Source>,
@@ -138,7 +142,9 @@ pub struct Receiver {
     digits: DigitReceiver,
     events: VecDeque<RtpEvent>,
     interarrival: Interarrival,
+    /// What earlier jitter buffers have counted besides.
     stats: Stats,
+    /// Frames given out.
     pulled: u64,
 }
 
@@ -150,7 +156,7 @@ impl Receiver {
             source: None,
             candidate: None,
             sequence: SequenceTracker::default(),
-            jitter: JitterBuffer::default(),
+            jitter: JitterBuffer::new(types.codec),
             digits: DigitReceiver::default(),
             events: VecDeque::new(),
             interarrival: Interarrival::default(),
@@ -192,13 +198,14 @@ impl Receiver {
         self.events.pop_front()
     }
 
-    /// The next 20 ms, always 160 samples. To be called every 20 ms.
+    /// The next 20 ms, at the rate of the codec that comes: 160 samples for G.711, 320 for G.722 and
+    /// Opus. To be called every 20 ms.
     pub fn pull(&mut self, _now: Instant) -> Pulled {
+        let rate = self.jitter.rate();
         let (kind, samples) = self.jitter.pull(self.digits.is_pressed());
-        debug_assert_eq!(samples.len(), FRAME_LEN);
-        let time = MediaTime(self.pulled);
-        self.pulled += FRAME_LEN as u64;
-        let frame = AudioFrame { rate: SampleRate::HZ_8000, time, samples };
+        let time = MediaTime(self.pulled * samples.len() as u64);
+        self.pulled += 1;
+        let frame = AudioFrame { rate, time, samples };
         match kind {
             Kind::Audio => Pulled::Audio(frame),
             Kind::Concealed => Pulled::Concealed(frame),
@@ -208,15 +215,56 @@ impl Receiver {
 
     /// The counts so far.
     pub fn stats(&self) -> Stats {
+        let (now, before) = (self.of_buffer(), self.stats);
         Stats {
             lost: self.sequence.lost(),
-            jitter_ms: self.interarrival.jitter / 8.0,
-            concealed_ms: self.jitter.concealed / 8,
-            dropped_ms: self.jitter.dropped / 8,
-            delay_ms: (self.jitter.lag().max(0) / 8) as u64,
-            target_delay_ms: (self.jitter.target() / 8) as u64,
-            ..self.stats
+            jitter_ms: self.interarrival.jitter_ms,
+            concealed_ms: before.concealed_ms + now.concealed_ms,
+            recovered_ms: before.recovered_ms + now.recovered_ms,
+            dropped_ms: before.dropped_ms + now.dropped_ms,
+            delay_ms: now.delay_ms,
+            target_delay_ms: now.target_delay_ms,
+            malformed: Malformed {
+                undecodable: before.malformed.undecodable + now.malformed.undecodable,
+                ..before.malformed
+            },
+            ..before
         }
+    }
+
+    /// What the present jitter buffer has counted.
+    fn of_buffer(&self) -> Stats {
+        let per_ms = u64::from(self.jitter.rate().hz() / 1000);
+        Stats {
+            concealed_ms: self.jitter.concealed / per_ms,
+            recovered_ms: self.jitter.recovered / per_ms,
+            dropped_ms: self.jitter.dropped / per_ms,
+            delay_ms: self.jitter.lag().max(0).unsigned_abs() / per_ms,
+            target_delay_ms: self.jitter.target().unsigned_abs() / per_ms,
+            malformed: Malformed { undecodable: self.jitter.damaged, ..Malformed::default() },
+            ..Stats::default()
+        }
+    }
+
+    /// Packets that should have come and did, up to now (RFC 3550 section 6.4.1).
+    pub fn expected_and_lost(&self) -> (u64, u64) {
+        (self.sequence.expected(), self.sequence.lost())
+    }
+
+    /// The highest sequence number, with how often it has wrapped around in the upper half.
+    pub fn highest_sequence(&self) -> u32 {
+        self.sequence.highest()
+    }
+
+    /// Interarrival jitter in timestamp units (RFC 3550 section 6.4.1).
+    pub fn jitter_units(&self) -> u32 {
+        let units = self.interarrival.jitter_ms * f64::from(self.interarrival.clock_hz) / 1000.0;
+        units.max(0.0) as u32
+    }
+
+    /// What came last, or is expected.
+    pub fn codec(&self) -> Codec {
+        self.jitter.codec()
     }
 
     /// The source being listened to.
@@ -226,15 +274,19 @@ impl Receiver {
 
     fn handle(&mut self, now: Instant, bytes: &[u8]) -> Result<(), RtpError> {
         let packet = parse_packet(bytes)?;
-        let is_event = Some(packet.payload_type) == self.types.telephone_event;
-        let law = self.types.law_of(packet.payload_type);
-        if is_event {
+        let event_type = self.types.event_of(packet.payload_type);
+        let codec = self.types.codec_of(packet.payload_type).filter(|_| event_type.is_none());
+        let mut samples_len = 0;
+        if event_type.is_some() {
             if packet.payload.len() < 4 {
                 return Err(RtpError::ShortEvent(packet.payload.len()));
             }
-        } else if law.is_none() && packet.payload_type == COMFORT_NOISE {
-            // Nothing of it is played; it only keeps the numbers of its source whole. Anyone can
-            // send it unasked, so it never makes its source the one that is listened to.
+        } else if let Some(codec) = codec {
+            samples_len = length_of(codec, packet.payload)?;
+        } else if packet.payload_type == COMFORT_NOISE {
+            // Its noise is not played: nobody here has to be told that the line is alive, and the
+            // recogniser hears silence better. Anyone can send it unasked, so it never makes its
+            // source the one that is listened to.
             if self.source.is_some_and(|source| source.ssrc != packet.ssrc) {
                 return Err(RtpError::ForeignSource(packet.ssrc));
             }
@@ -242,12 +294,8 @@ impl Receiver {
             if self.source.is_none() {
                 return Ok(());
             }
-        } else if law.is_none() {
+        } else {
             return Err(RtpError::PayloadType(packet.payload_type));
-        } else if packet.payload.is_empty() {
-            return Err(RtpError::Empty);
-        } else if packet.payload.len() > PAYLOAD_MAX {
-            return Err(RtpError::Oversize(packet.payload.len()));
         }
         self.follow_source(now, &packet)?;
         self.stats.received += 1;
@@ -264,27 +312,44 @@ impl Receiver {
             }
             Order::Restart => self.start_anew(),
         }
-        if let Some(event) = Event::parse(packet.payload).filter(|_| is_event) {
-            self.jitter.mark_event(packet.timestamp, event.duration);
-            let [earlier, own] = self.digits.handle(now, packet.timestamp, event);
-            self.queue(earlier);
-            self.queue(own);
-        } else if let Some(law) = law {
-            self.handle_audio(now, &packet, law);
+        if let Some(EventType { clock_hz, .. }) = event_type {
+            if let Some(event) = Event::parse(packet.payload) {
+                self.jitter.mark_event(packet.timestamp, event.duration, clock_hz);
+                let [earlier, own] = self.digits.handle(now, packet.timestamp, event, clock_hz);
+                self.queue(earlier);
+                self.queue(own);
+            }
+        } else if let Some(codec) = codec {
+            self.handle_audio(now, &packet, codec, samples_len);
+        } else {
+            self.jitter.mark_pause(packet.timestamp);
         }
         Ok(())
     }
 
-    fn handle_audio(&mut self, now: Instant, packet: &Packet<'_>, law: Law) {
+    fn handle_audio(&mut self, now: Instant, packet: &Packet<'_>, codec: Codec, len: usize) {
         let press = self.digits.handle_audio(now);
         self.queue(press);
-        self.interarrival.add(now, packet.timestamp);
-        let samples = law.decode(packet.payload);
-        match self.jitter.insert(now, packet.timestamp, samples) {
+        if !self.jitter.fits(codec) {
+            self.change_buffer(codec);
+        }
+        self.interarrival.add(now, packet.timestamp, codec.clock_hz());
+        match self.jitter.insert(now, packet.timestamp, (codec, packet.payload), len) {
             Inserted::Buffered => {}
             Inserted::Late => self.stats.late += 1,
             Inserted::Dropped => self.stats.discarded += 1,
         }
+    }
+
+    /// Another rate or clock has begun: what waits at the old one cannot be joined to it.
+    fn change_buffer(&mut self, codec: Codec) {
+        let done = self.of_buffer();
+        self.stats.concealed_ms += done.concealed_ms;
+        self.stats.recovered_ms += done.recovered_ms;
+        self.stats.dropped_ms += done.dropped_ms;
+        self.stats.malformed.undecodable += done.malformed.undecodable;
+        self.jitter = JitterBuffer::new(codec);
+        self.interarrival.last = None;
     }
 
     /// Decides whether this packet's source is the one to listen to.
@@ -343,6 +408,7 @@ impl Receiver {
             RtpError::PayloadType(_) => &mut malformed.payload_type,
             RtpError::Empty => &mut malformed.empty,
             RtpError::Oversize(_) => &mut malformed.oversize,
+            RtpError::Undecodable(_) => &mut malformed.undecodable,
             RtpError::ShortEvent(_) => &mut malformed.event,
             RtpError::ForeignSource(_) => &mut self.stats.foreign,
         };
@@ -350,19 +416,33 @@ impl Receiver {
     }
 }
 
-/// The interarrival jitter of RFC 3550 section 6.4.1, in samples.
+/// Samples in an audio payload.
+fn length_of(codec: Codec, payload: &[u8]) -> Result<usize, RtpError> {
+    if payload.is_empty() {
+        return Err(RtpError::Empty);
+    }
+    codec.samples_in(payload).ok_or(match payload.len() {
+        len if len > PAYLOAD_MAX => RtpError::Oversize(len),
+        len => RtpError::Undecodable(len),
+    })
+}
+
+/// The interarrival jitter of RFC 3550 section 6.4.1.
 #[derive(Debug, Clone, Copy, Default)]
 struct Interarrival {
     last: Option<(Instant, u32)>,
-    jitter: f64,
+    jitter_ms: f64,
+    clock_hz: u32,
 }
 
 impl Interarrival {
-    fn add(&mut self, now: Instant, timestamp: u32) {
+    fn add(&mut self, now: Instant, timestamp: u32, clock_hz: u32) {
+        self.clock_hz = clock_hz;
         if let Some((then, before)) = self.last {
-            let arrived = now.saturating_duration_since(then).as_secs_f64() * 8000.0;
+            let arrived_ms = now.saturating_duration_since(then).as_secs_f64() * 1000.0;
             let sent = f64::from(timestamp.wrapping_sub(before) as i32);
-            self.jitter += ((arrived - sent).abs() - self.jitter) / 16.0;
+            let sent_ms = sent * 1000.0 / f64::from(clock_hz);
+            self.jitter_ms += ((arrived_ms - sent_ms).abs() - self.jitter_ms) / 16.0;
         }
         self.last = Some((now, timestamp));
     }

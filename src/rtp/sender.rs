@@ -2,15 +2,17 @@
 
 use super::digits::{Event, event_code};
 use super::packet::{Packet, encode_packet};
-use super::{FRAME_LEN, PayloadTypes};
-use crate::audio::Random;
+use super::{EventType, PayloadTypes};
+use crate::audio::{Codec, Encoder, Random, SampleRate};
 
 /// The end of an event is sent three times (RFC 4733 section 2.5.1.4).
 const END_COPIES: usize = 3;
 /// The shortest press sent: receivers may ignore shorter ones (RFC 4733 section 2.5.1).
 const PRESS_MS_MIN: u32 = 40;
-/// The longest press sent, within one segment.
+/// The longest press sent, within one segment (65535 units of 8 kHz).
 const PRESS_MS_MAX: u32 = 8000;
+/// Length of a tick.
+const TICK_MS: u32 = 20;
 /// Pause kept after a press, so that two are told apart.
 const PAUSE_TICKS: u32 = 3;
 /// Digits waiting to be sent. Overflow refuses the newest.
@@ -59,16 +61,22 @@ enum State {
     },
 }
 
-/// The sending side of one audio stream. One call per 20 ms tick, one tick per 160 samples.
-#[derive(Debug, Clone)]
+/// The sending side of one audio stream. One call per 20 ms tick.
+#[derive(Debug)]
 pub struct Sender {
     types: PayloadTypes,
+    encoder: Encoder,
+    /// Audio that does not fill a packet yet, and the timestamp of its first sample.
+    gathered: Vec<i16>,
+    gathered_at: u32,
     ssrc: u32,
     sequence: u16,
     timestamp: u32,
     marker: bool,
     state: State,
     queue: std::collections::VecDeque<Press>,
+    packets: u32,
+    octets: u32,
 }
 
 impl Sender {
@@ -78,18 +86,58 @@ impl Sender {
         let mut random = Random::new(seed);
         Self {
             types,
+            encoder: Encoder::new(types.codec, types.opus),
+            gathered: Vec::new(),
+            gathered_at: 0,
             ssrc: random.next_u64() as u32,
             sequence: random.next_u64() as u16,
             timestamp: random.next_u64() as u32,
             marker: true,
             state: State::Idle,
             queue: std::collections::VecDeque::new(),
+            packets: 0,
+            octets: 0,
         }
     }
 
     /// Takes on what a new negotiation settled; numbers and times run on.
     pub fn set_payload_types(&mut self, types: PayloadTypes) {
+        if (types.codec, types.opus) != (self.types.codec, self.types.opus) {
+            self.encoder = Encoder::new(types.codec, types.opus);
+            self.gathered.clear();
+            self.marker = true;
+        }
         self.types = types;
+    }
+
+    /// The rate of the frames that it takes.
+    pub const fn rate(&self) -> SampleRate {
+        self.types.codec.rate()
+    }
+
+    /// What is sent.
+    pub const fn codec(&self) -> Codec {
+        self.types.codec
+    }
+
+    /// Timestamp units in a second.
+    pub const fn clock_hz(&self) -> u32 {
+        self.types.codec.clock_hz()
+    }
+
+    /// Length of the packets that the other side asks for, in ms.
+    pub const fn ptime_ms(&self) -> u32 {
+        self.types.ptime_ms
+    }
+
+    /// The timestamp of the next frame's first sample.
+    pub const fn timestamp(&self) -> u32 {
+        self.timestamp
+    }
+
+    /// Packets and octets of payload sent so far, wrapping (RFC 3550 section 6.4.1).
+    pub const fn sent(&self) -> (u32, u32) {
+        (self.packets, self.octets)
     }
 
     /// The source of all packets.
@@ -97,16 +145,17 @@ impl Sender {
         self.ssrc
     }
 
-    /// The packets of this tick: the frame (any number of samples, 20 ms as a rule), or a piece of
-    /// the digit being sent in its place. `None` is silence that is not sent; the next audio
-    /// then carries the marker.
+    /// The packets of this tick: the frame (20 ms as a rule, at [`Sender::rate`]) as soon as a
+    /// packet is full, or a piece of the digit being sent in its place. `None` is silence that is
+    /// not sent; the next audio then carries the marker.
     pub fn tick(&mut self, frame: Option<&[i16]>) -> Vec<Vec<u8>> {
         if let State::Idle = self.state
             && let Some(press) = self.queue.pop_front()
         {
             self.state = State::Pressing { press, start: self.timestamp, ticks: 0 };
+            self.gathered.clear();
         }
-        let len = frame.map_or(FRAME_LEN, <[i16]>::len) as u32;
+        let units = self.units_of(frame);
         let packets = match self.state {
             State::Pressing { press, start, ticks } => self.press(press, start, ticks + 1),
             State::Pause { ticks_left } => {
@@ -114,12 +163,20 @@ impl Sender {
                     0 | 1 => State::Idle,
                     _ => State::Pause { ticks_left: ticks_left - 1 },
                 };
-                self.audio(frame).into_iter().collect()
+                self.audio(frame)
             }
-            State::Idle => self.audio(frame).into_iter().collect(),
+            State::Idle => self.audio(frame),
         };
-        self.timestamp = self.timestamp.wrapping_add(len);
+        self.timestamp = self.timestamp.wrapping_add(units);
         packets
+    }
+
+    /// How far the timestamp moves with this frame.
+    fn units_of(&self, frame: Option<&[i16]>) -> u32 {
+        let (clock_hz, rate_hz) = (self.types.codec.clock_hz(), self.rate().hz());
+        frame.map_or(clock_hz / 1000 * TICK_MS, |samples| {
+            (samples.len() as u64 * u64::from(clock_hz) / u64::from(rate_hz)) as u32
+        })
     }
 
     /// Queues a digit; the next ticks send it in place of audio, after those queued before it.
@@ -163,27 +220,55 @@ impl Sender {
     }
 
     fn press_for(&self, digit: char, duration_ms: u32) -> Result<Press, SendError> {
-        if self.types.telephone_event.is_none() {
-            return Err(SendError::NotNegotiated);
-        }
+        let event = self.types.telephone_event.ok_or(SendError::NotNegotiated)?;
         let code = event_code(digit).ok_or(SendError::NotADigit)?;
-        let ticks = (duration_ms.clamp(PRESS_MS_MIN, PRESS_MS_MAX) + 10) / 20;
-        Ok(Press { code, ticks })
+        // One segment holds 65535 units: less time at a faster clock.
+        let longest_ms = PRESS_MS_MAX.min(u32::from(u16::MAX) * 10 / (event.clock_hz / 100).max(1));
+        let ticks = (duration_ms.clamp(PRESS_MS_MIN, longest_ms) + TICK_MS / 2) / TICK_MS;
+        Ok(Press { code, ticks: ticks.min(longest_ms / TICK_MS) })
     }
 
-    fn audio(&mut self, frame: Option<&[i16]>) -> Option<Vec<u8>> {
+    /// Gathers a frame; gives the packets that it fills.
+    fn audio(&mut self, frame: Option<&[i16]>) -> Vec<Vec<u8>> {
         let Some(samples) = frame.filter(|samples| !samples.is_empty()) else {
+            self.gathered.clear();
             self.marker = true;
-            return None;
+            return Vec::new();
         };
-        let payload = self.types.law.encode(samples);
-        let marker = std::mem::take(&mut self.marker);
-        Some(self.packet(self.types.audio, marker, self.timestamp, &payload))
+        if self.gathered.is_empty() {
+            self.gathered_at = self.timestamp;
+        }
+        self.gathered.extend_from_slice(samples);
+        let packet_len = self.packet_len();
+        let mut packets = Vec::new();
+        while self.gathered.len() >= packet_len {
+            let rest = self.gathered.split_off(packet_len);
+            let piece = std::mem::replace(&mut self.gathered, rest);
+            let timestamp = self.gathered_at;
+            self.gathered_at = timestamp.wrapping_add(self.units_of(Some(&piece)));
+            if let Some(payload) = self.encoder.encode(&piece) {
+                let marker = std::mem::take(&mut self.marker);
+                packets.push(self.packet(self.types.audio, marker, timestamp, &payload));
+            }
+        }
+        packets
+    }
+
+    /// Samples in a packet.
+    fn packet_len(&self) -> usize {
+        let ptime_ms = self.types.ptime_ms.clamp(10, 60) / 10 * 10;
+        let ptime_ms = match self.types.codec {
+            // Opus has frames of 10, 20, 40 and 60 ms (RFC 6716 section 2.1.4), and 30 ms is what a
+            // receiver can do without the most easily.
+            Codec::Opus if !ptime_ms.is_multiple_of(20) && ptime_ms > 10 => ptime_ms - 10,
+            Codec::Opus | Codec::G722 | Codec::Pcmu | Codec::Pcma => ptime_ms,
+        };
+        (self.rate().hz() / 1000 * ptime_ms) as usize
     }
 
     /// One tick of a press: an update, at the end three copies with the end bit.
     fn press(&mut self, press: Press, start: u32, ticks: u32) -> Vec<Vec<u8>> {
-        let Some(payload_type) = self.types.telephone_event else {
+        let Some(EventType { payload_type, clock_hz }) = self.types.telephone_event else {
             // Negotiated away in the middle of a press.
             self.state = State::Idle;
             return Vec::new();
@@ -195,7 +280,7 @@ impl Sender {
             State::Pressing { press, start, ticks }
         };
         self.marker = true;
-        let duration = (ticks * FRAME_LEN as u32).min(u32::from(u16::MAX)) as u16;
+        let duration = (ticks * (clock_hz / 1000 * TICK_MS)).min(u32::from(u16::MAX)) as u16;
         let payload = Event { code: press.code, end, duration }.encode();
         let copies = if end { END_COPIES } else { 1 };
         (0..copies)
@@ -215,6 +300,8 @@ impl Sender {
     ) -> Vec<u8> {
         let (sequence, ssrc) = (self.sequence, self.ssrc);
         self.sequence = self.sequence.wrapping_add(1);
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(payload.len() as u32);
         encode_packet(&Packet { marker, payload_type, sequence, timestamp, ssrc, payload })
     }
 }
@@ -222,11 +309,11 @@ impl Sender {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audio::Law;
+    use crate::audio::tone;
     use crate::rtp::parse_packet;
+    use std::time::Duration;
 
-    const TYPES: PayloadTypes =
-        PayloadTypes { law: Law::Mu, audio: 0, also: None, telephone_event: Some(101) };
+    const TYPES: PayloadTypes = PayloadTypes::alike(Codec::Pcmu, 0, Some(101));
 
     #[test]
     fn numbers_and_times_run_on_and_the_marker_follows_silence() {
@@ -280,6 +367,56 @@ mod tests {
         let next = parse_packet(&next[0]).expect("our own");
         assert!(next.marker);
         assert_eq!(next.timestamp, timestamps[0].wrapping_add((5 + PAUSE_TICKS) * 160));
+    }
+
+    #[test]
+    fn packets_are_as_long_as_was_asked_for_and_their_times_follow() {
+        use Codec::{G722, Opus, Pcmu};
+        // Codec, ptime asked for, ptime sent, timestamp units from packet to packet.
+        for (codec, asked_ms, sent_ms, units) in [
+            (Pcmu, 10, 10, 80),
+            (Pcmu, 30, 30, 240),
+            (Pcmu, 60, 60, 480),
+            (Pcmu, 1_000, 60, 480),
+            (Pcmu, 35, 30, 240),
+            (G722, 20, 20, 160),
+            (G722, 40, 40, 320),
+            (Opus, 20, 20, 960),
+            (Opus, 30, 20, 960),
+            (Opus, 10, 10, 480),
+            (Opus, 60, 60, 2_880),
+        ] {
+            let types = PayloadTypes { ptime_ms: asked_ms, ..PayloadTypes::alike(codec, 96, None) };
+            let mut sender = Sender::new(types, 7);
+            let voice = tone::sine(sender.rate(), 500.0, -12.0, Duration::from_millis(1_200));
+            let frame_len = sender.rate().samples_in(Duration::from_millis(20));
+            let sent: Vec<Vec<u8>> =
+                voice.chunks(frame_len).flat_map(|frame| sender.tick(Some(frame))).collect();
+            assert_eq!(sent.len(), 1_200 / sent_ms, "{codec} {asked_ms}");
+            let packets: Vec<_> =
+                sent.iter().map(|bytes| parse_packet(bytes).expect("our own")).collect();
+            for pair in packets.windows(2) {
+                assert_eq!(pair[1].timestamp.wrapping_sub(pair[0].timestamp), units, "{codec}");
+                let len = codec.samples_in(pair[1].payload).expect("a payload");
+                assert_eq!(len, codec.rate().hz() as usize / 1000 * sent_ms, "{codec}");
+            }
+            assert_eq!(sender.sent().0 as usize, sent.len());
+        }
+    }
+
+    #[test]
+    fn keys_beside_opus_count_at_their_own_clock() {
+        let mut sender = Sender::new(PayloadTypes::alike(Codec::Opus, 111, Some(110)), 7);
+        let train = sender.send_digit('5', 60).expect("negotiated");
+        let durations: Vec<u16> = train
+            .iter()
+            .map(|timed| parse_packet(&timed.bytes).expect("our own"))
+            .map(|packet| Event::parse(packet.payload).expect("an event").duration)
+            .collect();
+        assert_eq!(durations, [960, 1_920, 2_880, 2_880, 2_880]);
+        // The longest that fits into one segment.
+        let train = sender.send_digit('5', 8_000).expect("negotiated");
+        assert_eq!(train.last().map(|timed| timed.after_ms), Some(1_340));
     }
 
     #[test]

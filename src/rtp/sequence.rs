@@ -27,6 +27,7 @@ pub(super) enum Order {
 pub(super) struct SequenceTracker {
     state: Option<Followed>,
     lost_before: u64,
+    expected_before: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -42,6 +43,10 @@ impl Followed {
     fn starting_at(sequence: u16) -> Self {
         let first = i64::from(sequence);
         Self { first, highest: first, seen: 1, unique: 1, suspicious_next: None }
+    }
+
+    fn expected(&self) -> u64 {
+        (self.highest - self.first + 1).max(0) as u64
     }
 
     fn lost(&self) -> u64 {
@@ -87,8 +92,19 @@ impl SequenceTracker {
 
     /// Forgets the numbers (new source), keeping the count of lost packets.
     pub(super) fn restart(&mut self) {
-        self.lost_before = self.lost();
+        (self.lost_before, self.expected_before) = (self.lost(), self.expected());
         self.state = None;
+    }
+
+    /// Packets that should have come by now.
+    pub(super) fn expected(&self) -> u64 {
+        self.expected_before + self.state.as_ref().map_or(0, Followed::expected)
+    }
+
+    /// The highest number, with how often the numbers have wrapped around in the upper half.
+    pub(super) fn highest(&self) -> u32 {
+        // One from before the first can lead to a negative start; nothing below 0 was ever sent.
+        self.state.as_ref().map_or(0, |followed| followed.highest.max(0) as u32)
     }
 
     /// Packets that never came, or not yet.

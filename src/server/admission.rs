@@ -1,73 +1,339 @@
-//! How many calls at once: a permit per call, held until its task ends.
+//! Which calls are taken: so many at once, so many a second, altogether, of a trunk, of a source.
+//!
+//! [`Ledger`] decides and is told the time; [`Admission`] shares it, and takes a call off its books
+//! when its task ends.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::watch;
 
-/// Why a call is not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use crate::config::Config;
+
+/// Why a call is not taken. All are answered 503 with Retry-After.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// All lines are in use: 486 Busy Here.
-    Busy,
-    /// The server is stopping: 503 with Retry-After.
+    /// The server is stopping.
     Draining,
+    /// As many calls as there may be.
+    AllLines { calls_max: usize },
+    /// As many of this trunk as there may be.
+    TrunkLines { trunk: String, calls_max: usize },
+    /// As many from this source as there may be.
+    SourceLines { calls_max: usize },
+    /// Too many new ones within the last second.
+    Rate { calls_per_s_max: u32 },
+    /// Too many new ones of this trunk.
+    TrunkRate { trunk: String, calls_per_s_max: u32 },
+}
+
+impl Refusal {
+    /// The rule, for whoever runs the other end.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Draining => "the server is stopping".to_owned(),
+            Self::AllLines { calls_max } => format!("server.calls_max: {calls_max} calls at once"),
+            Self::TrunkLines { trunk, calls_max } => {
+                format!("trunks.{trunk}.calls_max: {calls_max} calls at once")
+            }
+            Self::SourceLines { calls_max } => {
+                format!("sip.calls_per_source_max: {calls_max} calls at once from one source")
+            }
+            Self::Rate { calls_per_s_max } => {
+                format!("sip.calls_per_s_max: {calls_per_s_max} new calls a second")
+            }
+            Self::TrunkRate { trunk, calls_per_s_max } => {
+                format!("trunks.{trunk}.calls_per_s_max: {calls_per_s_max} new calls a second")
+            }
+        }
+    }
+
+    /// When it may be worth trying again.
+    pub fn retry_after_s(&self) -> u32 {
+        match self {
+            Self::Rate { .. } | Self::TrunkRate { .. } => 1,
+            Self::AllLines { .. } | Self::TrunkLines { .. } | Self::SourceLines { .. } => 10,
+            Self::Draining => 30,
+        }
+    }
+}
+
+/// Lets so many through a second on average, and as many at once.
+#[derive(Debug)]
+struct TokenBucket {
+    per_s: u32,
+    tokens: f64,
+    filled_at: Instant,
+}
+
+impl TokenBucket {
+    fn new(per_s: u32, now: Instant) -> Self {
+        Self { per_s, tokens: f64::from(per_s), filled_at: now }
+    }
+
+    fn has_one(&mut self, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.filled_at).as_secs_f64();
+        let full = f64::from(self.per_s);
+        self.tokens = (self.tokens + passed * full).min(full);
+        self.filled_at = now;
+        self.tokens >= 1.0
+    }
+
+    fn take_one(&mut self) {
+        self.tokens -= 1.0;
+    }
+}
+
+/// What is allowed of one trunk, and what there is.
+#[derive(Debug)]
+struct TrunkBook {
+    calls_max: Option<usize>,
+    calls: usize,
+    rate: Option<TokenBucket>,
+}
+
+/// The calls in progress and what may be added to them. Pure.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    calls_max: usize,
+    calls: usize,
+    per_source_max: Option<usize>,
+    /// Sources with calls in progress only, so that there are never more than calls.
+    sources: HashMap<IpAddr, usize>,
+    rate: Option<TokenBucket>,
+    trunks: BTreeMap<String, TrunkBook>,
+    is_draining: bool,
+}
+
+impl Ledger {
+    fn new(config: &Config, now: Instant) -> Self {
+        let bucket = |per_s: Option<u32>| per_s.map(|per_s| TokenBucket::new(per_s, now));
+        let trunks = config.trunks.iter().map(|trunk| {
+            let rate = bucket(trunk.calls_per_s_max);
+            (trunk.name.clone(), TrunkBook { calls_max: trunk.calls_max, calls: 0, rate })
+        });
+        Self {
+            calls_max: config.server.calls_max,
+            calls: 0,
+            per_source_max: config.sip.calls_per_source_max,
+            sources: HashMap::new(),
+            rate: bucket(config.sip.calls_per_s_max),
+            trunks: trunks.collect(),
+            is_draining: false,
+        }
+    }
+
+    /// Books a call, or says why not. A call that is refused uses up nothing.
+    fn admit(&mut self, now: Instant, trunk: Option<&str>, source: IpAddr) -> Result<(), Refusal> {
+        if self.is_draining {
+            return Err(Refusal::Draining);
+        }
+        if self.calls >= self.calls_max {
+            return Err(Refusal::AllLines { calls_max: self.calls_max });
+        }
+        let from_source = self.sources.get(&source).copied().unwrap_or(0);
+        // A trunk's limits are its own: behind one address it may be a whole carrier.
+        if let (None, Some(calls_max)) = (trunk, self.per_source_max)
+            && from_source >= calls_max
+        {
+            return Err(Refusal::SourceLines { calls_max });
+        }
+        let mut book = trunk.and_then(|trunk| self.trunks.get_mut(trunk));
+        if let (Some(trunk), Some(book)) = (trunk, &mut book) {
+            if let Some(calls_max) = book.calls_max.filter(|calls_max| book.calls >= *calls_max) {
+                return Err(Refusal::TrunkLines { trunk: trunk.to_owned(), calls_max });
+            }
+            if let Some(rate) = &mut book.rate
+                && !rate.has_one(now)
+            {
+                let calls_per_s_max = rate.per_s;
+                return Err(Refusal::TrunkRate { trunk: trunk.to_owned(), calls_per_s_max });
+            }
+        }
+        if let Some(rate) = &mut self.rate {
+            if !rate.has_one(now) {
+                return Err(Refusal::Rate { calls_per_s_max: rate.per_s });
+            }
+            rate.take_one();
+        }
+        if let Some(book) = book {
+            book.calls += 1;
+            if let Some(rate) = &mut book.rate {
+                rate.take_one();
+            }
+        }
+        self.calls += 1;
+        self.sources.insert(source, from_source + 1);
+        Ok(())
+    }
+
+    fn release(&mut self, trunk: Option<&str>, source: IpAddr) {
+        self.calls = self.calls.saturating_sub(1);
+        if let Some(book) = trunk.and_then(|trunk| self.trunks.get_mut(trunk)) {
+            book.calls = book.calls.saturating_sub(1);
+        }
+        if let Some(calls) = self.sources.get_mut(&source) {
+            *calls = calls.saturating_sub(1);
+            if *calls == 0 {
+                self.sources.remove(&source);
+            }
+        }
+    }
 }
 
 /// Counts calls.
 #[derive(Clone)]
 pub(super) struct Admission {
-    permits: Arc<Semaphore>,
-    calls_max: usize,
-    draining: Arc<AtomicBool>,
+    ledger: Arc<Mutex<Ledger>>,
+    in_progress: Arc<watch::Sender<usize>>,
+}
+
+/// A call's line; dropping it frees it.
+pub(super) struct Line {
+    admission: Admission,
+    trunk: Option<String>,
+    source: IpAddr,
 }
 
 impl Admission {
-    pub fn new(calls_max: usize) -> Self {
+    pub fn new(config: &Config) -> Self {
         Self {
-            permits: Arc::new(Semaphore::new(calls_max)),
-            calls_max,
-            draining: Arc::new(AtomicBool::new(false)),
+            ledger: Arc::new(Mutex::new(Ledger::new(config, Instant::now()))),
+            in_progress: Arc::new(watch::Sender::new(0)),
         }
     }
 
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A line for one more call, or why not.
-    pub fn admit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        if self.draining.load(Ordering::Relaxed) {
-            return Err(Refusal::Draining);
-        }
-        Arc::clone(&self.permits).try_acquire_owned().map_err(|_| Refusal::Busy)
+    pub fn admit(&self, trunk: Option<&str>, source: IpAddr) -> Result<Line, Refusal> {
+        let source = source.to_canonical();
+        let mut ledger = self.ledger();
+        ledger.admit(Instant::now(), trunk, source)?;
+        self.in_progress.send_replace(ledger.calls);
+        Ok(Line { admission: self.clone(), trunk: trunk.map(str::to_owned), source })
     }
 
     /// From now on no call is taken.
     pub fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+        self.ledger().is_draining = true;
     }
 
     /// Calls in progress.
     pub fn in_progress(&self) -> usize {
-        self.calls_max - self.permits.available_permits()
+        *self.in_progress.borrow()
     }
 
     /// Resolves when the last call has ended.
     pub async fn drained(&self) {
-        // A closed semaphore is never ours; all permits back means no call is left.
-        let _ = self.permits.acquire_many(self.calls_max as u32).await;
+        // The sender lives as long as we do, so that this cannot fail.
+        let _ = self.in_progress.subscribe().wait_for(|calls| *calls == 0).await;
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let mut ledger = self.admission.ledger();
+        ledger.release(self.trunk.as_deref(), self.source);
+        self.admission.in_progress.send_replace(ledger.calls);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
     use super::*;
 
+    fn config(lines: &str) -> Config {
+        let text = format!(
+            "[server]\nprofile = \"p\"\ndata_dir = \"/d\"\n{lines}\n\
+             [trunks.main]\nfrom = [\"192.0.2.1\"]\ncalls_max = 2\ncalls_per_s_max = 3\n"
+        );
+        Config::parse(Path::new("/f.toml"), &text, |_| None).expect("valid")
+    }
+
+    fn ip(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
     #[test]
-    fn one_call_more_than_there_are_lines_is_busy() {
-        let admission = Admission::new(1);
-        let line = admission.admit().expect("a free line");
-        assert_eq!(admission.admit().err(), Some(Refusal::Busy));
+    fn one_call_more_than_there_are_lines_is_refused() {
+        let admission = Admission::new(&config("calls_max = 1"));
+        let line = admission.admit(None, ip(9)).expect("a free line");
+        let refusal = admission.admit(Some("main"), ip(1)).err().expect("there is none left");
+        assert_eq!(refusal.reason(), "server.calls_max: 1 calls at once");
         assert_eq!(admission.in_progress(), 1);
         drop(line);
+        assert_eq!(admission.in_progress(), 0);
         admission.drain();
-        assert_eq!(admission.admit().err(), Some(Refusal::Draining));
+        assert_eq!(admission.admit(None, ip(9)).err(), Some(Refusal::Draining));
+    }
+
+    #[test]
+    fn a_trunk_has_its_own_lines_and_an_unknown_source_has_its_own() {
+        let now = Instant::now();
+        let mut ledger = Ledger::new(&config("[sip]\ncalls_per_source_max = 1"), now);
+        let main = Some("main");
+        for _ in 0..2 {
+            assert_eq!(ledger.admit(now, main, ip(1)), Ok(()));
+        }
+        let refused = ledger.admit(now, main, ip(1)).expect_err("both lines are taken");
+        assert_eq!(refused.reason(), "trunks.main.calls_max: 2 calls at once");
+        assert_eq!(ledger.admit(now, None, ip(9)), Ok(()));
+        assert_eq!(ledger.admit(now, None, ip(8)), Ok(()));
+        let refused = ledger.admit(now, None, ip(9)).expect_err("one from each source");
+        assert_eq!(refused, Refusal::SourceLines { calls_max: 1 });
+        ledger.release(None, ip(9));
+        assert_eq!(ledger.admit(now, None, ip(9)), Ok(()));
+        ledger.release(main, ip(1));
+        assert_eq!(ledger.admit(now, main, ip(1)), Ok(()));
+        assert_eq!((ledger.calls, ledger.sources.len()), (4, 3));
+    }
+
+    #[test]
+    fn new_calls_are_spread_over_the_second_and_refused_ones_cost_nothing() {
+        let start = Instant::now();
+        let mut ledger = Ledger::new(&config("[sip]\ncalls_per_s_max = 4"), start);
+        let call = |ledger: &mut Ledger, trunk: Option<&str>, ms: u64| {
+            let admitted = ledger.admit(start + Duration::from_millis(ms), trunk, ip(1));
+            if admitted.is_ok() {
+                ledger.release(trunk, ip(1));
+            }
+            admitted
+        };
+        let main = Some("main");
+        for _ in 0..3 {
+            assert_eq!(call(&mut ledger, main, 0), Ok(()));
+        }
+        let refused = call(&mut ledger, main, 0).expect_err("three a second");
+        assert_eq!(refused.reason(), "trunks.main.calls_per_s_max: 3 new calls a second");
+        // The fourth of all is still to be had, by another.
+        assert_eq!(call(&mut ledger, None, 0), Ok(()));
+        assert_eq!(call(&mut ledger, None, 0), Err(Refusal::Rate { calls_per_s_max: 4 }));
+        assert_eq!(call(&mut ledger, None, 240), Err(Refusal::Rate { calls_per_s_max: 4 }));
+        assert_eq!(call(&mut ledger, None, 260), Ok(()));
+        assert_eq!(call(&mut ledger, main, 1000), Ok(()));
+        // However long nothing came, no more than a second's worth is saved up.
+        let taken = (0..10).filter(|_| call(&mut ledger, None, 60_000).is_ok()).count();
+        assert_eq!(taken, 4);
+    }
+
+    #[tokio::test]
+    async fn the_last_call_to_end_is_waited_for() {
+        let admission = Admission::new(&config(""));
+        let lines: Vec<Line> =
+            (0..3).map(|last| admission.admit(None, ip(last)).expect("a line")).collect();
+        let waiting = tokio::spawn({
+            let admission = admission.clone();
+            async move { admission.drained().await }
+        });
+        drop(lines);
+        waiting.await.expect("it ends");
     }
 }

@@ -9,22 +9,45 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::audio::SampleRate;
 use crate::base::{Termination, TerminationResult};
 use crate::call::{Call, CallInput, CallOutput};
 use crate::net::media::MediaError;
 use crate::net::media_session::MediaSession;
-use crate::net::sdp::{Direction, LocalMedia, answer, offer_again};
-use crate::net::sip::{EndedBy, LegEvent, SipLeg};
+use crate::net::sdp::{Direction, LocalMedia, answer_secured, offer_again};
+use crate::net::sip::{EndedBy, IncomingCall, LegEvent, SipLeg};
 
 use super::dispatch::Dispatch;
 use super::recorder::Recorder;
 use super::records::CallRecorder;
+use super::serve::{ProtectionPolicy, negotiate, sip_status};
 
 /// Length of a telephone frame.
 const FRAME: Duration = Duration::from_millis(20);
 
 /// How long results of a call that has ended are waited for; actions have shorter limits.
 const RESULTS_LIMIT: Duration = Duration::from_secs(30);
+
+/// How a telephone tells which key was pressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeyPath {
+    /// Among the audio packets (RFC 4733).
+    Rtp,
+    /// In the signalling.
+    Info,
+}
+
+/// Which way keys are taken from. Some telephones tell each key in both ways; the way of the first
+/// one counts, so that none counts twice.
+#[derive(Debug, Default)]
+pub(super) struct KeyPaths(Option<KeyPath>);
+
+impl KeyPaths {
+    /// Whether a key that came this way counts.
+    fn counts(&mut self, path: KeyPath) -> bool {
+        *self.0.get_or_insert(path) == path
+    }
+}
 
 /// Everything a call's task owns.
 pub(super) struct CallTask {
@@ -39,6 +62,9 @@ pub(super) struct CallTask {
     pub recorder: Option<Recorder>,
     pub no_media_timeout: Duration,
     pub stop: CancellationToken,
+    pub keys: KeyPaths,
+    /// How the media of a leg that takes over may be protected.
+    pub protection: ProtectionPolicy,
 }
 
 enum Step {
@@ -116,12 +142,18 @@ impl CallTask {
         }
     }
 
-    /// Waits until offer and answer have met. If the caller left the offer to us, the answer comes
-    /// with the ACK; before it there is nowhere to send a greeting to.
+    /// Waits until offer and answer have met, and until there are keys if the audio is to be
+    /// encrypted. If the caller left the offer to us, the answer comes with the ACK; before it there
+    /// is nowhere to send a greeting to.
     async fn await_media(&mut self) {
-        while !self.call.is_ended() && !self.media.is_agreed() {
+        let mut ticks = interval(FRAME);
+        while !self.call.is_ended() && !self.media.is_ready() {
+            if self.end_without_keys().await {
+                return;
+            }
             tokio::select! {
                 biased;
+                _ = ticks.tick() => self.media.tend(Instant::now()),
                 event = self.leg.next_event() => self.on_leg(event).await,
                 () = self.stop.cancelled() => self.stopped().await,
                 received = self.media.recv() => {
@@ -131,6 +163,14 @@ impl CallTask {
                 }
             }
         }
+    }
+
+    /// Ends the call if the handshake for the keys of its audio has failed.
+    async fn end_without_keys(&mut self) -> bool {
+        let Some(why) = self.media.failure().map(str::to_owned) else { return false };
+        tracing::warn!(%why, "the audio could not be encrypted as agreed");
+        self.end(Termination::new(TerminationResult::CallerError, why)).await;
+        true
     }
 
     async fn media_lost(&mut self, error: &MediaError) {
@@ -153,22 +193,26 @@ impl CallTask {
             Ok(false) => {}
             Err(error) => return self.media_lost(&error).await,
         }
+        if self.end_without_keys().await {
+            return;
+        }
         if self.call.poll_timeout().is_some_and(|at| at <= now) {
             self.call.handle(now, CallInput::Timeout);
         }
         let frame = self.media.pull(now);
         self.take_digits();
-        let mut heard = [0_i16; 160];
-        let len = frame.samples.len().min(160);
-        heard[..len].copy_from_slice(&frame.samples[..len]);
+        // The recording needs the frame, too, and whether it may have it is known afterwards.
+        let heard = self.recorder.as_ref().map(|_| frame.clone());
         self.call.handle(now, CallInput::Audio { frame, waited: self.media.delay() });
         let out = self.call.next_frame(now);
-        if let Err(error) = self.media.send(&out.samples).await {
+        if let Err(error) = self.media.send(&out.samples, SampleRate::HZ_8000).await {
             tracing::debug!(%error, "frame not sent");
         }
-        if let Some(recorder) = &mut self.recorder {
-            let caller = if self.call.is_masking() { [0; 160] } else { heard };
-            recorder.push(caller, out.samples);
+        if let (Some(recorder), Some(mut heard)) = (&mut self.recorder, heard) {
+            if self.call.is_masking() {
+                heard.samples.fill(0);
+            }
+            recorder.push(&heard, &out.samples);
         }
         if self.call.is_on_hold() {
             *last_packet = now;
@@ -184,7 +228,13 @@ impl CallTask {
 
     fn take_digits(&mut self) {
         while let Some(digit) = self.media.poll_digit() {
-            self.call.handle(Instant::now(), CallInput::Digit(digit));
+            self.press(KeyPath::Rtp, digit);
+        }
+    }
+
+    fn press(&mut self, path: KeyPath, key: char) {
+        if self.keys.counts(path) {
+            self.call.handle(Instant::now(), CallInput::Digit(key));
         }
     }
 
@@ -194,7 +244,8 @@ impl CallTask {
             Some(LegEvent::Confirmed) => {}
             Some(LegEvent::Reoffer { offer_sdp, reply }) => {
                 self.sdp_version += 1;
-                match answer(&offer_sdp, &self.local, self.sdp_version) {
+                let security = self.media.security_mut();
+                match answer_secured(&offer_sdp, &self.local, self.sdp_version, security) {
                     Ok((sdp, negotiated)) => {
                         self.media.renegotiate(&negotiated, now);
                         self.media.set_our_sdp(sdp.clone());
@@ -203,20 +254,22 @@ impl CallTask {
                     }
                     Err(error) => {
                         tracing::warn!(%error, "re-INVITE refused");
-                        reply.refuse(488);
+                        reply.refuse(sip_status(&error));
                     }
                 }
             }
             Some(LegEvent::OfferWanted { reply }) => {
                 self.sdp_version += 1;
-                let sdp = offer_again(self.media.our_sdp(), &self.local, self.sdp_version);
+                let previous = self.media.our_sdp().to_owned();
+                let security = self.media.security_mut();
+                let sdp = offer_again(&previous, &self.local, self.sdp_version, security);
                 self.media.set_our_sdp(sdp.clone());
                 reply.accept(sdp);
             }
             Some(LegEvent::LateAnswer { sdp }) => match self.media.accept_late_answer(&sdp, now) {
                 Ok(negotiated) => self.follow_hold(now, negotiated.direction),
                 Err(error) => {
-                    tracing::warn!(%error, "the answer in the ACK does not fit our offer");
+                    tracing::warn!(%error, "an answer does not fit our offer");
                     self.end(Termination::new(
                         TerminationResult::CallerError,
                         "the caller's SDP answer did not fit",
@@ -224,6 +277,8 @@ impl CallTask {
                     .await;
                 }
             },
+            Some(LegEvent::Key { key }) => self.press(KeyPath::Info, key),
+            Some(LegEvent::Replaced { call }) => self.take_over(*call).await,
             Some(LegEvent::Ended { by }) => {
                 self.call.handle(now, CallInput::LegEnded(termination_of(&by)));
             }
@@ -232,6 +287,43 @@ impl CallTask {
                     Termination::new(TerminationResult::Unknown, "the signalling leg vanished");
                 self.call.handle(now, CallInput::LegEnded(termination));
             }
+        }
+    }
+
+    /// Goes on with the conversation on another leg, whose INVITE names the one we have (RFC 3891):
+    /// somebody's telephone system has moved the caller. Media stays on its port, and follows to
+    /// where the new leg's description says.
+    async fn take_over(&mut self, call: IncomingCall) {
+        let version = self.sdp_version + 1;
+        let mut security = self.protection.of(&call);
+        let (sdp, agreed) = match negotiate(&call, &self.local, version, &mut security) {
+            Ok(negotiated) => negotiated,
+            Err(error) => {
+                tracing::warn!(%error, "a call that would take over was refused");
+                _ = call.refuse(sip_status(&error), Some(error.to_string()), None).await;
+                return;
+            }
+        };
+        let leg = match call.answer(sdp.clone()).await {
+            Ok(leg) => leg,
+            Err(error) => {
+                tracing::warn!(%error, "a call that would take over was given up");
+                return;
+            }
+        };
+        tracing::info!("taken over by another leg");
+        self.sdp_version = version;
+        self.media.set_our_sdp(sdp);
+        self.media.move_to(security);
+        // It is another telephone now.
+        self.keys = KeyPaths::default();
+        let old = std::mem::replace(&mut self.leg, leg);
+        old.hang_up("replaced by another call").await;
+        // Without an offer in its INVITE, what is agreed comes with the ACK.
+        if let Some(agreed) = agreed {
+            let now = Instant::now();
+            self.media.renegotiate(&agreed, now);
+            self.follow_hold(now, agreed.direction);
         }
     }
 
@@ -248,8 +340,8 @@ impl CallTask {
     async fn drain_outputs(&mut self) {
         while let Some(output) = self.call.poll_output() {
             match output {
-                CallOutput::Transcribe { utterance, samples, expected } => {
-                    self.dispatch.transcribe(utterance, samples, &expected);
+                CallOutput::Transcribe { utterance, samples, rate, expected } => {
+                    self.dispatch.transcribe(utterance, (samples, rate), &expected);
                 }
                 CallOutput::Understand { utterance, text } => {
                     self.dispatch.understand(utterance, text);
@@ -306,9 +398,16 @@ impl CallTask {
 
     async fn finish(mut self) {
         self.await_results().await;
+        self.media.close().await;
         let stats = self.media.stats();
+        if let (Some(codec), Some(quality)) = (self.media.codec(), self.media.quality()) {
+            tracing::info!(%codec, ?quality, "call quality");
+            self.records.quality(codec, quality, stats.concealed_ms);
+        }
         let refused = self.media.refused();
-        tracing::info!(?stats, refused, stale = self.call.stale, "call over");
+        let guard = self.media.guard_counters();
+        self.records.protected(self.media.protection());
+        tracing::info!(?stats, ?guard, refused, stale = self.call.stale, "call over");
         if let Some(recorder) = self.recorder.take() {
             match tokio::task::spawn_blocking(move || recorder.finish()).await {
                 Ok(Ok(_)) => {}
@@ -325,7 +424,25 @@ fn termination_of(by: &EndedBy) -> Termination {
         EndedBy::Remote => (TerminationResult::Success, "the caller hung up"),
         EndedBy::Local => (TerminationResult::Success, "we hung up"),
         EndedBy::Timeout => (TerminationResult::CallerError, "our answer was never acknowledged"),
+        EndedBy::SessionExpired => {
+            (TerminationResult::CallerError, "the caller's side gave no more sign of life")
+        }
         EndedBy::TransportError => (TerminationResult::UpstreamError, "the connection was lost"),
     };
     Termination::new(result, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_told_in_two_ways_counts_once() {
+        for (first, second) in [(KeyPath::Rtp, KeyPath::Info), (KeyPath::Info, KeyPath::Rtp)] {
+            let mut keys = KeyPaths::default();
+            let told = [first, second, first, first, second];
+            let counted = told.map(|path| keys.counts(path));
+            assert_eq!(counted, [true, false, true, true, false]);
+        }
+    }
 }

@@ -59,13 +59,20 @@ impl Dispatch {
         Self { services, understander, call, inputs, speeches: HashMap::new() }
     }
 
-    pub fn transcribe(&self, utterance: UtteranceId, samples: Vec<i16>, expected: &Expected) {
+    /// Has an utterance transcribed that has this rate.
+    pub fn transcribe(
+        &self,
+        utterance: UtteranceId,
+        (samples, rate): (Vec<i16>, SampleRate),
+        expected: &Expected,
+    ) {
         let listen_for = listen_for(expected);
         let hearing = self.services.engines.hearing.clone();
         let (inputs, call) = (self.inputs.clone(), self.call);
         let span = tracing::info_span!("stt", utterance = utterance.0);
         let work = async move {
-            let result = match transcribe(&hearing, (call, utterance), &samples, listen_for).await {
+            let audio = (samples.as_slice(), rate);
+            let result = match transcribe(&hearing, (call, utterance), audio, listen_for).await {
                 Ok(transcript) => {
                     tracing::info!(
                         transcribe_ms = transcript.decode_ms,
@@ -209,17 +216,17 @@ impl Dispatch {
     }
 }
 
-/// Has an utterance (mono, 8 kHz) transcribed as every call has.
+/// Has an utterance (mono, at this rate) transcribed as every call has.
 ///
 /// # Errors
 /// The decode failed, or the recogniser has stopped.
 pub async fn transcribe(
     hearing: &Hearing,
     (call, utterance): (CallId, UtteranceId),
-    samples: &[i16],
+    (samples, rate): (&[i16], SampleRate),
     listen_for: ListenFor,
 ) -> Result<Transcript, HearingError> {
-    let samples_16k = resample_whole(samples, SampleRate::HZ_8000, SampleRate::HZ_16000);
+    let samples_16k = resample_whole(samples, rate, SampleRate::HZ_16000);
     let request = HearingRequest { call, utterance, samples_16k, hints: None, listen_for };
     hearing.transcribe(request).await
 }

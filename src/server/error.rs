@@ -8,6 +8,7 @@ use crate::engine::models::ModelError;
 use crate::engine::understanding::UnderstandingError;
 use crate::engine::vad::VadError;
 use crate::engine::voice::VoiceError;
+use crate::net::secure::DtlsError;
 use crate::net::sip::SipError;
 use crate::store::StoreError;
 use crate::store::webhook::WebhookError;
@@ -70,6 +71,9 @@ pub enum ServerError {
     /// The phone side cannot listen.
     #[error(transparent)]
     Sip(#[from] SipError),
+    /// The certificate for encrypted audio cannot be made.
+    #[error("{0}. Fix: srtp = \"off\" in the [media] section answers calls without encryption")]
+    Encryption(#[from] DtlsError),
     /// A loading thread is gone.
     #[error("a loading task ended before its time: {0}")]
     Task(#[from] tokio::task::JoinError),

@@ -9,6 +9,7 @@ mod engines;
 mod error;
 mod lookup;
 mod profile;
+mod profiles;
 mod recorder;
 mod records;
 mod reload;

@@ -9,26 +9,30 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 
-use crate::audio::{SampleRate, TwoChannelWriter, WavError};
+use crate::audio::{AudioFrame, FrameConverter, SampleRate, TwoChannelWriter, WavError};
 
 /// Ten seconds of audio.
 const QUEUE_FRAMES_MAX: usize = 500;
 
-type Pair = ([i16; 160], [i16; 160]);
+type Pair = (Vec<i16>, Vec<i16>);
 
 /// The recording of one call.
 pub(super) struct Recorder {
     frames: Option<SyncSender<Pair>>,
+    /// Both sides to the rate of the file.
+    caller: FrameConverter,
+    agent: FrameConverter,
     writer: Option<std::thread::JoinHandle<Result<(), WavError>>>,
     path: PathBuf,
     dropped: u64,
 }
 
 impl Recorder {
-    /// Opens the file; the folder must exist.
-    pub fn start(path: &Path) -> Result<Self, WavError> {
+    /// Opens the file; the folder must exist. The file has the rate of the caller's codec, so that
+    /// what was heard can be heard again.
+    pub fn start(path: &Path, rate: SampleRate) -> Result<Self, WavError> {
         let file = File::create(path).map_err(WavError::from)?;
-        let mut output = TwoChannelWriter::new(BufWriter::new(file), SampleRate::HZ_8000)?;
+        let mut output = TwoChannelWriter::new(BufWriter::new(file), rate)?;
         let (frames, queue) = sync_channel::<Pair>(QUEUE_FRAMES_MAX);
         let writer = std::thread::Builder::new()
             .name("recorder".to_owned())
@@ -39,12 +43,21 @@ impl Recorder {
                 output.finish()
             })
             .map_err(WavError::from)?;
-        Ok(Self { frames: Some(frames), writer: Some(writer), path: path.to_owned(), dropped: 0 })
+        Ok(Self {
+            frames: Some(frames),
+            caller: FrameConverter::new(rate),
+            agent: FrameConverter::new(rate),
+            writer: Some(writer),
+            path: path.to_owned(),
+            dropped: 0,
+        })
     }
 
-    /// Adds 20 ms of both sides.
-    pub fn push(&mut self, caller: [i16; 160], agent: [i16; 160]) {
+    /// Adds 20 ms of both sides, ours at 8 kHz.
+    pub fn push(&mut self, caller: &AudioFrame, agent: &[i16; 160]) {
         let Some(frames) = &self.frames else { return };
+        let caller = self.caller.convert(&caller.samples, caller.rate);
+        let agent = self.agent.convert(agent, SampleRate::HZ_8000);
         match frames.try_send((caller, agent)) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => self.dropped += 1,

@@ -11,11 +11,14 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::audio::Codec;
 use crate::base::{ActionRunId, CallId, Termination, TerminationResult};
 use crate::call::{TranscriptLine, TurnTiming};
 use crate::conversation::Expected;
+use crate::rtp::Quality;
 use crate::store::{
-    ActionRunRecord, CallEnd, CallStart, Entry, LineRecord, NOT_HELPED, Store, TurnRecord,
+    ActionRunRecord, CallEnd, CallStart, Entry, LineRecord, NOT_HELPED, QualityRecord, Store,
+    TurnRecord,
 };
 
 const QUEUE_LEN_MAX: usize = 1_024;
@@ -30,6 +33,7 @@ pub(super) struct CallRecorder {
     running: BTreeMap<ActionRunId, (String, u64, Instant)>,
     termination: Option<Termination>,
     recording: Option<std::path::PathBuf>,
+    protection: Option<String>,
     handed_off: bool,
     actions_done: u32,
     /// Requests that were understood, and those of which nothing could be made.
@@ -73,6 +77,7 @@ impl CallRecorder {
             running: BTreeMap::new(),
             termination: None,
             recording,
+            protection: None,
             handed_off: false,
             actions_done: 0,
             requests: 0,
@@ -140,6 +145,21 @@ impl CallRecorder {
         self.push(Entry::Action(ActionRunRecord { run, at_ms, action, result, took_ms }));
     }
 
+    /// Notes how the call sounded.
+    pub fn quality(&mut self, codec: Codec, quality: Quality, concealed_ms: u64) {
+        self.push(Entry::Quality(QualityRecord {
+            codec: codec.word().to_owned(),
+            heard_loss_percent: quality.heard_loss_percent,
+            heard_jitter_ms: quality.heard_jitter_ms,
+            heard_concealed_ms: concealed_ms,
+            heard_mos: quality.heard_mos,
+            sent_loss_percent: quality.sent.map(|far| far.loss_percent),
+            sent_jitter_ms: quality.sent.map(|far| far.jitter_ms),
+            sent_mos: quality.sent_mos,
+            round_trip_ms: quality.round_trip_ms,
+        }));
+    }
+
     /// Whether the result of an action is still to come.
     pub fn is_waiting(&self) -> bool {
         !self.running.is_empty()
@@ -147,6 +167,11 @@ impl CallRecorder {
 
     pub fn handed_off(&mut self) {
         self.handed_off = true;
+    }
+
+    /// What protected the audio.
+    pub fn protected(&mut self, protection: String) {
+        self.protection = Some(protection);
     }
 
     pub fn ended(&mut self, termination: Termination) {
@@ -179,6 +204,7 @@ impl CallRecorder {
                 Termination::new(TerminationResult::Unknown, "the end was not seen")
             }),
             recording: self.recording,
+            protection: self.protection,
             turns,
             outcome: outcome.to_owned(),
         };

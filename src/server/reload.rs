@@ -23,11 +23,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::engine::understanding::{Understander, UnderstandingPool};
-use crate::engine::voice::Voice;
 use crate::prompts::{Finding, Generation, GenerationHash, SourceFile};
 
 use super::ServerError;
 use super::profile::{parse_profile, read_profile};
+use super::profiles::ProfileVoice;
 use super::training::{Lessons, Trainer};
 use super::watching::FolderWatch;
 
@@ -139,7 +139,7 @@ pub struct Reloader {
     config: Arc<Config>,
     trainer: Trainer,
     pool: UnderstandingPool,
-    voice: Option<Voice>,
+    voice: Option<ProfileVoice>,
     running: watch::Sender<Arc<Running>>,
     /// The files of the generation in force.
     in_force: Arc<Vec<SourceFile>>,
@@ -170,7 +170,7 @@ impl Reloader {
 
     /// Also tells the voice: how words are said, and what it can speak ahead of time.
     #[must_use]
-    pub fn with_voice(self, voice: Voice) -> Self {
+    pub(super) fn with_shared_voice(self, voice: ProfileVoice) -> Self {
         Self { voice: Some(voice), ..self }
     }
 

@@ -5,33 +5,40 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::actions::Actions;
+use crate::audio::SampleRate;
 use crate::base::CallId;
 use crate::call::{Call, CallFacts, CallSettings};
-use crate::config::{Config, Transport};
+use crate::config::{Called, Config, SrtpMode, Transport};
 use crate::conversation::{Rules, VerificationRule};
 use crate::net::media::MediaPort;
 use crate::net::media_session::MediaSession;
-use crate::net::sdp::{Direction, LocalMedia, SdpError, answer, offer};
-use crate::net::sip::{IncomingCall, SipConfig, SipEndpoint, Transport as SipTransport};
+use crate::net::sdp::{
+    Direction, KeysInSdp, LocalMedia, Negotiated, SdpError, Security, answer_secured, offer_secured,
+};
+use crate::net::secure::Identity;
+use crate::net::sip::{
+    Access, IncomingCall, RegisterPlan, SessionLimits, SipConfig, SipEndpoint, SipError, TlsFiles,
+    Transport as SipTransport,
+};
 use crate::nlu::ConfidencePolicy;
 use crate::prompts::{ActionName, Finding, VerificationName};
 use crate::speech::EndpointerConfig;
 use crate::store::webhook::{self, WebhookTarget};
 use crate::store::{CallStart, Store, StoreError, import_unsaved};
 
-use super::admission::{Admission, Refusal};
-use super::call_task::CallTask;
+use super::admission::{Admission, Line};
+use super::call_task::{CallTask, KeyPaths};
 use super::dispatch::{Dispatch, Services};
-use super::profile::{parse_profile, read_profile, refused};
+use super::profiles::{Profiles, Sound};
 use super::recorder::Recorder;
 use super::records::CallRecorder;
-use super::reload::{Reloader, Running};
+use super::reload::Running;
 use super::{Engines, EnginesReport, ServerError};
 
 /// When a refused caller may try again.
@@ -54,7 +61,9 @@ pub struct Started {
     pub addresses: Vec<(SipTransport, SocketAddr)>,
     /// Profile name.
     pub profile: String,
-    /// Intents in it.
+    /// Further profiles, which `[numbers]` names.
+    pub other_profiles: Vec<String>,
+    /// Intents in the first.
     pub intents: usize,
     /// Hash of its files.
     pub generation: String,
@@ -79,9 +88,10 @@ pub struct Server {
 struct Shared {
     config: Config,
     /// What a call that begins now is held by.
-    running: watch::Receiver<Arc<Running>>,
+    profiles: Profiles,
     rules: Rules,
     services: Services,
+    protection: ProtectionPolicy,
     admission: Admission,
     calls: TaskTracker,
     stop_calls: CancellationToken,
@@ -95,10 +105,16 @@ impl Server {
             std::fs::create_dir_all(folder)
                 .map_err(|source| ServerError::Folder { folder: folder.clone(), source })?;
         }
-        let files = read_profile(&config.server.profile)?;
-        let (generation, warnings) =
-            parse_profile(&config, &files).map_err(|findings| refused(&config, &findings))?;
-        let generation = Arc::new(generation);
+        // A mistake is told before the models are loaded.
+        let first = Sound::read(config.clone())?;
+        let (generation, mut warnings) = (Arc::clone(&first.generation), first.warnings.clone());
+        let mut others = Vec::new();
+        for profile in config.profiles().into_iter().skip(1) {
+            others.push(Sound::read(config.with_profile(&profile))?);
+        }
+        warnings.extend(others.iter().flat_map(|other| other.warnings.clone()));
+        let other_profiles = others.iter().map(|other| other.generation.profile.clone()).collect();
+        let sip_config = sip_config(&config)?;
         let mut store = Store::open(&config.store_path()).await?;
         if config.handoff.webhook.is_some() {
             store = store.with_webhooks();
@@ -106,16 +122,8 @@ impl Server {
         import_saved(&store, &config.server.data_dir).await?;
         let actions = Actions::open(&config).await?;
         let (engines, report) = Engines::start(&config, &generation).await?;
-        let (sip, incoming) = SipEndpoint::bind(sip_config(&config)).await?;
-        let reloader = Reloader::new(
-            config.clone(),
-            files,
-            Arc::clone(&generation),
-            engines.trainer.clone(),
-            engines.understanding.clone(),
-        )
-        .with_voice(engines.voice.clone());
-        let running = reloader.running();
+        let (profiles, reloaders) = Profiles::start(first, others, &engines).await?;
+        let (sip, incoming) = SipEndpoint::bind(sip_config).await?;
         let services = Services {
             engines,
             actions,
@@ -134,10 +142,14 @@ impl Server {
             config.server.data_dir.clone(),
             stop_background.clone(),
         ));
-        background.spawn(reloader.run(stop_background.clone()));
+        for reloader in reloaders {
+            background.spawn(reloader.run(stop_background.clone()));
+        }
+        background.spawn(renew_certificate(sip.clone(), stop_background.clone()));
         let started = Started {
             addresses: sip.local_addrs(),
             profile: generation.profile.clone(),
+            other_profiles,
             intents: generation.intents.len(),
             generation: generation.hash.as_str().to_owned(),
             warnings,
@@ -146,11 +158,12 @@ impl Server {
         };
         let shared = Arc::new(Shared {
             rules: rules(&config),
-            admission: Admission::new(config.server.calls_max),
+            protection: ProtectionPolicy::new(&config)?,
+            admission: Admission::new(&config),
             calls: TaskTracker::new(),
             stop_calls: CancellationToken::new(),
             config,
-            running,
+            profiles,
             services,
         });
         Ok((Self { shared, sip, incoming, stop_background, background }, started))
@@ -172,29 +185,25 @@ impl Server {
     }
 
     fn take(&self, incoming: IncomingCall) {
-        match self.shared.admission.admit() {
-            Ok(permit) => {
+        match self.shared.admission.admit(incoming.trunk.as_deref(), incoming.source.ip()) {
+            Ok(line) => {
                 let shared = Arc::clone(&self.shared);
                 let call = CallId::from_u128(uuid::Uuid::now_v7().as_u128());
                 let span =
                     tracing::info_span!("call", call_id = %call, leg_id = 0, direction = "in");
                 let task = async move {
-                    if let Err(error) = answer_call(shared, call, incoming, permit).await {
+                    if let Err(error) = answer_call(shared, call, incoming, line).await {
                         tracing::warn!(error, "the call was not answered");
                     }
                 };
                 self.shared.calls.spawn(task.instrument(span));
             }
             Err(refusal) => {
-                let (status, reason, retry) = match refusal {
-                    Refusal::Busy => (486, "all lines are in use", None),
-                    Refusal::Draining => (503, "the server is stopping", Some(RETRY_AFTER_S)),
-                };
-                tracing::warn!(status, reason, "call refused");
+                let reason = refusal.reason();
+                tracing::warn!(status = 503, reason, trunk = incoming.trunk, "call refused");
                 self.shared.calls.spawn(async move {
-                    if let Err(error) =
-                        incoming.refuse(status, Some(reason.to_owned()), retry).await
-                    {
+                    let retry = Some(refusal.retry_after_s());
+                    if let Err(error) = incoming.refuse(503, Some(reason), retry).await {
                         tracing::debug!(%error, "refusal not sent");
                     }
                 });
@@ -204,6 +213,8 @@ impl Server {
 
     async fn drain(mut self) {
         self.shared.admission.drain();
+        self.sip.unregister();
+        self.sip.refuse_new_calls();
         let in_progress = self.shared.admission.in_progress();
         if in_progress > 0 {
             tracing::info!(calls = in_progress, "waiting for calls to end");
@@ -258,18 +269,45 @@ async fn keep_importing(store: Store, data_dir: PathBuf, stop: CancellationToken
     }
 }
 
-fn sip_config(config: &Config) -> SipConfig {
+/// Reads the certificate again at SIGHUP, as whoever renews certificates expects.
+async fn renew_certificate(sip: SipEndpoint, stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            came = hangup.recv() => if came.is_none() { return },
+        }
+        if let Err(error) = sip.reload_certificate() {
+            tracing::error!(%error, "the certificate in force stays");
+        }
+    }
+}
+
+fn sip_config(config: &Config) -> Result<SipConfig, SipError> {
     let of = |wanted: Transport| {
         let matching = config.sip.listen.iter().filter(move |l| l.transport == wanted);
         matching.map(|l| l.address).collect()
     };
-    SipConfig {
+    let certificate = config.sip.certificate.clone();
+    Ok(SipConfig {
         udp: of(Transport::Udp),
         tcp: of(Transport::Tcp),
+        tls: of(Transport::Tls),
+        ws: of(Transport::Ws),
+        wss: of(Transport::Wss),
+        certificate: certificate.map(|c| TlsFiles { certificate: c.certificate, key: c.key }),
+        tls_ca: config.sip.tls_ca.clone(),
         advertise_ip: config.sip.advertise_ip,
         user_agent: concat!("frontdoor/", env!("CARGO_PKG_VERSION")).to_owned(),
         incoming_queue_len_max: config.sip.incoming_queue_len_max,
-    }
+        session: SessionLimits {
+            expires_s: config.sip.session_expires_s,
+            min_s: config.sip.session_min_s,
+        },
+        access: Access::from_config(config)?,
+        registrations: RegisterPlan::from_config(config)?,
+    })
 }
 
 /// How conversations are held under this configuration, today.
@@ -321,13 +359,45 @@ pub fn call_settings(config: &Config) -> CallSettings {
 }
 
 /// Media negotiated for an incoming call: our SDP, and what was agreed if there was an offer.
-fn negotiate(
+pub(super) fn negotiate(
     incoming: &IncomingCall,
     local: &LocalMedia,
-) -> Result<(String, Option<crate::net::sdp::Negotiated>), SdpError> {
+    version: u64,
+    security: &mut Security,
+) -> Result<(String, Option<Negotiated>), SdpError> {
     match &incoming.offer_sdp {
-        Some(theirs) => answer(theirs, local, 1).map(|(sdp, agreed)| (sdp, Some(agreed))),
-        None => Ok((offer(local, 1, Direction::SendRecv), None)),
+        Some(theirs) => {
+            let (sdp, agreed) = answer_secured(theirs, local, version, security)?;
+            Ok((sdp, Some(agreed)))
+        }
+        None => Ok((offer_secured(local, version, Direction::SendRecv, security), None)),
+    }
+}
+
+/// How media may be protected.
+#[derive(Clone)]
+pub(super) struct ProtectionPolicy {
+    mode: SrtpMode,
+    keys_without_tls: bool,
+    /// Our certificate for DTLS-SRTP; none where encryption is switched off.
+    identity: Option<Arc<Identity>>,
+}
+
+impl ProtectionPolicy {
+    fn new(config: &Config) -> Result<Self, ServerError> {
+        let mode = config.media.srtp;
+        let is_encrypting = mode != SrtpMode::Off;
+        let identity = is_encrypting.then(Identity::generate).transpose()?.map(Arc::new);
+        Ok(Self { mode, keys_without_tls: config.media.srtp_sdes_without_tls, identity })
+    }
+
+    /// How that of this call may be.
+    pub(super) fn of(&self, incoming: &IncomingCall) -> Security {
+        let keys = match incoming.transport.is_encrypted() || self.keys_without_tls {
+            true => KeysInSdp::Allowed,
+            false => KeysInSdp::InClear,
+        };
+        Security::new(self.mode, keys, self.identity.clone())
     }
 }
 
@@ -335,7 +405,7 @@ async fn answer_call(
     shared: Arc<Shared>,
     call_id: CallId,
     mut incoming: IncomingCall,
-    permit: OwnedSemaphorePermit,
+    line: Line,
 ) -> Result<(), String> {
     let config = &shared.config;
     let ip = media_ip(config, &incoming);
@@ -352,8 +422,10 @@ async fn answer_call(
         ip: ip.advertised,
         port: port.local_addr().port(),
         session_id: call_id_low(call_id),
+        codecs: config.media.codecs,
     };
-    let (sdp, agreed) = match negotiate(&incoming, &local) {
+    let mut security = shared.protection.of(&incoming);
+    let (sdp, agreed) = match negotiate(&incoming, &local, 1, &mut security) {
         Ok(negotiated) => negotiated,
         Err(error) => {
             let status = sip_status(&error);
@@ -362,6 +434,7 @@ async fn answer_call(
         }
     };
     let _ = incoming.ringing().await;
+    let trunk = incoming.trunk.clone();
     let caller_user = incoming.caller.user.expose().clone();
     let (caller, called) = (incoming.caller.uri.clone(), incoming.called.uri.clone());
     let lookup =
@@ -372,9 +445,19 @@ async fn answer_call(
     };
     let started = SystemTime::now();
     // From here to its end the call keeps these, whatever is edited meanwhile.
-    let Running { generation, understander } = Running::clone(&shared.running.borrow());
+    let Some(Running { generation, understander }) = shared.profiles.of_call(&Called {
+        requested: incoming.requested.expose(),
+        to: incoming.called.user.expose(),
+        trunk: trunk.as_deref(),
+    }) else {
+        // The door asks for the same; this is for what it could not know.
+        let reason = Some("[numbers]: no line has this number".to_owned());
+        let _ = incoming.refuse(404, reason, None).await;
+        return Err("no line of [numbers] has the called number".to_owned());
+    };
     let leg = incoming.answer(sdp.clone()).await.map_err(|error| error.to_string())?;
-    let recorder = open_recorder(config, call_id);
+    let rate = agreed.map_or(SampleRate::HZ_8000, |agreed| agreed.codec().rate());
+    let recorder = open_recorder(config, call_id, rate);
     let unix_ms = started.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
     let records = CallRecorder::open(
         shared.services.store.clone(),
@@ -400,7 +483,8 @@ async fn answer_call(
     let task = CallTask {
         call: Call::new(facts, call_settings(config), generation, rules, vad, seed),
         leg,
-        media: MediaSession::new(port, agreed.as_ref(), sdp, seed, Instant::now()),
+        media: MediaSession::new(port, agreed.as_ref(), sdp, seed, Instant::now())
+            .secured(security, Instant::now()),
         local,
         sdp_version: 1,
         dispatch: Dispatch::new(shared.services.clone(), understander, call_id, inputs_sender),
@@ -409,19 +493,25 @@ async fn answer_call(
         recorder: recorder.map(|(recorder, _)| recorder),
         no_media_timeout: Duration::from_secs(config.media.no_media_timeout_s),
         stop: shared.stop_calls.clone(),
+        keys: KeyPaths::default(),
+        protection: shared.protection.clone(),
     };
-    tracing::info!("answered");
+    tracing::info!(trunk, "answered");
     task.run(record).await;
-    drop(permit);
+    drop(line);
     Ok(())
 }
 
-fn open_recorder(config: &Config, call: CallId) -> Option<(Recorder, std::path::PathBuf)> {
+fn open_recorder(
+    config: &Config,
+    call: CallId,
+    rate: SampleRate,
+) -> Option<(Recorder, std::path::PathBuf)> {
     if !config.recording.enabled {
         return None;
     }
     let path = config.recording.dir.join(format!("{call}.wav"));
-    match Recorder::start(&path) {
+    match Recorder::start(&path, rate) {
         Ok(recorder) => Some((recorder, path)),
         Err(error) => {
             tracing::error!(%error, "the call is not recorded");
@@ -437,7 +527,7 @@ struct MediaIp {
 }
 
 /// Malformed SDP is the caller's mistake; SDP with nothing in common is not acceptable.
-fn sip_status(error: &SdpError) -> u16 {
+pub(super) fn sip_status(error: &SdpError) -> u16 {
     match error {
         SdpError::Malformed(_) => 400,
         SdpError::NotAcceptable(_) => 488,

@@ -12,7 +12,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::audio::{MediaTime, SampleRate};
+use crate::audio::{MediaTime, SampleRate, resample_whole};
 
 /// Probability below `threshold - HYSTERESIS` counts as silence while the caller speaks, so that a
 /// voice that hovers at the threshold does not flicker. Silero's own tools use the same distance.
@@ -21,7 +21,7 @@ const HYSTERESIS: f32 = 0.15;
 /// How an [`Endpointer`] cuts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EndpointerConfig {
-    /// Rate of the audio.
+    /// Rate of the audio, until [`Endpointer::set_rate`] says otherwise.
     pub rate: SampleRate,
     /// Speech probability from which a chunk counts as voiced.
     pub threshold: f32,
@@ -53,6 +53,8 @@ impl Default for EndpointerConfig {
 pub struct SpeechSpan {
     /// All samples from a little before the first voiced one up to the end of the utterance.
     pub samples: Vec<i16>,
+    /// Their rate.
+    pub rate: SampleRate,
     /// Position of `samples[0]`.
     pub start: MediaTime,
     /// Position just after the last voiced chunk.
@@ -101,6 +103,29 @@ impl Endpointer {
     /// Changes how much silence ends an utterance, from the next chunk on.
     pub fn set_silence_ms(&mut self, silence_ms: u64) {
         self.config.silence_ms = silence_ms;
+    }
+
+    /// Says at which rate the next chunks come. What is held is converted: an utterance goes on
+    /// where the codec changes in the middle of it.
+    pub fn set_rate(&mut self, rate: SampleRate) {
+        let from = self.config.rate;
+        if from == rate {
+            return;
+        }
+        self.config.rate = rate;
+        let held: Vec<i16> = self.held.drain(..).collect();
+        self.held = resample_whole(&held, from, rate).into();
+        let scaled = |samples: u64| samples * u64::from(rate.hz()) / u64::from(from.hz());
+        let scaled_len = |samples: usize| scaled(samples as u64) as usize;
+        self.position = scaled(self.position).max(self.held.len() as u64);
+        self.state = match self.state {
+            State::Silent { voiced_run } => State::Silent { voiced_run: scaled_len(voiced_run) },
+            State::Speaking { voiced_until, voiced_samples, .. } => State::Speaking {
+                start: MediaTime(self.position - self.held.len() as u64),
+                voiced_until: MediaTime(scaled(voiced_until.0).min(self.position)),
+                voiced_samples: scaled_len(voiced_samples),
+            },
+        };
     }
 
     /// Whether the caller is speaking (or pausing within an utterance).
@@ -166,7 +191,9 @@ impl Endpointer {
         } else {
             State::Speaking { start: MediaTime(self.position), voiced_until, voiced_samples: 0 }
         };
-        Some(EndpointEvent::Ended(SpeechSpan { samples, start, voiced_until, voiced, cut: !over }))
+        let rate = self.config.rate;
+        let span = SpeechSpan { samples, rate, start, voiced_until, voiced, cut: !over };
+        Some(EndpointEvent::Ended(span))
     }
 
     fn samples_in(&self, ms: u64) -> usize {
@@ -225,6 +252,26 @@ mod tests {
         let events = run(&mut endpointer, &[0.0; 60]);
         let [EndpointEvent::Ended(span)] = &events[..] else { panic!("{events:?}") };
         assert_eq!(span.voiced, Duration::from_millis(20 * 32));
+    }
+
+    #[test]
+    fn an_utterance_goes_on_at_another_rate() {
+        let mut endpointer = Endpointer::new(EndpointerConfig::default());
+        let mut p = vec![0.0; 20];
+        p.extend([0.9; 20]);
+        assert_eq!(run(&mut endpointer, &p), [EndpointEvent::Started]);
+        endpointer.set_rate(SampleRate::HZ_16000);
+        let mut events = Vec::new();
+        for n in 0..40 {
+            let probability = if n < 10 { 0.9 } else { 0.0 };
+            events.extend(endpointer.handle_chunk(&[7; 2 * CHUNK], probability));
+        }
+        let [EndpointEvent::Ended(span)] = &events[..] else { panic!("{events:?}") };
+        assert_eq!(span.rate, SampleRate::HZ_16000);
+        // 320 ms before, 640 ms and then 320 ms of voice, 600 ms of silence: in chunks of 32 ms.
+        assert_eq!(span.samples.len(), (10 + 20 + 10 + 19) * 2 * CHUNK);
+        assert_eq!(span.voiced, Duration::from_millis(30 * 32));
+        assert_eq!(span.voiced_until, MediaTime(50 * 2 * CHUNK as u64));
     }
 
     #[test]

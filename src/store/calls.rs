@@ -10,7 +10,7 @@ use crate::base::{ActionRunId, CallId, Pii, TurnId};
 
 use super::record::{
     ActionRunRecord, CallEnd, CallRecord, CallStart, CallSummary, Entry, HandoffRef, LineRecord,
-    TurnRecord,
+    QualityRecord, TurnRecord,
 };
 use super::{Store, StoreError};
 
@@ -18,7 +18,7 @@ use super::{Store, StoreError};
 const CANDIDATES_MAX: i64 = 5;
 
 const CALL_COLUMNS: &str = "id, started_at, answered_at, ended_at, caller, called, channel, \
-     profile, generation, result, reason, recording, turns, outcome";
+     profile, generation, result, reason, recording, protection, turns, outcome";
 
 /// A time as text that sorts: always six digits after the point.
 pub(super) fn stamp(at: Timestamp) -> String {
@@ -101,14 +101,15 @@ impl Store {
         let recording = end.recording.as_ref().map(|path| path.to_string_lossy().into_owned());
         let mut session = self.session().await?;
         let done = sqlx::query(
-            "UPDATE calls SET ended_at = ?, result = ?, reason = ?, recording = ?, turns = ?,
-                 outcome = ?
+            "UPDATE calls SET ended_at = ?, result = ?, reason = ?, recording = ?,
+                 protection = ?, turns = ?, outcome = ?
              WHERE id = ?",
         )
         .bind(stamp(end.ended_at))
         .bind(end.termination.result.as_str())
         .bind(&end.termination.reason)
         .bind(recording)
+        .bind(&end.protection)
         .bind(end.turns)
         .bind(&end.outcome)
         .bind(id.to_string())
@@ -194,6 +195,7 @@ impl Store {
         )
         .await
         .map_err(failed)?;
+        let qualities = rows("SELECT * FROM call_quality WHERE call = ?").await.map_err(failed)?;
         let read = |result: Result<_, sqlx::Error>| result.map_err(failed);
         Ok(CallRecord {
             summary: self.summary(call)?,
@@ -212,6 +214,7 @@ impl Store {
                     })
                 })
                 .collect::<Result<_, StoreError>>()?,
+            quality: qualities.first().map(quality).transpose().map_err(failed)?,
         })
     }
 
@@ -236,6 +239,7 @@ impl Store {
             result: maybe("result")?,
             reason: maybe("reason")?,
             recording: maybe("recording")?,
+            protection: maybe("protection")?,
             turns: row.try_get("turns").map_err(|error| self.failed(error))?,
             outcome: maybe("outcome")?,
         })
@@ -308,6 +312,22 @@ async fn insert(
         .bind(&run.action)
         .bind(&run.result)
         .bind(run.took_ms),
+        Entry::Quality(quality) => sqlx::query(
+            "INSERT OR REPLACE INTO call_quality (call, codec, heard_loss_percent,
+                 heard_jitter_ms, heard_concealed_ms, heard_mos, sent_loss_percent,
+                 sent_jitter_ms, sent_mos, round_trip_ms)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(call)
+        .bind(&quality.codec)
+        .bind(quality.heard_loss_percent)
+        .bind(quality.heard_jitter_ms)
+        .bind(whole(quality.heard_concealed_ms))
+        .bind(quality.heard_mos)
+        .bind(quality.sent_loss_percent)
+        .bind(quality.sent_jitter_ms)
+        .bind(quality.sent_mos)
+        .bind(quality.round_trip_ms),
     }
     .execute(connection)
     .await?;
@@ -338,6 +358,20 @@ fn turn(row: &SqliteRow) -> Result<TurnRecord, sqlx::Error> {
         voice_ms: row.try_get("voice_ms")?,
         playout_ms: row.try_get("playout_ms")?,
         total_ms: row.try_get("total_ms")?,
+    })
+}
+
+fn quality(row: &SqliteRow) -> Result<QualityRecord, sqlx::Error> {
+    Ok(QualityRecord {
+        codec: row.try_get("codec")?,
+        heard_loss_percent: row.try_get("heard_loss_percent")?,
+        heard_jitter_ms: row.try_get("heard_jitter_ms")?,
+        heard_concealed_ms: row.try_get::<i64, _>("heard_concealed_ms")?.unsigned_abs(),
+        heard_mos: row.try_get("heard_mos")?,
+        sent_loss_percent: row.try_get("sent_loss_percent")?,
+        sent_jitter_ms: row.try_get("sent_jitter_ms")?,
+        sent_mos: row.try_get("sent_mos")?,
+        round_trip_ms: row.try_get("round_trip_ms")?,
     })
 }
 

@@ -36,6 +36,8 @@ pub struct CallEnd {
     pub termination: Termination,
     /// Where the recording is, if there is one.
     pub recording: Option<std::path::PathBuf>,
+    /// What protected the audio: `none`, `SDES ...` or `DTLS-SRTP ...`.
+    pub protection: Option<String>,
     /// Turns of the caller.
     pub turns: u32,
     /// One word for what came of it: `contained`, `handed_off`, `abandoned`, ...
@@ -101,6 +103,29 @@ pub struct ActionRunRecord {
     pub took_ms: u32,
 }
 
+/// How a call sounded: what we heard, and what the other side's reports say it heard.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QualityRecord {
+    /// The codec that we sent.
+    pub codec: String,
+    /// Packets that did not come, or too late to be played, 0 to 100.
+    pub heard_loss_percent: f64,
+    /// Interarrival jitter.
+    pub heard_jitter_ms: f64,
+    /// Sound made up in place of what was lost.
+    pub heard_concealed_ms: u64,
+    /// Mean opinion score, estimated (ITU-T G.107), 1 to 4.4.
+    pub heard_mos: f64,
+    /// The same of what we sent; `None` if the other side sent no reports.
+    pub sent_loss_percent: Option<f64>,
+    /// Jitter that it saw.
+    pub sent_jitter_ms: Option<f64>,
+    /// Mean opinion score of what it heard, estimated.
+    pub sent_mos: Option<f64>,
+    /// There and back, if reports told.
+    pub round_trip_ms: Option<f64>,
+}
+
 /// Something to add to a call's record.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Entry {
@@ -110,6 +135,8 @@ pub enum Entry {
     Turn(TurnRecord),
     /// An action was run.
     Action(ActionRunRecord),
+    /// How the call sounded; a later one counts.
+    Quality(QualityRecord),
 }
 
 /// A call in a list.
@@ -139,6 +166,8 @@ pub struct CallSummary {
     pub reason: Option<String>,
     /// Where the recording is.
     pub recording: Option<String>,
+    /// What protected the audio: `none`, `SDES ...` or `DTLS-SRTP ...`.
+    pub protection: Option<String>,
     /// Turns of the caller.
     pub turns: Option<u32>,
     /// What came of it.
@@ -171,6 +200,8 @@ pub struct CallRecord {
     pub actions: Vec<ActionRunRecord>,
     /// Hand-offs, in order.
     pub handoffs: Vec<HandoffRef>,
+    /// How it sounded, once it has ended.
+    pub quality: Option<QualityRecord>,
 }
 
 /// Whether personal data is shown.
@@ -258,6 +289,7 @@ impl CallSummary {
             "result": self.result,
             "reason": self.reason,
             "recording": self.recording,
+            "protection": self.protection,
             "turns": self.turns,
             "outcome": self.outcome,
         })
@@ -295,6 +327,7 @@ impl CallRecord {
                 })
             })
             .collect();
+        whole["quality"] = self.quality.as_ref().map_or(Value::Null, quality_json);
         whole
     }
 }
@@ -310,6 +343,20 @@ fn line_json(line: &LineRecord, reveal: Reveal) -> Value {
         "expected": line.expected,
         "out_of_scope": line.out_of_scope,
         "failed": line.failed,
+    })
+}
+
+fn quality_json(quality: &QualityRecord) -> Value {
+    json!({
+        "codec": quality.codec,
+        "heard_loss_percent": quality.heard_loss_percent,
+        "heard_jitter_ms": quality.heard_jitter_ms,
+        "heard_concealed_ms": quality.heard_concealed_ms,
+        "heard_mos": quality.heard_mos,
+        "sent_loss_percent": quality.sent_loss_percent,
+        "sent_jitter_ms": quality.sent_jitter_ms,
+        "sent_mos": quality.sent_mos,
+        "round_trip_ms": quality.round_trip_ms,
     })
 }
 

@@ -404,6 +404,7 @@ mod tests {
             ended_at: started_at,
             termination: Termination::new(TerminationResult::Success, "over"),
             recording: None,
+            protection: None,
             turns,
             outcome: outcome.into(),
         };

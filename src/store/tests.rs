@@ -129,6 +129,7 @@ async fn a_call_is_kept_whole() {
         ended_at: at(60),
         termination: Termination::new(TerminationResult::Success, "caller hung up"),
         recording: Some("/r/7.wav".into()),
+        protection: Some("SDES AES_CM_128_HMAC_SHA1_80".into()),
         turns: 1,
         outcome: "handed_off".into(),
     };
@@ -145,6 +146,7 @@ async fn a_call_is_kept_whole() {
     assert_eq!(record.summary.answered_at, Some(at(8)));
     assert_eq!(record.summary.ended_at, Some(at(60)));
     assert_eq!(record.summary.result.as_deref(), Some("success"));
+    assert_eq!(record.summary.protection, end.protection);
     let kept = store.handoff(handoff_id).await.expect("read").expect("is there");
     assert_eq!(kept, handoff(&id.to_string()));
     let masked = record.to_json(Reveal::Masked).to_string();

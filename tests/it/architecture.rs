@@ -18,7 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("conversation", &["base", "nlu", "prompts", "acd"]),
     ("call", &["base", "audio", "rtp", "speech", "nlu", "prompts", "acd", "conversation"]),
     ("engine", &["base", "audio", "speech", "nlu"]),
-    ("config", &["base"]),
+    ("config", &["base", "audio"]),
     ("actions", &["base", "config"]),
     ("net", &["base", "audio", "rtp", "config"]),
     ("store", &["base", "acd", "config"]),

@@ -5,3 +5,4 @@ mod clinic;
 mod phone;
 mod prompts;
 mod rehearsals;
+mod torture;

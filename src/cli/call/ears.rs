@@ -59,10 +59,10 @@ impl Ears {
         std::mem::take(self).samples
     }
 
-    /// Index of the last voiced 20 ms frame of a recording, relative to its own loudest.
-    pub fn last_voiced_frame(samples: &[i16]) -> Option<usize> {
+    /// Index of the last voiced frame of this length in a recording, relative to its own loudest.
+    pub fn last_voiced_frame(samples: &[i16], frame_len: usize) -> Option<usize> {
         const BELOW_PEAK_DB: f32 = 30.0;
-        let levels: Vec<f32> = samples.chunks(160).map(level_dbfs).collect();
+        let levels: Vec<f32> = samples.chunks(frame_len).map(level_dbfs).collect();
         let peak = levels.iter().copied().fold(-100.0_f32, f32::max);
         levels.iter().rposition(|level| *level > peak - BELOW_PEAK_DB && *level > -60.0)
     }
@@ -90,7 +90,7 @@ mod tests {
     fn the_end_of_a_recording_is_its_last_voice() {
         let mut samples = vec![5000_i16; 1600];
         samples.extend([20; 1600]);
-        assert_eq!(Ears::last_voiced_frame(&samples), Some(9));
-        assert_eq!(Ears::last_voiced_frame(&[0; 320]), None);
+        assert_eq!(Ears::last_voiced_frame(&samples, 160), Some(9));
+        assert_eq!(Ears::last_voiced_frame(&[0; 320], 160), None);
     }
 }

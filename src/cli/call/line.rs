@@ -3,18 +3,24 @@
 use std::fs::File;
 use std::io::BufWriter;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::audio::{SampleRate, TwoChannelWriter};
+use crate::audio::{Codec, Codecs, FrameConverter, SampleRate, TwoChannelWriter};
+use crate::config::SrtpMode;
 use crate::net::media::MediaPort;
 use crate::net::media_session::MediaSession;
-use crate::net::sdp::{Direction, LocalMedia, accept_answer, offer};
+use crate::net::sdp::{
+    Direction, KeysInSdp, LocalMedia, Security, Wish, accept_answer_secured, offer_secured,
+};
+use crate::net::secure::Identity;
 use crate::net::sip::{OutgoingCall, OutgoingEvent, OutgoingRequest, SipConfig, SipEndpoint};
 
+use super::Srtp;
 use super::ears::{Ears, FRAME_MS};
 use super::steps::Step;
 
@@ -30,7 +36,7 @@ const RING_TIMEOUT: Duration = Duration::from_secs(30);
 /// What was heard between two turns of ours.
 #[derive(Debug, Clone)]
 pub(super) struct Heard {
-    /// The other side's audio, from its first voiced frame to its last, at 8 kHz.
+    /// The other side's audio, from its first voiced frame to its last, at the codec's rate.
     pub samples: Vec<i16>,
     /// When its first voiced frame came, from answer.
     pub began: Option<Duration>,
@@ -40,11 +46,24 @@ pub(super) struct Heard {
     pub still_up: bool,
 }
 
+/// How to call.
+pub(super) struct How {
+    /// What we speak.
+    pub codecs: Codecs,
+    /// Authorities (PEM) to believe over TLS, instead of those that this machine trusts.
+    pub tls_ca: Option<PathBuf>,
+    /// How the audio is to be encrypted, if at all.
+    pub srtp: Option<Srtp>,
+}
+
 /// A call in progress.
 pub(super) struct Line {
     sip: SipEndpoint,
     call: OutgoingCall,
     media: MediaSession,
+    /// Of what we say and hear.
+    rate: SampleRate,
+    heard: FrameConverter,
     output: TwoChannelWriter<BufWriter<File>>,
     answered: Instant,
     ticks: tokio::time::Interval,
@@ -54,22 +73,25 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Calls and waits for the answer.
-    pub async fn place(to: &str, from: &str, out: &Path) -> anyhow::Result<Self> {
+    /// Calls and waits for the answer, and for the keys if the audio is to be encrypted.
+    pub async fn place(to: &str, from: &str, out: &Path, how: How) -> anyhow::Result<Self> {
+        let How { codecs, tls_ca, srtp } = how;
         let ip = local_ip_towards(to)?;
         let any_port = SocketAddr::new(ip, 0);
         let (sip, _) = SipEndpoint::bind(SipConfig {
             udp: vec![any_port],
             tcp: vec![any_port],
-            advertise_ip: None,
+            tls_ca,
             user_agent: concat!("frontdoor-call/", env!("CARGO_PKG_VERSION")).to_owned(),
             incoming_queue_len_max: 1,
+            ..SipConfig::default()
         })
         .await?;
         let port = MediaPort::bind(ip, RTP_PORTS).await?;
         let rtp_port = port.local_addr().port();
-        let local = LocalMedia { ip, port: rtp_port, session_id: u64::from(rtp_port) };
-        let offer_sdp = offer(&local, 1, Direction::SendRecv);
+        let local = LocalMedia { ip, port: rtp_port, session_id: u64::from(rtp_port), codecs };
+        let mut security = security(srtp)?;
+        let offer_sdp = offer_secured(&local, 1, Direction::SendRecv, &mut security);
         let request = OutgoingRequest {
             target_uri: to.to_owned(),
             from_user: from.to_owned(),
@@ -80,21 +102,27 @@ impl Line {
             tokio::time::timeout(RING_TIMEOUT, wait_for_answer(&mut call)).await.with_context(
                 || format!("{to} did not answer within {} s", RING_TIMEOUT.as_secs()),
             )??;
-        let agreed = accept_answer(&offer_sdp, &answer_sdp).context("the answer's SDP")?;
+        let agreed = accept_answer_secured(&offer_sdp, &answer_sdp, &mut security)
+            .context("the answer's SDP")?;
+        let now = Instant::now();
+        let seed = u64::from(rtp_port);
+        let mut media =
+            MediaSession::new(port, Some(&agreed), offer_sdp, seed, now).secured(security, now);
+        if let Err(error) = wait_for_keys(&mut media).await {
+            call.hang_up("no keys").await;
+            return Err(error);
+        }
+        let rate = agreed.codec().rate();
         let file = File::create(out).with_context(|| format!("cannot write {}", out.display()))?;
         let mut ticks = interval(Duration::from_millis(FRAME_MS));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         Ok(Self {
             sip,
             call,
-            media: MediaSession::new(
-                port,
-                Some(&agreed),
-                offer_sdp,
-                u64::from(rtp_port),
-                Instant::now(),
-            ),
-            output: TwoChannelWriter::new(BufWriter::new(file), SampleRate::HZ_8000)?,
+            media,
+            rate,
+            heard: FrameConverter::new(rate),
+            output: TwoChannelWriter::new(BufWriter::new(file), rate)?,
             answered: Instant::now(),
             ticks,
             ears: Ears::default(),
@@ -103,9 +131,19 @@ impl Line {
         })
     }
 
+    /// What protects the audio.
+    pub fn protection(&self) -> String {
+        self.media.protection()
+    }
+
     /// Whether the call goes on.
     pub fn is_up(&self) -> bool {
         self.up
+    }
+
+    /// What is spoken on the line.
+    pub fn codec_name(&self) -> &'static str {
+        self.media.codec().map_or("no codec", Codec::word)
     }
 
     /// Time since the answer.
@@ -117,9 +155,10 @@ impl Line {
     pub async fn speak(&mut self, step: &Step) -> anyhow::Result<()> {
         match step {
             Step::Speech { samples, .. } => {
-                let last = Ears::last_voiced_frame(samples);
-                for (index, frame) in samples.chunks(160).enumerate() {
-                    let mut out = [0_i16; 160];
+                let frame_len = self.frame_len();
+                let last = Ears::last_voiced_frame(samples, frame_len);
+                for (index, frame) in samples.chunks(frame_len).enumerate() {
+                    let mut out = vec![0_i16; frame_len];
                     out[..frame.len()].copy_from_slice(frame);
                     self.tick(&out).await?;
                     if Some(index) == last {
@@ -135,10 +174,10 @@ impl Line {
                 for key in keys.chars() {
                     self.media.press(key).with_context(|| format!("cannot press {key}"))?;
                     while self.up && self.media.is_pressing() {
-                        self.tick(&[0; 160]).await?;
+                        self.quiet_tick().await?;
                     }
                     for _ in 0..KEY_PAUSE_FRAMES {
-                        self.tick(&[0; 160]).await?;
+                        self.quiet_tick().await?;
                     }
                 }
                 self.our_last_voiced = Some(Instant::now());
@@ -154,7 +193,7 @@ impl Line {
         let start = Instant::now();
         let mut began = None;
         while self.up {
-            self.tick(&[0; 160]).await?;
+            self.quiet_tick().await?;
             if began.is_none() && self.ears.has_spoken() {
                 began = self.ears.began();
             }
@@ -184,24 +223,36 @@ impl Line {
             tokio::select! {
                 biased;
                 done = &mut work => return Ok(done),
-                ticked = self.tick(&[0; 160]) => ticked?,
+                ticked = self.quiet_tick() => ticked?,
             }
         }
         Ok(work.await)
     }
 
+    /// Samples in a frame.
+    fn frame_len(&self) -> usize {
+        self.rate.samples_in(Duration::from_millis(FRAME_MS))
+    }
+
+    /// 20 ms in which we say nothing.
+    async fn quiet_tick(&mut self) -> anyhow::Result<()> {
+        let silence = vec![0_i16; self.frame_len()];
+        self.tick(&silence).await
+    }
+
     /// 20 ms: one frame out, one in, both into the recording.
-    async fn tick(&mut self, out: &[i16; 160]) -> anyhow::Result<()> {
+    async fn tick(&mut self, out: &[i16]) -> anyhow::Result<()> {
         self.wait_for_tick().await;
-        self.media.send(out).await.context("cannot send audio")?;
+        self.media.send(out, self.rate).await.context("cannot send audio")?;
         self.take_frame(out)
     }
 
-    fn take_frame(&mut self, out: &[i16; 160]) -> anyhow::Result<()> {
+    fn take_frame(&mut self, out: &[i16]) -> anyhow::Result<()> {
         let now = Instant::now();
         let frame = self.media.pull(now);
-        self.ears.hear(now, &frame.samples);
-        self.output.write(out, &frame.samples)?;
+        let heard = self.heard.convert(&frame.samples, frame.rate);
+        self.ears.hear(now, &heard);
+        self.output.write(out, &heard)?;
         Ok(())
     }
 
@@ -223,6 +274,7 @@ impl Line {
 
     /// Ends the call.
     pub async fn hang_up(&mut self) -> anyhow::Result<()> {
+        self.media.close().await;
         self.call.hang_up("done").await;
         self.up = false;
         Ok(())
@@ -233,6 +285,35 @@ impl Line {
         drop(self.sip);
         Ok(self.output.finish()?)
     }
+}
+
+/// What we say about protection: as asked for, whatever the signalling, for whoever types the command
+/// knows the line.
+fn security(srtp: Option<Srtp>) -> anyhow::Result<Security> {
+    let wish = match srtp {
+        None => return Ok(Security::plain()),
+        Some(Srtp::Sdes) => Wish::Sdes,
+        Some(Srtp::Dtls) => Wish::Dtls,
+    };
+    let identity = Arc::new(Identity::generate()?);
+    Ok(Security::new(SrtpMode::Offered, KeysInSdp::Allowed, Some(identity)).wishing(wish))
+}
+
+/// Waits until audio can flow: at once, unless hands are to be shaken.
+async fn wait_for_keys(media: &mut MediaSession) -> anyhow::Result<()> {
+    let mut ticks = interval(Duration::from_millis(FRAME_MS));
+    while !media.is_ready() {
+        if let Some(why) = media.failure() {
+            bail!("{why}");
+        }
+        tokio::select! {
+            _ = ticks.tick() => media.tend(Instant::now()),
+            received = media.recv() => {
+                received.context("cannot receive audio")?;
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn wait_for_answer(call: &mut OutgoingCall) -> anyhow::Result<String> {
@@ -256,9 +337,12 @@ async fn wait_for_answer(call: &mut OutgoingCall) -> anyhow::Result<String> {
 
 /// The address of this machine that the target can reach.
 fn local_ip_towards(uri: &str) -> anyhow::Result<IpAddr> {
-    let rest = uri.strip_prefix("sip:").with_context(|| {
-        format!("--to {uri}: write it as sip:user@host:port, for instance sip:bank@127.0.0.1:5060")
-    })?;
+    let rest =
+        uri.strip_prefix("sip:").or_else(|| uri.strip_prefix("sips:")).with_context(|| {
+            format!(
+                "--to {uri}: write it as sip:user@host:port, for instance sip:bank@127.0.0.1:5060"
+            )
+        })?;
     let host = rest.rsplit('@').next().unwrap_or(rest).split(';').next().unwrap_or(rest);
     let with_port = if host.rsplit(':').next().is_some_and(|p| p.parse::<u16>().is_ok()) {
         host.to_owned()

@@ -12,10 +12,11 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches};
 
+use crate::audio::{Codec, Codecs};
 use crate::engine::hearing::{Hearing, HearingConfig};
 use crate::engine::models::{ModelStore, resolve_whisper};
 
-use line::Line;
+use line::{How, Line};
 use report::Report;
 use steps::{Step, StepKind};
 
@@ -37,12 +38,21 @@ pub struct CallArgs {
     /// Where to call
     #[arg(long, default_value = "sip:bank@127.0.0.1:5060", value_name = "SIP_URI")]
     to: String,
+    /// Authorities (PEM) to believe when calling over TLS, instead of those this machine trusts
+    #[arg(long, value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
     /// The number we call from
     #[arg(long, default_value = "anonymous", value_name = "NUMBER")]
     from: String,
+    /// Codec to call with: opus, g722, pcmu or pcma; without it both laws of G.711 are offered
+    #[arg(long, value_name = "NAME")]
+    codec: Option<Codec>,
     /// Program that speaks --text: espeak-ng or flite
     #[arg(long, default_value = "espeak-ng", value_name = "PROGRAM")]
     voice: String,
+    /// Encrypt the audio, with keys in the SDP (sdes) or from a handshake (dtls)
+    #[arg(long, value_enum, value_name = "KEYS")]
+    srtp: Option<Srtp>,
     /// Where to write both sides (caller left, front door right); a file that is there, such as
     /// the last call's, is overwritten
     #[arg(long, default_value = "call.wav", value_name = "FILE")]
@@ -62,6 +72,15 @@ pub struct CallArgs {
     /// The steps in the order they were given
     #[arg(skip)]
     steps: Vec<Step>,
+}
+
+/// Where the keys of encrypted audio come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Srtp {
+    /// The SDP (RFC 4568)
+    Sdes,
+    /// A DTLS handshake (RFC 5763)
+    Dtls,
 }
 
 /// The call to make, with recordings, texts and keys in the order of the command line, which clap
@@ -98,15 +117,21 @@ pub async fn run(mut args: CallArgs) -> anyhow::Result<()> {
     let matches = Reparse::command().get_matches_from(std::env::args_os());
     let ReparseCommand::Call(again) = Reparse::from_arg_matches(&matches)?.command;
     let kinds = ordered_steps(&matches, &again);
-    args.steps =
-        kinds.into_iter().map(|kind| Step::load(kind, &args.voice)).collect::<Result<_, _>>()?;
+    let codecs = args.codec.map_or(Codecs::G711, |codec| Codecs::new([codec]));
+    let rate = args.codec.unwrap_or(Codec::Pcmu).rate();
+    args.steps = kinds
+        .into_iter()
+        .map(|kind| Step::load(kind, &args.voice, rate))
+        .collect::<Result<_, _>>()?;
     let hearing = match args.listen_with.as_str() {
         "none" => None,
         model => Some(start_hearing(model)?),
     };
-    let mut report = Report::new(hearing);
-    let mut line = Line::place(&args.to, &args.from, &args.out).await?;
-    println!("      0.0 s  -- connected to {}", args.to);
+    let mut report = Report::new(hearing, rate);
+    let how = How { codecs, tls_ca: args.tls_ca.clone(), srtp: args.srtp };
+    let mut line = Line::place(&args.to, &args.from, &args.out, how).await?;
+    let (codec, protection) = (line.codec_name(), line.protection());
+    println!("      0.0 s  -- connected to {} ({codec}), encryption: {protection}", args.to);
     let gap = Duration::from_millis(args.gap_ms);
     let wait = Duration::from_millis(args.wait_ms);
     let mut up = listen(&mut line, &mut report, gap, wait).await?;

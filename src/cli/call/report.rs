@@ -25,12 +25,14 @@ struct Turn {
 /// The call as it went.
 pub(super) struct Report {
     hearing: Option<Hearing>,
+    /// Of what is heard.
+    rate: SampleRate,
     turns: Vec<Turn>,
 }
 
 impl Report {
-    pub fn new(hearing: Option<Hearing>) -> Self {
-        Self { hearing, turns: Vec::new() }
+    pub fn new(hearing: Option<Hearing>, rate: SampleRate) -> Self {
+        Self { hearing, rate, turns: Vec::new() }
     }
 
     /// We begin to speak.
@@ -58,13 +60,13 @@ impl Report {
 
     async fn transcribe(&self, samples: &[i16]) -> anyhow::Result<String> {
         let Some(hearing) = &self.hearing else {
-            let seconds = samples.len() as f32 / 8_000.0;
+            let seconds = self.rate.duration_of(samples.len()).as_secs_f32();
             return Ok(format!("[{seconds:.1} s of speech]"));
         };
         let request = HearingRequest {
             call: CallId::from_u128(0),
             utterance: UtteranceId(self.turns.len() as u32),
-            samples_16k: resample_whole(samples, SampleRate::HZ_8000, SampleRate::HZ_16000),
+            samples_16k: resample_whole(samples, self.rate, SampleRate::HZ_16000),
             hints: None,
             listen_for: crate::engine::hearing::ListenFor::Words,
         };

@@ -20,7 +20,7 @@ pub(super) enum StepKind {
 /// A turn of ours, loaded.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
-    /// Speech at 8 kHz with what to call it.
+    /// Speech at the rate of the call's codec, with what to call it.
     Speech { label: String, samples: Vec<i16> },
     /// Keys.
     Keys(String),
@@ -28,7 +28,7 @@ pub(super) enum Step {
 
 impl Step {
     /// Reads the recording, speaks the text, or checks the keys.
-    pub fn load(kind: StepKind, voice: &str) -> anyhow::Result<Self> {
+    pub fn load(kind: StepKind, voice: &str, to: SampleRate) -> anyhow::Result<Self> {
         match kind {
             StepKind::File(path) => {
                 let file = File::open(&path)
@@ -38,7 +38,7 @@ impl Step {
                 let label = path.file_name().unwrap_or(path.as_os_str());
                 Ok(Self::Speech {
                     label: format!("[{}]", label.to_string_lossy()),
-                    samples: resample_whole(&samples, rate, SampleRate::HZ_8000),
+                    samples: resample_whole(&samples, rate, to),
                 })
             }
             StepKind::Keys(keys) => {
@@ -49,7 +49,7 @@ impl Step {
                 Ok(Self::Keys(keys))
             }
             StepKind::Text(text) => {
-                Ok(Self::Speech { samples: synthesise(voice, &text)?, label: text })
+                Ok(Self::Speech { samples: synthesise(voice, &text, to)?, label: text })
             }
         }
     }
@@ -64,7 +64,7 @@ impl Step {
 }
 
 /// Speaks with another program than the product's voice, so that it does not listen to itself.
-fn synthesise(voice: &str, text: &str) -> anyhow::Result<Vec<i16>> {
+fn synthesise(voice: &str, text: &str, to: SampleRate) -> anyhow::Result<Vec<i16>> {
     let output = match voice {
         "espeak-ng" => Command::new("espeak-ng").args(["-s", "150", "--stdout", text]).output(),
         "flite" => Command::new("flite").args(["-t", text, "-o", "/dev/stdout"]).output(),
@@ -79,7 +79,7 @@ fn synthesise(voice: &str, text: &str) -> anyhow::Result<Vec<i16>> {
     mend_streamed_header(&mut bytes);
     let (rate, samples) =
         read_wav(Cursor::new(bytes)).with_context(|| format!("{voice} gave no usable sound"))?;
-    Ok(resample_whole(&samples, rate, SampleRate::HZ_8000))
+    Ok(resample_whole(&samples, rate, to))
 }
 
 /// A WAV written to a pipe has lengths that its writer could not know: put the true ones in.

@@ -1,8 +1,9 @@
-//! `frontdoor check`: validates the configuration, the prompt files and the models, runs the tests
+//! `frontdoor check`: validates the configuration, trunks, prompt files and models, runs the tests
 //! that stand in the prompt files, and serves nothing.
 
 mod collisions;
 mod inline_tests;
+mod trunks;
 
 use std::path::{Path, PathBuf};
 
@@ -28,15 +29,17 @@ pub struct CheckArgs {
 ///
 /// # Errors
 /// Something is to be mended, or the configuration cannot be read.
-pub fn run(args: CheckArgs) -> anyhow::Result<()> {
+pub async fn run(args: CheckArgs) -> anyhow::Result<()> {
     let mut config = Config::load(&args.config)?;
     println!("ok    configuration {}", args.config.display());
     if let Some(profile) = args.profile {
-        config.server.profile = std::path::absolute(profile)?;
+        config.replace_profile(std::path::absolute(profile)?);
     }
+    let trunks_failed = trunks::run(&config).await;
     let generation = check_prompts(&config);
     let store = ModelStore::open(config.models.cache_dir.clone())?;
-    let mut failed = usize::from(generation.is_none());
+    let mut failed = trunks_failed + usize::from(generation.is_none());
+    failed += check_other_profiles(&config);
     failed += check_models(&config, &store);
     if let Some(generation) = &generation {
         failed += check_understanding(&config, &store, generation)?;
@@ -77,6 +80,15 @@ fn check_prompts(config: &Config) -> Option<Generation> {
 fn sources(lessons: &Lessons) -> String {
     let known = lessons.sources.iter().filter(|(_, count)| *count > 0);
     known.map(|(source, count)| format!("{count} from {source}")).collect::<Vec<_>>().join(", ")
+}
+
+/// The prompt files of the profiles that `[numbers]` names besides; says how many are not sound.
+fn check_other_profiles(config: &Config) -> usize {
+    let mut failed = 0;
+    for profile in config.profiles().into_iter().skip(1) {
+        failed += usize::from(check_prompts(&config.with_profile(&profile)).is_none());
+    }
+    failed
 }
 
 /// Says how many models cannot be used.
@@ -158,10 +170,10 @@ mod tests {
         assert!(said.contains(&names), "{said}");
     }
 
-    #[test]
+    #[tokio::test]
     #[ignore = "needs the models"]
-    fn the_demo_profile_passes_its_own_tests() {
+    async fn the_demo_profile_passes_its_own_tests() {
         let config = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("frontdoor.toml");
-        run(CheckArgs { config, profile: None }).expect("nothing is to be mended");
+        run(CheckArgs { config, profile: None }).await.expect("nothing is to be mended");
     }
 }

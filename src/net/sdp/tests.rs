@@ -1,11 +1,16 @@
 use super::*;
+use crate::audio::OpusWishes;
 use proptest::prelude::*;
 
 const LOCAL: LocalMedia = LocalMedia {
     ip: IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)),
     port: 40_000,
     session_id: 77,
+    codecs: Codecs::G711,
 };
+
+/// The same, with all that we speak.
+const WIDE: LocalMedia = LocalMedia { codecs: Codecs::ALL, ..LOCAL };
 
 /// In the manner of baresip: many codecs, session-level address, ptime and labels.
 const BARESIP: &str = "v=0\r\no=- 2748912 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\n\
@@ -52,36 +57,134 @@ fn minimal(media: &str) -> String {
     )
 }
 
+fn event(payload_type: u8, clock_hz: u32) -> Option<EventType> {
+    Some(EventType { payload_type, clock_hz })
+}
+
 #[test]
 fn real_offers_are_answered() {
-    use Codec::{Pcma, Pcmu};
-    let cases: [(&str, Codec, Option<u8>, &str, u32); 6] = [
-        (BARESIP, Pcma, Some(101), "198.51.100.7:13044", 20),
-        (PJSIP, Pcmu, Some(121), "203.0.113.9:4000", 20),
-        (LINPHONE, Pcmu, Some(101), "198.51.100.20:7078", 20),
-        (SIPP, Pcmu, None, "127.0.0.1:6000", 20),
-        (ASTERISK, Pcma, Some(101), "[2001:db8::5]:16002", 30),
-        (BEST_EFFORT, Pcmu, None, "198.51.100.7:5002", 20),
+    use Codec::{G722, Opus, Pcma, Pcmu};
+    // Offer, codec and number where we speak G.711, the same where we speak all, keys, address and
+    // packet length.
+    type Case<'a> = (&'a str, (Codec, u8), (Codec, u8), Option<EventType>, &'a str, u32);
+    let cases: [Case<'_>; 6] = [
+        (BARESIP, (Pcma, 8), (Opus, 96), event(101, 8_000), "198.51.100.7:13044", 20),
+        (PJSIP, (Pcmu, 0), (G722, 9), event(121, 8_000), "203.0.113.9:4000", 20),
+        (LINPHONE, (Pcmu, 0), (Opus, 96), event(101, 8_000), "198.51.100.20:7078", 20),
+        (SIPP, (Pcmu, 0), (Pcmu, 0), None, "127.0.0.1:6000", 20),
+        (ASTERISK, (Pcma, 8), (Pcma, 8), event(101, 8_000), "[2001:db8::5]:16002", 30),
+        (BEST_EFFORT, (Pcmu, 0), (Pcmu, 0), None, "198.51.100.7:5002", 20),
     ];
-    for (offer, codec, telephone_event, remote, ptime_ms) in cases {
-        let (text, negotiated) = answer(offer, &LOCAL, 1).expect(offer);
-        let expected = Negotiated {
-            codec,
-            payload_type: codec.static_type(),
-            also: None,
-            telephone_event,
-            remote: remote.parse().expect("an address"),
-            direction: Direction::SendRecv,
-            ptime_ms,
-        };
-        assert_eq!(negotiated, expected, "{offer}");
-        // As many media lines as were offered, in their order; ours reads back.
-        let kinds = |text: &str| -> Vec<String> {
-            let lines = text.lines().filter(|line| line.starts_with("m="));
-            lines.filter_map(|line| line.split(' ').next().map(str::to_owned)).collect()
-        };
-        assert_eq!(kinds(&text), kinds(offer));
-        assert!(text.lines().all(|line| !line.is_empty()) && text.ends_with("\r\n"));
+    for (offer, narrow, wide, telephone_event, remote, ptime_ms) in cases {
+        for (local, (codec, number)) in [(LOCAL, narrow), (WIDE, wide)] {
+            let (text, negotiated) = answer(offer, &local, 1).expect(offer);
+            let types = negotiated.types;
+            assert_eq!((types.codec, types.audio), (codec, number), "{offer}");
+            assert_eq!(types.codec_of(number), Some(codec));
+            assert_eq!((types.telephone_event, types.ptime_ms), (telephone_event, ptime_ms));
+            assert_eq!(types.heard_events, [telephone_event, None]);
+            let remote: SocketAddr = remote.parse().expect("an address");
+            assert_eq!(negotiated.remote, remote);
+            assert_eq!(negotiated.direction, Direction::SendRecv);
+            // As many media lines as were offered, in their order; ours reads back.
+            let kinds = |text: &str| -> Vec<String> {
+                let lines = text.lines().filter(|line| line.starts_with("m="));
+                lines.filter_map(|line| line.split(' ').next().map(str::to_owned)).collect()
+            };
+            assert_eq!(kinds(&text), kinds(offer));
+            assert!(text.lines().all(|line| !line.is_empty()) && text.ends_with("\r\n"));
+        }
+    }
+}
+
+#[test]
+fn our_order_decides_but_between_the_two_laws() {
+    use Codec::{G722, Opus, Pcma, Pcmu};
+    let offer = minimal(
+        "m=audio 5000 RTP/AVP 8 0 9 96\r\na=rtpmap:96 opus/48000/2\r\n\
+        a=fmtp:96 useinbandfec=1; maxaveragebitrate=16000;maxplaybackrate=8000\r\n",
+    );
+    for (codecs, expected) in [
+        (vec![Opus, G722, Pcmu, Pcma], Opus),
+        (vec![G722, Opus], G722),
+        (vec![Pcmu, Opus], Pcmu),
+        (vec![Pcmu, Pcma, Opus], Pcma),
+        (vec![Pcma, Opus, Pcmu], Pcma),
+    ] {
+        let local = LocalMedia { codecs: Codecs::new(codecs), ..LOCAL };
+        let (_, negotiated) = answer(&offer, &local, 1).expect("acceptable");
+        assert_eq!(negotiated.codec(), expected);
+    }
+    let (text, negotiated) = answer(&offer, &WIDE, 1).expect("acceptable");
+    let OpusWishes { fec, bitrate_max, playback_rate_max } = negotiated.types.opus;
+    assert_eq!((fec, bitrate_max, playback_rate_max), (true, Some(16_000), Some(8_000)));
+    let lines = "RTP/AVP 96\r\na=rtpmap:96 opus/48000/2\r\n\
+        a=fmtp:96 maxplaybackrate=16000;sprop-maxcapturerate=16000;useinbandfec=1\r\n";
+    assert!(text.contains(lines), "{text}");
+}
+
+#[test]
+fn numbers_may_differ_by_direction_and_keys_go_by_the_clock() {
+    let ours = offer(&WIDE, 1, Direction::SendRecv);
+    let expected = "m=audio 40000 RTP/AVP 111 9 0 8 101 110\r\na=rtpmap:111 opus/48000/2\r\n";
+    assert!(ours.contains(expected), "{ours}");
+    let answered = minimal(
+        "m=audio 6000 RTP/AVP 96 97 98\r\na=rtpmap:96 opus/48000/2\r\n\
+        a=rtpmap:97 telephone-event/48000\r\na=rtpmap:98 telephone-event/8000\r\na=ptime:40\r\n",
+    );
+    let types = accept_answer(&ours, &answered).expect("fits").types;
+    assert_eq!((types.codec, types.audio, types.ptime_ms), (Codec::Opus, 96, 40));
+    assert_eq!(types.telephone_event, event(97, 48_000));
+    // What comes has the numbers of our offer, or by mistake those of their answer.
+    assert_eq!(
+        [111, 96, 9].map(|number| types.codec_of(number)).map(|c| c.is_some()),
+        [true, true, false]
+    );
+    assert_eq!((types.event_of(110), types.event_of(101)), (event(110, 48_000), event(101, 8_000)));
+    assert!(!types.opus.fec, "they have not said that they can use it");
+    // The event clock of the codec is preferred in an answer, too.
+    let pjsip = PJSIP.replace("121 telephone-event/8000", "121 telephone-event/48000");
+    let offered = pjsip.replace("98 speex/16000", "98 opus/48000/2");
+    let (text, negotiated) = answer(&offered, &WIDE, 1).expect("acceptable");
+    assert_eq!(negotiated.types.telephone_event, event(121, 48_000));
+    assert!(text.contains("RTP/AVP 98 121\r\n"), "{text}");
+    assert!(text.contains("a=rtpmap:121 telephone-event/48000\r\n"), "{text}");
+}
+
+#[test]
+fn reports_go_where_they_are_wanted() {
+    let apart = |address: &str| RtcpWay::Apart(address.parse().expect("an address"));
+    for (lines, way) in [
+        ("", apart("198.51.100.7:5001")),
+        ("a=rtcp:6001\r\n", apart("198.51.100.7:6001")),
+        ("a=rtcp:6001 IN IP4 203.0.113.5\r\n", apart("203.0.113.5:6001")),
+        ("a=rtcp:0\r\n", apart("198.51.100.7:5001")),
+        ("a=rtcp:6001\r\na=rtcp-mux\r\n", RtcpWay::Shared),
+    ] {
+        let offer = minimal(&format!("m=audio 5000 RTP/AVP 0\r\n{lines}"));
+        let (text, negotiated) = answer(&offer, &LOCAL, 1).expect("acceptable");
+        assert_eq!(negotiated.rtcp, way, "{lines}");
+        assert_eq!(text.contains("a=rtcp-mux\r\n"), way == RtcpWay::Shared);
+        let taken = accept_answer(&super::offer(&LOCAL, 1, Direction::SendRecv), &offer);
+        assert_eq!(taken.expect("fits").rtcp, way);
+    }
+}
+
+#[test]
+fn packet_lengths_stay_within_what_both_can_do() {
+    for (lines, ptime_ms) in [
+        ("", 20),
+        ("a=ptime:10\r\n", 10),
+        ("a=ptime:5\r\n", 10),
+        ("a=ptime:60\r\na=maxptime:40\r\n", 40),
+        ("a=maxptime:10\r\n", 10),
+        ("a=ptime:240\r\n", 60),
+        ("a=ptime:35\r\n", 30),
+        ("a=ptime:nonsense\r\n", 20),
+    ] {
+        let offer = minimal(&format!("m=audio 5000 RTP/AVP 0\r\n{lines}"));
+        let (_, negotiated) = answer(&offer, &LOCAL, 1).expect("acceptable");
+        assert_eq!(negotiated.types.ptime_ms, ptime_ms, "{lines}");
     }
 }
 
@@ -105,13 +208,14 @@ fn dynamic_numbers_are_echoed() {
         a=rtpmap:127 Telephone-Event/8000\r\n",
     );
     let (text, negotiated) = answer(&offer, &LOCAL, 1).expect("acceptable");
-    assert_eq!((negotiated.payload_type, negotiated.telephone_event), (97, Some(127)));
+    assert_eq!(negotiated.types.audio, 97);
+    assert_eq!(negotiated.types.telephone_event, event(127, 8_000));
     assert!(text.contains("RTP/AVP 97 127\r\na=rtpmap:97 PCMU/8000\r\n"), "{text}");
     assert!(text.contains("a=fmtp:127 0-15\r\n"));
     // A static number that has been given another meaning is not G.711.
     let offer = minimal("m=audio 5000 RTP/AVP 0 8\r\na=rtpmap:0 opus/48000/2\r\n");
     let (_, negotiated) = answer(&offer, &LOCAL, 1).expect("acceptable");
-    assert_eq!(negotiated.codec, Codec::Pcma);
+    assert_eq!(negotiated.codec(), Codec::Pcma);
 }
 
 #[test]
@@ -143,7 +247,7 @@ fn what_is_wrong_is_named_and_sorted() {
         (minimal(""), "no media line"),
         (minimal("m=audio 5000 RTP/SAVP 0\r\n"), "RTP/SAVP"),
         (minimal("m=audio 5000 UDP/TLS/RTP/SAVPF 0\r\n"), "UDP/TLS/RTP/SAVPF"),
-        (minimal("m=audio 5000 RTP/AVP 9 18\r\n"), "\"9 18\""),
+        (minimal("m=audio 5000 RTP/AVP 4 18\r\n"), "\"4 18\""),
         (minimal("m=audio 0 RTP/AVP 0\r\n"), "port 0"),
         (minimal("m=video 5000 RTP/AVP 97\r\n"), "video is not audio"),
         (minimal("m=audio 5000 RTP/AVP 0\r\nc=IN IP4 phone.example\r\n"), "host name"),
@@ -188,25 +292,26 @@ fn addresses_are_taken_per_line_and_in_their_plain_form() {
 }
 
 #[test]
-fn an_answer_that_names_both_laws_leaves_both_open() {
+fn an_answer_that_names_several_leaves_them_open() {
     let offer = offer(&LOCAL, 1, Direction::SendRecv);
     let both = accept_answer(&offer, &minimal("m=audio 6000 RTP/AVP 8 0\r\n")).expect("fits");
-    assert_eq!((both.codec, both.also), (Codec::Pcma, Some((Codec::Pcmu, 0))));
-    assert_eq!(both.payload_types().law_of(0), Some(Law::Mu));
-    assert_eq!(both.payload_types().law_of(8), Some(Law::A));
-    assert_eq!(both.payload_types().law_of(101), None);
+    assert_eq!((both.codec(), both.types.audio), (Codec::Pcma, 8));
+    assert_eq!(both.types.codec_of(0), Some(Codec::Pcmu));
+    assert_eq!(both.types.codec_of(8), Some(Codec::Pcma));
+    assert_eq!(both.types.codec_of(101), None);
     let one = accept_answer(&offer, &minimal("m=audio 6000 RTP/AVP 8\r\n")).expect("fits");
-    assert_eq!(one.also, None);
+    assert_eq!(one.types.codec_of(0), None);
 }
 
 #[test]
 fn an_offer_in_the_dialog_keeps_every_line_in_its_place() {
     let (previous, _) = answer(BEST_EFFORT, &LOCAL, 1).expect("acceptable");
-    let again = offer_again(&previous, &LOCAL, 2);
+    let again = offer_again(&previous, &LOCAL, 2, &mut Security::plain());
     let expected = "v=0\r\no=frontdoor 77 2 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\n\
         t=0 0\r\nm=audio 0 RTP/SAVP 0\r\nm=audio 40000 RTP/AVP 0 8 101\r\n\
         a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
-        a=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\nm=application 0 TCP/BFCP *\r\n";
+        a=fmtp:101 0-15\r\na=rtcp-mux\r\na=ptime:20\r\na=sendrecv\r\n\
+        m=application 0 TCP/BFCP *\r\n";
     assert_eq!(again, expected);
     // The answer is looked for where the audio was offered.
     let answered = minimal(
@@ -214,12 +319,19 @@ fn an_offer_in_the_dialog_keeps_every_line_in_its_place() {
         m=application 0 TCP/BFCP *\r\n",
     );
     let negotiated = accept_answer(&again, &answered).expect("an answer");
-    assert_eq!((negotiated.codec, negotiated.remote.port()), (Codec::Pcma, 7000));
+    assert_eq!((negotiated.codec(), negotiated.remote.port()), (Codec::Pcma, 7000));
     assert_eq!(negotiated.direction, Direction::Inactive);
     // The number of the keys is kept, and a description of others is no basis.
     let (previous, _) = answer(PJSIP, &LOCAL, 1).expect("acceptable");
-    assert!(offer_again(&previous, &LOCAL, 2).contains("RTP/AVP 0 8 121\r\n"));
-    assert_eq!(offer_again("", &LOCAL, 2), offer(&LOCAL, 2, Direction::SendRecv));
+    let mut plain = Security::plain();
+    assert!(offer_again(&previous, &LOCAL, 2, &mut plain).contains("RTP/AVP 0 8 121\r\n"));
+    assert_eq!(offer_again("", &LOCAL, 2, &mut plain), offer(&LOCAL, 2, Direction::SendRecv));
+    // So is that of a codec, and one that is taken gets no second meaning.
+    let theirs = BARESIP.replace("13044 RTP/AVP 96", "13044 RTP/AVP 110").replace(":96 ", ":110 ");
+    let (previous, _) = answer(&theirs, &WIDE, 1).expect("acceptable");
+    let again = offer_again(&previous, &WIDE, 2, &mut plain);
+    assert!(again.contains("RTP/AVP 110 9 0 8 101 96\r\na=rtpmap:110 opus/48000/2\r\n"), "{again}");
+    assert!(again.contains("a=rtpmap:96 telephone-event/48000\r\n"), "{again}");
 }
 
 #[test]
@@ -231,7 +343,8 @@ fn our_offer_and_its_answer_meet() {
         let ours = accept_answer(&offer, &text).expect("an answer");
         assert_eq!(ours.direction, direction);
         assert_eq!(theirs.direction, direction.mirrored());
-        assert_eq!((ours.codec, ours.telephone_event), (Codec::Pcmu, Some(101)));
+        assert_eq!(ours.codec(), Codec::Pcmu);
+        assert_eq!(ours.types.telephone_event, event(101, 8_000));
         assert_eq!((ours.remote.port(), theirs.remote.port()), (6000, 40_000));
     }
 }
@@ -247,8 +360,8 @@ fn bad_answers_are_told_apart() {
     }
     // They may not send more than we offered to receive.
     let both = accept_answer(&offer, &minimal("m=audio 1 RTP/AVP 8\r\n")).expect("an answer");
-    assert_eq!((both.direction, both.codec), (Direction::SendOnly, Codec::Pcma));
-    assert_eq!(both.telephone_event, None);
+    assert_eq!((both.direction, both.codec()), (Direction::SendOnly, Codec::Pcma));
+    assert_eq!(both.types.telephone_event, None);
 }
 
 proptest! {

@@ -1,6 +1,7 @@
 //! SIP addresses as they stand in headers: name-addr, lists, tags, URIs. Pure.
 
-use std::net::IpAddr;
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::links::Transport;
 use crate::base::Pii;
@@ -29,7 +30,7 @@ impl SipParty {
 }
 
 /// Whom a URI names: the user part of a `sip:` or `sips:` one, the number of a `tel:` one (RFC 3966).
-fn user_of(uri: &str) -> String {
+pub(super) fn user_of(uri: &str) -> String {
     match uri.split_once(':') {
         Some((scheme, number)) if scheme.eq_ignore_ascii_case("tel") => {
             percent_decode(number.split([';', '?']).next().unwrap_or(number))
@@ -92,7 +93,7 @@ pub(super) fn tag_of(value: &str) -> Option<String> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum UriTransport {
     Ours(Transport),
-    /// One that is not spoken here: TLS (every `sips:` URI), WebSocket, or one never heard of.
+    /// One that is not spoken here.
     Other,
 }
 
@@ -115,12 +116,12 @@ impl SipUri {
         if !is_secure && !scheme.eq_ignore_ascii_case("sip") {
             return None;
         }
-        let rest = rest.split('?').next().unwrap_or(rest);
-        // The user part may itself contain ';' (RFC 3261 25.1), so it goes first.
-        let (user, rest) = match rest.rsplit_once('@') {
+        // The user part may itself contain ';' and '?' (RFC 3261 25.1), so it goes first.
+        let (user, rest) = match rest.split_once('@') {
             Some((user, rest)) => (user.split(':').next().unwrap_or(""), rest),
             None => ("", rest),
         };
+        let rest = rest.split('?').next().unwrap_or(rest);
         let mut parts = rest.split(';');
         let (host, port) = host_and_port(parts.next()?)?;
         let mut transport = None;
@@ -133,20 +134,37 @@ impl SipUri {
             }
         }
         if is_secure {
-            transport = Some(UriTransport::Other);
+            transport = Some(secured(transport));
         }
         Some(Self { user: percent_decode(user), host, port, transport })
     }
 
-    /// Whether the URI can be the next hop of a request of ours.
+    /// Whether a way to the URI can be opened.
     pub(super) fn is_within_reach(&self) -> bool {
-        self.transport != Some(UriTransport::Other)
+        match self.transport {
+            None => true,
+            Some(UriTransport::Ours(transport)) => transport.is_dialled(),
+            Some(UriTransport::Other) => false,
+        }
+    }
+}
+
+/// What a `sips:` URI means by its transport: TLS beneath it (RFC 3261 19.1.1, 26.2.2).
+fn secured(written: Option<UriTransport>) -> UriTransport {
+    match written {
+        None | Some(UriTransport::Ours(Transport::Tcp | Transport::Tls)) => {
+            UriTransport::Ours(Transport::Tls)
+        }
+        Some(UriTransport::Ours(Transport::Ws | Transport::Wss)) => {
+            UriTransport::Ours(Transport::Wss)
+        }
+        Some(UriTransport::Ours(Transport::Udp) | UriTransport::Other) => UriTransport::Other,
     }
 }
 
 /// Splits `host`, `host:port`, `[v6]:port`.
 pub(super) fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
-    let text = text.trim();
+    let text = with_two_colons(text.trim());
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let (host, tail) = rest.split_once(']')?;
@@ -155,7 +173,7 @@ pub(super) fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
         }
         None => match text.split_once(':') {
             Some((host, port)) => (host.trim(), Some(port)),
-            None => (text, None),
+            None => (&*text, None),
         },
     };
     let named = host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
@@ -169,28 +187,92 @@ pub(super) fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
     Some((host.to_owned(), port))
 }
 
+/// RFC 3261's own grammar writes an IPv6 address that ends as an IPv4 one with a colon too many,
+/// `[2001:db8:::192.0.2.1]`: that must be taken, and means two (RFC 5118 4.10).
+pub(super) fn with_two_colons(text: &str) -> Cow<'_, str> {
+    let written_so = || {
+        let at = text.find(":::")?;
+        let (head, tail) = (&text[..at], &text[at + 3..]);
+        let digits = &head[head.rfind('[')? + 1..];
+        let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':');
+        let is_so = is_hex && tail[..tail.find(']')?].parse::<Ipv4Addr>().is_ok();
+        is_so.then(|| format!("{head}::{tail}"))
+    };
+    written_so().map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
+/// Follows quotes and angle brackets through a header value.
+#[derive(Default)]
+struct Nesting {
+    quoted: bool,
+    escaped: bool,
+    angled: bool,
+}
+
+impl Nesting {
+    /// Takes the next character: whether it stands outside of both, and is no mark of them itself.
+    fn is_outside(&mut self, character: char) -> bool {
+        match character {
+            _ if self.escaped => self.escaped = false,
+            '\\' if self.quoted => self.escaped = true,
+            '"' => self.quoted = !self.quoted,
+            '<' if !self.quoted => self.angled = true,
+            '>' if !self.quoted => self.angled = false,
+            _ => return !self.quoted && !self.angled,
+        }
+        false
+    }
+}
+
 /// Splits a comma list, leaving commas inside quotes and angle brackets alone.
 pub(super) fn split_list(value: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     let mut start = 0;
-    let (mut quoted, mut escaped, mut angled) = (false, false, false);
+    let mut nesting = Nesting::default();
     for (at, character) in value.char_indices() {
-        match character {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            '<' if !quoted => angled = true,
-            '>' if !quoted => angled = false,
-            ',' if !quoted && !angled => {
-                parts.push(value[start..at].trim());
-                start = at + 1;
-            }
-            _ => {}
+        if nesting.is_outside(character) && character == ',' {
+            parts.push(value[start..at].trim());
+            start = at + 1;
         }
     }
     parts.push(value[start..].trim());
     parts.retain(|part| !part.is_empty());
     parts
+}
+
+/// Whether a comma or semicolon has nothing behind it (`;;`, `,,` or one at the end).
+pub(super) fn has_empty_part(value: &str) -> bool {
+    let mut nesting = Nesting::default();
+    let mut is_open = false;
+    for character in value.chars() {
+        let is_outside = nesting.is_outside(character);
+        let is_separator = is_outside && matches!(character, ',' | ';');
+        if is_separator && is_open {
+            return true;
+        }
+        is_open = is_separator || (is_open && is_outside && matches!(character, ' ' | '\t'));
+    }
+    is_open
+}
+
+/// A From or To value in the narrow form that the library takes: no blanks around the separators of
+/// its parameters, though RFC 3261 25.1 allows them (`SEMI`, `EQUAL`), and two colons as above.
+pub(super) fn narrowed(value: &str) -> String {
+    let mut nesting = Nesting::default();
+    let mut out = String::with_capacity(value.len());
+    let mut after_blank = false;
+    for character in value.trim().chars() {
+        if nesting.is_outside(character) && matches!(character, ' ' | '\t') {
+            after_blank = true;
+            continue;
+        }
+        if after_blank && !matches!(character, ';' | '=') && !out.ends_with([';', '=']) {
+            out.push(' ');
+        }
+        after_blank = false;
+        out.push(character);
+    }
+    with_two_colons(&out).into_owned()
 }
 
 /// Text that may stand inside a quoted string: one line, quotes and backslashes escaped.
@@ -231,7 +313,7 @@ fn find_outside_quotes(text: &str, wanted: char) -> Option<usize> {
     None
 }
 
-fn unquote(text: &str) -> String {
+pub(super) fn unquote(text: &str) -> String {
     let Some(inner) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
         return text.to_owned();
     };
@@ -301,6 +383,12 @@ mod tests {
         assert_eq!(uri.user, "+1555;x=1");
         assert_eq!((uri.host.as_str(), uri.port), ("192.0.2.1", Some(5070)));
         assert_eq!(uri.transport, Some(UriTransport::Ours(Transport::Tcp)));
+        // RFC 4475 3.1.1.2: nearly every character that a user part may have.
+        let odd = "sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1,weird!*pas$wo~d_\
+                   too.(doesn't-it)@example.com";
+        let uri = SipUri::parse(odd).unwrap();
+        assert_eq!(uri.user, "1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*");
+        assert_eq!(uri.host, "example.com");
         let uri = SipUri::parse("sip:[2001:db8::1]:5061").unwrap();
         assert_eq!(
             (uri.user.as_str(), uri.host.as_str(), uri.port),
@@ -313,13 +401,22 @@ mod tests {
 
     #[test]
     fn a_transport_not_spoken_here_can_be_read_but_not_be_reached() {
-        for far in ["sip:a@h;transport=tls", "sip:a@h;transport=WSS;lr", "sips:a@h;transport=tcp"] {
+        for far in ["sip:a@h;transport=sctp", "sip:a@h;transport=WSS;lr", "sips:a@h;transport=udp"]
+        {
             let uri = SipUri::parse(far).unwrap_or_else(|| panic!("{far}"));
-            assert_eq!((uri.user.as_str(), uri.transport), ("a", Some(UriTransport::Other)));
+            assert_eq!(uri.user, "a");
             assert!(!uri.is_within_reach(), "{far}");
         }
-        for near in ["sip:a@h", "sip:a@h;transport=udp", "SIP:a@h;x=y"] {
+        for near in ["sip:a@h", "sip:a@h;transport=udp", "SIP:a@h;x=y", "sip:a@h;transport=tls"] {
             assert!(SipUri::parse(near).is_some_and(|uri| uri.is_within_reach()), "{near}");
+        }
+        for (uri, transport) in [
+            ("sips:a@h", Transport::Tls),
+            ("sips:a@h;transport=tcp", Transport::Tls),
+            ("sips:a@h;transport=ws", Transport::Wss),
+        ] {
+            let uri = SipUri::parse(uri).unwrap_or_else(|| panic!("{uri}"));
+            assert_eq!(uri.transport, Some(UriTransport::Ours(transport)));
         }
     }
 
@@ -328,6 +425,39 @@ mod tests {
         let list = r#"<sip:a@b;x=1,2>, "q, r" <sip:c@d> ,<sip:e@f>"#;
         assert_eq!(split_list(list), ["<sip:a@b;x=1,2>", r#""q, r" <sip:c@d>"#, "<sip:e@f>"]);
         assert!(split_list(" , ").is_empty());
+    }
+
+    #[test]
+    fn an_empty_part_is_seen_outside_quotes_and_brackets() {
+        for gappy in ["h;;", "h;a, ;b", "h;a,,g", "h;", "a , ,b", "<sip:a@b>;x=1; "] {
+            assert!(has_empty_part(gappy), "{gappy}");
+        }
+        for whole in ["", "h", "h;a=\";;\" , g;b", "<sip:a@b;;c,,>;d", r#""\";;" <sip:a@b>"#] {
+            assert!(!has_empty_part(whole), "{whole}");
+        }
+    }
+
+    #[test]
+    fn blanks_around_separators_and_a_third_colon_go() {
+        let cases = [
+            ("sip:a@b ;   tag    = 19n", "sip:a@b;tag=19n"),
+            (
+                r#""J  R ; x = \\\""   <sip:j@b; x = y> ; ; tag = 9"#,
+                r#""J  R ; x = \\\"" <sip:j@b; x = y>;;tag=9"#,
+            ),
+            ("Ann  B <sip:a@b>;tag=1;p=\" ; = \"", "Ann B <sip:a@b>;tag=1;p=\" ; = \""),
+            ("<sip:[2001:db8:::192.0.2.1]:5070>;tag=1", "<sip:[2001:db8::192.0.2.1]:5070>;tag=1"),
+            ("\"[a:::b]\" <sip:a@b>", "\"[a:::b]\" <sip:a@b>"),
+            ("<sip:[1::2]>;x=:::192.0.2.1]", "<sip:[1::2]>;x=:::192.0.2.1]"),
+        ];
+        for (from, to) in cases {
+            assert_eq!(narrowed(from), to, "{from}");
+        }
+        let uri = SipUri::parse("sip:user@[2001:db8:::192.0.2.1]:5070").unwrap();
+        assert_eq!((uri.host.as_str(), uri.port), ("2001:db8::192.0.2.1", Some(5070)));
+        for bad in ["sip:[2001:db8::::192.0.2.1]", "sip:[2001:db8:::1]", "sip:2001:db8::10"] {
+            assert_eq!(SipUri::parse(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -92,8 +92,14 @@ pub struct SipCountersSnapshot {
     pub calls_placed: u64,
     /// Dialogs (early and confirmed) open now.
     pub dialogs_open: u64,
-    /// TCP connections open now.
+    /// Connections (TCP, TLS, WebSocket) open now.
     pub connections_open: u64,
+    /// Connections that ended before a TLS or WebSocket handshake was done.
+    pub handshakes_failed: u64,
+    /// Sources that were banned for a while, all together.
+    pub sources_banned: u64,
+    /// Messages and connections of banned sources, which nobody looked at.
+    pub ignored: u64,
     /// Leg events lost because nobody read them.
     pub events_lost: u64,
     /// Receive tasks that died and were started again; anything but 0 is a bug.
@@ -114,6 +120,9 @@ pub(super) struct Counters {
     pub(super) calls_placed: AtomicU64,
     pub(super) dialogs_open: AtomicU64,
     pub(super) connections_open: AtomicU64,
+    pub(super) handshakes_failed: AtomicU64,
+    pub(super) sources_banned: AtomicU64,
+    pub(super) ignored: AtomicU64,
     pub(super) events_lost: AtomicU64,
     pub(super) receivers_restarted: AtomicU64,
     malformed: Mutex<BTreeMap<MalformedKind, u64>>,
@@ -156,6 +165,9 @@ impl Counters {
             calls_placed: read(&self.calls_placed),
             dialogs_open: read(&self.dialogs_open),
             connections_open: read(&self.connections_open),
+            handshakes_failed: read(&self.handshakes_failed),
+            sources_banned: read(&self.sources_banned),
+            ignored: read(&self.ignored),
             events_lost: read(&self.events_lost),
             receivers_restarted: read(&self.receivers_restarted),
         }

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use rsipstack::sip::headers::make_header;
 use rsipstack::sip::prelude::HeadersExt;
 use rsipstack::sip::{
     CSeq, CallId, Contact, ContentLength, ContentType, Domain, From, Header, MaxForwards, Method,
@@ -14,7 +15,8 @@ use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 
 use super::address::{NameAddr, SipUri, split_list, tag_of};
 use super::links::{Link, Transport, Wire, destination};
-use super::{ACCEPT, ALLOW, SipError};
+use super::refusal::{RefusalCause, explained};
+use super::{ACCEPT, ALLOW, CALLER_SUPPORTED, SUPPORTED, SipError};
 
 /// What names a dialog at our end (RFC 3261 12).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -29,6 +31,9 @@ pub(super) struct Dialog {
     /// Our From and their To value in requests we send, tags included.
     local_party: String,
     remote_party: String,
+    /// Whether the Call-ID is ours, which decides who comes again first after two offers have
+    /// crossed (RFC 3261 14.1).
+    pub(super) owns_call_id: bool,
     local_cseq: u32,
     pub(super) remote_cseq: u32,
     remote_target: String,
@@ -48,9 +53,17 @@ pub(super) fn new_token() -> String {
 /// Our Contact value toward `peer`.
 pub(super) fn contact_value(wire: &Wire, link: &Link, peer: SocketAddr) -> String {
     let address = link.contact_address(peer, wire.advertise_ip);
-    match link.transport {
-        Transport::Udp => format!("<sip:frontdoor@{address}>"),
-        Transport::Tcp => format!("<sip:frontdoor@{address};transport=tcp>"),
+    format!("<sip:frontdoor@{address}{}>", link.transport.uri_parameter())
+}
+
+/// The same as a `sips:` URI, if that is how we are addressed, or address somebody
+/// (RFC 3261 8.1.1.8, 12.1.1).
+pub(super) fn contact_as(addressed: &str, contact: String) -> String {
+    match addressed.split_once(':') {
+        Some((scheme, _)) if scheme.eq_ignore_ascii_case("sips") => {
+            contact.replacen("<sip:", "<sips:", 1)
+        }
+        _ => contact,
     }
 }
 
@@ -134,11 +147,12 @@ impl Dialog {
             },
             local_party: format!("{to};tag={local_tag}"),
             remote_party: from,
+            owns_call_id: false,
             local_cseq: 0,
             remote_cseq: cseq_of(invite),
             remote_target: first_contact(invite).ok_or_else(missing)?,
             route_set: record_routes(invite),
-            contact: contact_value(wire, &link, source),
+            contact: contact_as(&invite.uri.to_string(), contact_value(wire, &link, source)),
             link,
             peer: source,
         })
@@ -164,6 +178,7 @@ impl Dialog {
             },
             local_party: from,
             remote_party: to,
+            owns_call_id: true,
             local_cseq: cseq_of(invite),
             remote_cseq: 0,
             // A 2xx must have a Contact; without one the address we called is the best guess.
@@ -190,6 +205,11 @@ impl Dialog {
     pub(super) fn next_cseq(&mut self) -> u32 {
         self.local_cseq += 1;
         self.local_cseq
+    }
+
+    /// Goes on counting where an early form of the dialog has come to.
+    pub(super) fn count_on_from(&mut self, early: &Self) {
+        self.local_cseq = self.local_cseq.max(early.local_cseq);
     }
 
     /// Whether requests must go back where the INVITE came from, because the phone's own idea of
@@ -243,9 +263,10 @@ impl Dialog {
             Header::UserAgent(UserAgent::new(wire.agent.clone())),
         ];
         headers.extend(routes.into_iter().map(|route| Header::Route(Route::new(route))));
-        if method == Method::Invite {
+        if matches!(method, Method::Invite | Method::Update) {
             headers.push(Header::Contact(Contact::new(self.contact.clone())));
             headers.push(Header::Allow(ALLOW.into()));
+            headers.push(make_header("Supported", CALLER_SUPPORTED.to_owned()));
         }
         let body = sdp.unwrap_or_default().as_bytes().to_vec();
         if !body.is_empty() {
@@ -293,6 +314,27 @@ pub(super) struct Parts {
     pub(super) headers: Vec<Header>,
 }
 
+impl Parts {
+    /// The parts of a refusal that say why.
+    pub(super) fn refusing(cause: RefusalCause) -> Self {
+        Self { headers: library_headers(cause.headers()), ..Self::default() }
+    }
+
+    /// As [`Parts::refusing`], for a status and a reason that somebody else chose.
+    pub(super) fn explaining(status: u16, reason: &str) -> Self {
+        Self { headers: library_headers(explained(status, reason)), ..Self::default() }
+    }
+}
+
+fn library_headers(headers: Vec<(&'static str, String)>) -> Vec<Header> {
+    headers.into_iter().map(|(name, value)| make_header(name, value)).collect()
+}
+
+/// A response that refuses.
+pub(super) fn refusal(wire: &Wire, request: &Request, cause: RefusalCause) -> Response {
+    response(wire, request, cause.status(), Parts::refusing(cause))
+}
+
 /// Builds a response and counts it if it is a refusal (RFC 3261 8.2.6).
 pub(super) fn response(wire: &Wire, request: &Request, status: u16, parts: Parts) -> Response {
     wire.counters.answered(status);
@@ -322,6 +364,9 @@ pub(super) fn response(wire: &Wire, request: &Request, status: u16, parts: Parts
     let success_of_invite = request.method == Method::Invite && (200..300).contains(&status);
     if success_of_invite || status == 405 {
         headers.push(Header::Allow(ALLOW.into()));
+    }
+    if success_of_invite {
+        headers.push(make_header("Supported", SUPPORTED.to_owned()));
     }
     headers.extend(parts.headers);
     let body = parts.sdp.unwrap_or_default().into_bytes();

@@ -1,48 +1,73 @@
 //! The endpoint: binds the listeners, hands requests to their dialogs, opens new ones, and closes
 //! everything in order.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rsipstack::EndpointBuilder;
 use rsipstack::sip::prelude::HeadersExt;
-use rsipstack::sip::{Accept, Allow, Header, Method, RetryAfter, Supported};
+use rsipstack::sip::{Accept, AcceptEncoding, Allow, Header, Method, Supported};
 use rsipstack::transaction::endpoint::EndpointOption;
 use rsipstack::transaction::{Transaction, TransactionReceiver};
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::address::{SipUri, tag_of};
 use super::counters::{Counters, SipCountersSnapshot};
-use super::dialog::{Dialog, DialogKey, Parts, cseq_of, finish, response};
-use super::gate::RETRY_AFTER_S;
+use super::dialog::{Dialog, DialogKey, Parts, cseq_of, finish, refusal, response};
+use super::door::{Access, Door};
 use super::incoming::{IncomingCall, offered};
 use super::links::{Transport, Wire, local_ip_toward};
 use super::outgoing::{OutgoingCall, OutgoingRequest, place};
-use super::{ACCEPT, ALLOW, SipError};
+use super::ping::{Pong, ping};
+use super::refusal::RefusalCause;
+use super::register::{RegisterPlan, Registrar};
+use super::registration::RegistrationState;
+use super::registry::{Origin, Registry};
+use super::replaces::Replaces;
+use super::session::{value_of, words_of};
+use super::session_timer::SessionLimits;
+use super::tls::{Tls, TlsFiles};
+use super::{ACCEPT, ALLOW, SUPPORTED, SipError};
 
-/// Requests that wait for one dialog; more are answered 503.
-const DIALOG_QUEUE_LEN_MAX: usize = 16;
 /// How long `shutdown` waits for BYEs to be answered.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(4);
 
 /// Where to listen, and how to present ourselves.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct SipConfig {
-    /// UDP addresses; port 0 takes any.
+    /// UDP addresses; port 0 takes any, here as below.
     pub udp: Vec<SocketAddr>,
-    /// TCP addresses; port 0 takes any.
+    /// TCP addresses.
     pub tcp: Vec<SocketAddr>,
+    /// TLS addresses; they need [`SipConfig::certificate`].
+    pub tls: Vec<SocketAddr>,
+    /// WebSocket addresses.
+    pub ws: Vec<SocketAddr>,
+    /// WebSocket addresses within TLS; they need [`SipConfig::certificate`].
+    pub wss: Vec<SocketAddr>,
+    /// Our certificate.
+    pub certificate: Option<TlsFiles>,
+    /// The authorities (PEM) whose certificates are believed where we connect over TLS, instead of
+    /// those that this machine trusts.
+    pub tls_ca: Option<PathBuf>,
     /// The IP address that peers are told, if it is not the one bound (NAT, containers).
     pub advertise_ip: Option<IpAddr>,
     /// Sent as `User-Agent` and `Server`.
     pub user_agent: String,
     /// Calls that wait to be taken from the receiver; more are refused with 503 and Retry-After.
     pub incoming_queue_len_max: usize,
+    /// How long calls may last without a sign of life of the other side (RFC 4028).
+    pub session: SessionLimits,
+    /// Who may call.
+    pub access: Access,
+    /// Where we are to be registered.
+    pub registrations: Vec<RegisterPlan>,
 }
 
 /// A running SIP endpoint. A cheap handle: clones are the same endpoint, which runs until
@@ -56,58 +81,12 @@ struct Inner {
     wire: Arc<Wire>,
     registry: Arc<Registry>,
     local_addrs: Vec<(Transport, SocketAddr)>,
+    /// No more calls are taken; those that are open go on.
+    closed_to_calls: AtomicBool,
     drain: CancellationToken,
-}
-
-/// The open dialogs of an endpoint.
-#[derive(Default)]
-pub(super) struct Registry {
-    dialogs: Mutex<HashMap<DialogKey, mpsc::Sender<Transaction>>>,
-    /// Call-ID, From tag and CSeq of the INVITEs that opened dialogs (RFC 3261 8.2.2.2).
-    invites: Mutex<HashSet<InviteKey>>,
-    pub(super) legs: TaskTracker,
-}
-
-pub(super) type InviteKey = (String, String, u32);
-
-/// A dialog's place in the registry; dropping it gives the place up.
-pub(super) struct Registration {
-    registry: Arc<Registry>,
-    counters: Arc<Counters>,
-    key: DialogKey,
-    invite: Option<InviteKey>,
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Registry {
-    pub(super) fn register(
-        registry: &Arc<Self>,
-        wire: &Wire,
-        key: DialogKey,
-        invite: Option<InviteKey>,
-    ) -> (Registration, mpsc::Receiver<Transaction>) {
-        let (to_dialog, requests) = mpsc::channel(DIALOG_QUEUE_LEN_MAX);
-        locked(&registry.dialogs).insert(key.clone(), to_dialog);
-        if let Some(invite) = &invite {
-            locked(&registry.invites).insert(invite.clone());
-        }
-        Counters::add(&wire.counters.dialogs_open);
-        let counters = wire.counters.clone();
-        (Registration { registry: registry.clone(), counters, key, invite }, requests)
-    }
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        locked(&self.registry.dialogs).remove(&self.key);
-        if let Some(invite) = &self.invite {
-            locked(&self.registry.invites).remove(invite);
-        }
-        Counters::remove(&self.counters.dialogs_open);
-    }
+    /// Cancelled when no more calls are to be sent to us, at the latest with `drain`.
+    leave: CancellationToken,
+    registrations: Vec<(String, watch::Receiver<RegistrationState>)>,
 }
 
 impl SipEndpoint {
@@ -126,36 +105,86 @@ impl SipEndpoint {
         config: SipConfig,
         option: EndpointOption,
     ) -> Result<(Self, mpsc::Receiver<IncomingCall>), SipError> {
-        let (udp, tcp) = open_sockets(&config).await?;
+        let tls = Tls::open(config.certificate.clone(), config.tls_ca.clone())?;
+        let (udp, streams) = open_sockets(&config).await?;
         let option = EndpointOption { auto_ack_2xx: false, ..option };
         let stack =
             EndpointBuilder::new().with_user_agent(&config.user_agent).with_option(option).build();
         let transactions = stack.incoming_transactions()?;
-        let tcp_port = tcp.first().map(|(_, address)| address.port());
+        let mut ports = BTreeMap::new();
+        for (transport, _, address) in &streams {
+            ports.entry(*transport).or_insert(address.port());
+        }
         let stack = stack.inner.clone();
         let (to_server, calls) = mpsc::channel(config.incoming_queue_len_max.max(1));
         let room = to_server.downgrade();
-        let wire = Wire::new(stack, config.user_agent, config.advertise_ip, tcp_port, room);
+        let door = Door::new(config.access);
+        let wire = Wire::new(stack, config.user_agent, config.advertise_ip, ports, tls, door, room);
         let wire = Arc::new(wire);
+        let registry = Arc::new(Registry::new(config.session));
         let mut local_addrs = Vec::new();
         for (socket, address) in udp {
             local_addrs.push((Transport::Udp, address));
             wire.serve_udp(socket, address).await;
         }
-        for (listener, address) in tcp {
-            local_addrs.push((Transport::Tcp, address));
-            wire.serve_tcp(listener, address.port());
+        for (transport, listener, address) in streams {
+            local_addrs.push((transport, address));
+            wire.serve_streams(listener, transport, address.port());
         }
         let timers = wire.stack.clone();
         wire.spawn(async move { timers.process_timer().await });
+        let drain = CancellationToken::new();
+        let leave = drain.child_token();
+        let mut registrations = Vec::new();
+        for plan in config.registrations {
+            let trunk = plan.trunk.clone();
+            let registrar = Registrar::new(&wire, plan);
+            registrations.push((trunk, registrar.state()));
+            registry.legs.spawn(registrar.run(leave.clone()));
+        }
         let inner = Arc::new(Inner {
             wire,
-            registry: Arc::default(),
+            registry,
             local_addrs,
-            drain: CancellationToken::new(),
+            closed_to_calls: AtomicBool::new(false),
+            drain,
+            leave,
+            registrations,
         });
         inner.wire.spawn(inner.clone().dispatch(transactions, to_server));
         Ok((Self { inner }, calls))
+    }
+
+    /// Asks a peer whether it is there (OPTIONS).
+    ///
+    /// # Errors
+    /// There is no way there, or no answer within 5 s.
+    pub async fn ping(&self, uri: &str) -> Result<Pong, SipError> {
+        ping(&self.inner.wire, uri).await
+    }
+
+    /// How each registration stands, by its trunk.
+    pub fn registrations(&self) -> Vec<(String, RegistrationState)> {
+        let all = self.inner.registrations.iter();
+        all.map(|(trunk, state)| (trunk.clone(), state.borrow().clone())).collect()
+    }
+
+    #[cfg(test)]
+    pub(super) fn registration_state(&self, at: usize) -> watch::Receiver<RegistrationState> {
+        self.inner.registrations[at].1.clone()
+    }
+
+    /// Takes our registrations back, so that new calls go elsewhere; calls in progress go on.
+    pub fn unregister(&self) {
+        self.inner.leave.cancel();
+    }
+
+    /// Reads our certificate and the authorities again; connections that are open stay as they are.
+    ///
+    /// # Errors
+    /// A file cannot be used; then everything stays as it was.
+    pub fn reload_certificate(&self) -> Result<(), SipError> {
+        self.inner.wire.tls.reload()
     }
 
     /// The listeners with their real ports.
@@ -186,6 +215,12 @@ impl SipEndpoint {
         place(wire, registry, drain.clone(), request).await
     }
 
+    /// From now on new calls, and OPTIONS that ask whether one would be taken, are refused with 503;
+    /// calls in progress go on.
+    pub fn refuse_new_calls(&self) {
+        self.inner.closed_to_calls.store(true, Ordering::Relaxed);
+    }
+
     /// Refuses what comes, hangs up what is open (waiting at most 4 s for the answers), and stops
     /// listening.
     pub async fn shutdown(&self) {
@@ -207,47 +242,54 @@ impl SipEndpoint {
 }
 
 type Udp = Vec<(UdpSocket, SocketAddr)>;
-type Tcp = Vec<(TcpListener, SocketAddr)>;
+type Streams = Vec<(Transport, TcpListener, SocketAddr)>;
 
-async fn open_sockets(config: &SipConfig) -> Result<(Udp, Tcp), SipError> {
+async fn open_sockets(config: &SipConfig) -> Result<(Udp, Streams), SipError> {
     let failed = |transport, address| {
         move |source: std::io::Error| match source.kind() {
             std::io::ErrorKind::AddrInUse => SipError::AddressInUse { address, transport },
             _ => SipError::Bind { address, transport, source },
         }
     };
-    if config.udp.is_empty() && config.tcp.is_empty() {
-        return Err(SipError::NoListener);
-    }
-    let (mut udp, mut tcp) = (Vec::new(), Vec::new());
+    let (mut udp, mut streams) = (Vec::new(), Vec::new());
     for &address in &config.udp {
         let fail = failed(Transport::Udp, address);
         let socket = UdpSocket::bind(address).await.map_err(fail)?;
         let local = socket.local_addr().map_err(failed(Transport::Udp, address))?;
         udp.push((socket, local));
     }
-    for &address in &config.tcp {
-        let fail = failed(Transport::Tcp, address);
-        let listener = TcpListener::bind(address).await.map_err(fail)?;
-        let local = listener.local_addr().map_err(failed(Transport::Tcp, address))?;
-        tcp.push((listener, local));
+    let kinds = [
+        (Transport::Tcp, &config.tcp),
+        (Transport::Tls, &config.tls),
+        (Transport::Ws, &config.ws),
+        (Transport::Wss, &config.wss),
+    ];
+    for (transport, addresses) in kinds {
+        if transport.is_encrypted() && !addresses.is_empty() && config.certificate.is_none() {
+            return Err(SipError::NoCertificate);
+        }
+        for &address in addresses {
+            let fail = failed(transport, address);
+            let listener = TcpListener::bind(address).await.map_err(fail)?;
+            let local = listener.local_addr().map_err(failed(transport, address))?;
+            streams.push((transport, listener, local));
+        }
     }
-    Ok((udp, tcp))
+    if udp.is_empty() && streams.is_empty() {
+        return Err(SipError::NoListener);
+    }
+    Ok((udp, streams))
 }
 
-/// What OPTIONS is answered with (RFC 3261 11.2). No extension is supported, and that is said.
+/// What OPTIONS is answered with (RFC 3261 11.2).
 pub(super) fn options_parts() -> Parts {
     let headers = vec![
         Header::Allow(Allow::new(ALLOW)),
         Header::Accept(Accept::new(ACCEPT)),
-        Header::Supported(Supported::new("")),
+        Header::AcceptEncoding(AcceptEncoding::new("identity")),
+        Header::Supported(Supported::new(SUPPORTED)),
     ];
     Parts { headers, ..Parts::default() }
-}
-
-fn busy_parts() -> Parts {
-    let later = Header::RetryAfter(RetryAfter::new(RETRY_AFTER_S.to_string()));
-    Parts { headers: vec![later], ..Parts::default() }
 }
 
 impl Inner {
@@ -264,19 +306,37 @@ impl Inner {
     fn on_transaction(&self, transaction: Transaction, to_server: &mpsc::Sender<IncomingCall>) {
         let request = &transaction.original;
         let to_tag = request.to_header().ok().and_then(|to| tag_of(to.value()));
-        let (status, parts) = match (&request.method, to_tag) {
+        let cause = match (&request.method, to_tag) {
             (_, Some(local_tag)) => return self.to_dialog(transaction, local_tag),
             (Method::Invite, None) => return self.on_invite(transaction, to_server),
-            (Method::Options, None) => (200, options_parts()),
-            (Method::Bye, None) => (481, Parts::default()),
-            _ => (405, Parts::default()),
+            // Answered as an INVITE would be (RFC 3261 11.2).
+            (Method::Options, None) => match self.closed(to_server) {
+                Some(cause) => cause,
+                None => {
+                    let ok = response(&self.wire, request, 200, options_parts());
+                    return finish(&self.wire, transaction, ok);
+                }
+            },
+            (Method::Bye | Method::Update | Method::PRack | Method::Info, None) => {
+                RefusalCause::NoDialog
+            }
+            (Method::Refer, None) => RefusalCause::TransferByCaller,
+            _ => RefusalCause::MethodNotAllowed,
         };
-        self.answer(transaction, status, parts);
+        self.refuse(transaction, cause);
     }
 
-    fn answer(&self, transaction: Transaction, status: u16, parts: Parts) {
-        let answer = response(&self.wire, &transaction.original, status, parts);
-        finish(&self.wire, transaction, answer);
+    fn refuse(&self, transaction: Transaction, cause: RefusalCause) {
+        let refusal = refusal(&self.wire, &transaction.original, cause);
+        finish(&self.wire, transaction, refusal);
+    }
+
+    /// Why no call can be taken at present.
+    fn closed(&self, to_server: &mpsc::Sender<IncomingCall>) -> Option<RefusalCause> {
+        if self.drain.is_cancelled() || self.closed_to_calls.load(Ordering::Relaxed) {
+            return Some(RefusalCause::Draining);
+        }
+        (to_server.capacity() == 0).then_some(RefusalCause::CallQueueFull)
     }
 
     fn to_dialog(&self, transaction: Transaction, local_tag: String) {
@@ -287,37 +347,38 @@ impl Inner {
             local_tag,
             remote_tag: from_tag.unwrap_or_default(),
         };
-        let Some(dialog) = locked(&self.registry.dialogs).get(&key).cloned() else {
-            return self.answer(transaction, 481, Parts::default());
+        let Some(dialog) = self.registry.dialog(&key) else {
+            return self.refuse(transaction, RefusalCause::NoDialog);
         };
         match dialog.try_send(transaction) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(transaction)) => {
-                self.answer(transaction, 503, busy_parts());
+                self.refuse(transaction, RefusalCause::DialogQueueFull);
             }
             Err(mpsc::error::TrySendError::Closed(transaction)) => {
-                self.answer(transaction, 481, Parts::default());
+                self.refuse(transaction, RefusalCause::NoDialog);
             }
         }
     }
 
     fn on_invite(&self, transaction: Transaction, to_server: &mpsc::Sender<IncomingCall>) {
-        let request = &transaction.original;
-        let Some((link, source)) = self.wire.origin(request) else {
+        let Some((link, source)) = self.wire.origin(&transaction.original) else {
             // Its connection closed in between: nobody is left to answer.
             return;
         };
-        // A full queue is seen before there is a transaction; this is for what came at once.
-        let permit = match (self.drain.is_cancelled(), to_server.try_reserve()) {
-            (false, Ok(permit)) => permit,
-            _ => return self.answer(transaction, 503, busy_parts()),
+        let (trunk, _) = self.wire.noted(&transaction.original);
+        let origin = Origin { ip: source.ip(), trunk };
+        let place = match self.place_for(&transaction, to_server, &origin) {
+            Ok(place) => place,
+            Err(cause) => return self.refuse(transaction, cause),
         };
+        let request = &transaction.original;
         let Ok(dialog) = Dialog::as_callee(&self.wire, request, link, source) else {
-            return self.answer(transaction, 400, Parts::default());
+            return self.refuse(transaction, RefusalCause::NoDialogPossible);
         };
         let key = (dialog.key.call_id.clone(), dialog.key.remote_tag.clone(), cseq_of(request));
-        if locked(&self.registry.invites).contains(&key) {
-            return self.answer(transaction, 482, Parts::default());
+        if self.registry.is_merged(&key) {
+            return self.refuse(transaction, RefusalCause::Merged);
         }
         let (registration, requests) =
             Registry::register(&self.registry, &self.wire, dialog.key.clone(), Some(key));
@@ -325,6 +386,42 @@ impl Inner {
         let (call, task) = offered(&self.wire, &transaction, dialog, registration, requests, drain);
         Counters::add(&self.wire.counters.calls_offered);
         self.registry.legs.spawn(task.run(transaction));
-        permit.send(call);
+        match place {
+            Place::Queue(permit) => permit.send(call),
+            Place::Takeover(permit) => _ = permit.send(call),
+        }
     }
+
+    /// Where a new call goes.
+    fn place_for<'a>(
+        &self,
+        transaction: &Transaction,
+        to_server: &'a mpsc::Sender<IncomingCall>,
+        origin: &Origin,
+    ) -> Result<Place<'a>, RefusalCause> {
+        let request = &transaction.original;
+        let words = words_of(&request.headers);
+        let limits = self.registry.session;
+        if words.is_too_short(limits) {
+            return Err(RefusalCause::SessionTooShort { min_s: limits.min_s });
+        }
+        if let Some(value) = value_of(&request.headers, "Replaces") {
+            // It needs no line of its own, so it is taken while others are refused.
+            let replaces = Replaces::parse(value).ok_or(RefusalCause::BadReplaces)?;
+            return self.registry.take_over(&replaces, origin).map(Place::Takeover);
+        }
+        if let Some(cause) = self.closed(to_server) {
+            return Err(cause);
+        }
+        // A full queue is seen before there is a transaction; this is for what came at once.
+        to_server.try_reserve().map(Place::Queue).map_err(|_| RefusalCause::CallQueueFull)
+    }
+}
+
+/// Where a new call waits to be taken.
+enum Place<'a> {
+    /// With the other new ones.
+    Queue(mpsc::Permit<'a, IncomingCall>),
+    /// With the call that it takes over.
+    Takeover(mpsc::OwnedPermit<IncomingCall>),
 }

@@ -1,6 +1,7 @@
 //! What can go wrong in signalling, as the caller of this module can act on it.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use super::links::Transport;
 use crate::base::Pii;
@@ -29,8 +30,26 @@ pub enum SipError {
         source: std::io::Error,
     },
     /// The configuration names no listener at all.
-    #[error("no SIP listener: name at least one UDP or TCP address")]
+    #[error("no SIP listener: name at least one address")]
     NoListener,
+    /// TLS is to be listened for, and there is nothing to show to who connects.
+    #[error(
+        "TLS needs a certificate. Fix: give tls_certificate and tls_key in the [sip] section, or \
+         remove the tls: and wss: addresses from listen"
+    )]
+    NoCertificate,
+    /// A certificate, its key or the list of authorities cannot be used.
+    #[error(
+        "{}: cannot be used for TLS: {detail}. Fix: check tls_certificate, tls_key and tls_ca in the \
+         [sip] section",
+        path.display()
+    )]
+    Certificate {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        detail: String,
+    },
     /// The SIP address of a call that we were to place is not one.
     #[error("not a SIP address we can call (expected like sip:name@host:5060;transport=tcp)")]
     BadTarget {
@@ -74,6 +93,17 @@ pub enum SipError {
     NotARefusal {
         /// The status given.
         status: u16,
+    },
+    /// The password of a trunk is not in the environment.
+    #[error(
+        "trunks.{key}.password_env names the environment variable {variable}, which is not set. \
+         Set it before starting frontdoor"
+    )]
+    PasswordMissing {
+        /// The trunk, `.register` added where it is that section's.
+        key: String,
+        /// The variable.
+        variable: String,
     },
     /// The SIP library rejected something we built.
     #[error("SIP stack: {0}")]

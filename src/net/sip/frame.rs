@@ -1,4 +1,4 @@
-//! Cuts a TCP stream into SIP messages by Content-Length (RFC 3261 18.3). Pure.
+//! Cuts a stream into SIP messages by Content-Length (RFC 3261 18.3). Pure.
 
 use std::time::Instant;
 
@@ -6,9 +6,9 @@ use super::counters::MalformedKind;
 use super::wire::{ContentLength, RawMessage, scan};
 
 /// Largest header section taken.
-const HEAD_BYTES_MAX: usize = 16 * 1024;
+pub(super) const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Largest body taken; an SDP with every codec known is a tenth of it.
-const BODY_BYTES_MAX: usize = 64 * 1024;
+pub(super) const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// One thing cut from the stream.
 #[derive(Debug, PartialEq, Eq)]

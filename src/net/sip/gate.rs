@@ -1,13 +1,16 @@
 //! Decides what happens to a message before the SIP library sees it. Pure.
 //!
-//! The order follows RFC 3261 8.2: what cannot be read is refused first, then the method, the URI,
-//! required extensions and the body. An ACK is never answered, whatever is wrong with it.
+//! The order follows RFC 3261 8.2: what cannot be read is refused first, then the method, the URI's
+//! scheme, required extensions, the body, what the answer may be and which call is taken over. An
+//! ACK is never answered, whatever is wrong with it.
 
-use super::address::{NameAddr, SipUri, split_list};
+use super::address::{NameAddr, SipUri, has_empty_part, split_list};
 use super::counters::MalformedKind;
+use super::refusal::{BUSY_RETRY_S, RefusalCause};
+use super::replaces::Replaces;
 use super::reply::TopVia;
 use super::wire::{ContentLength, RawMessage, StartLine};
-use super::{ACCEPT, ALLOW};
+use super::{ACCEPT, ALLOW, SUPPORTED};
 
 /// What to do with a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,14 +23,20 @@ pub(super) enum Verdict {
     Drop(MalformedKind),
 }
 
-/// What a caller is told when there is no room for another call.
-pub(super) const RETRY_AFTER_S: u32 = 5;
+/// The largest body that is read, in bytes: far more than any SDP of a telephone call has.
+const BODY_BYTES_MAX: usize = 16 * 1024;
+
+/// A method that is understood only to be refused with a reason, which is told by whoever has the
+/// call: it is not in [`ALLOW`].
+const REFUSED_METHOD: &str = "REFER";
 
 /// A stateless answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) status: u16,
     pub(super) phrase: String,
+    /// Which rule refused, for the Reason header; without one the phrase says it all.
+    pub(super) detail: Option<String>,
     /// Headers beyond those every response has.
     pub(super) headers: Vec<(&'static str, String)>,
     /// Set if the message was malformed, rather than just not for us.
@@ -37,19 +46,29 @@ pub(super) struct Refusal {
 impl Refusal {
     /// A 400 whose phrase says what is wrong (RFC 3261 21.4.1).
     pub(super) fn bad(kind: MalformedKind, phrase: impl Into<String>) -> Self {
-        Self { status: 400, phrase: phrase.into(), headers: Vec::new(), malformed: Some(kind) }
+        Self { malformed: Some(kind), ..Self::plain(400, phrase, None, Vec::new()) }
     }
 
     /// There is no room for another call at present.
     pub(super) fn busy() -> Self {
-        let later = vec![("Retry-After", RETRY_AFTER_S.to_string())];
-        Self::plain(503, "Service Unavailable", later)
+        let cause = RefusalCause::CallQueueFull;
+        let later = vec![("Retry-After", BUSY_RETRY_S.to_string())];
+        Self::plain(cause.status(), "Service Unavailable", Some(cause.text().to_owned()), later)
     }
 
-    fn plain(status: u16, phrase: &str, headers: Vec<(&'static str, String)>) -> Self {
-        Self { status, phrase: phrase.to_owned(), headers, malformed: None }
+    pub(super) fn plain(
+        status: u16,
+        phrase: impl Into<String>,
+        detail: Option<String>,
+        headers: Vec<(&'static str, String)>,
+    ) -> Self {
+        Self { status, phrase: phrase.into(), detail, headers, malformed: None }
     }
 }
+
+/// Methods of SIP's extensions. One that is not served here is a 405, any other unknown one a 501
+/// (RFC 3261 8.2.1, 21.5.2).
+const OTHER_METHODS: [&str; 5] = ["REGISTER", "SUBSCRIBE", "NOTIFY", "PUBLISH", "MESSAGE"];
 
 /// Headers every message has (RFC 3261 8.1.1). Max-Forwards is left out on purpose: old peers omit
 /// it and nothing here forwards.
@@ -78,11 +97,14 @@ pub(super) fn judge(message: &RawMessage) -> Verdict {
     let checks = || -> Result<(), Refusal> {
         version_is_ours(version)?;
         readable(message)?;
+        uri_is_readable(uri)?;
         method_is_ours(method)?;
-        uri_is_ours(uri)?;
+        scheme_is_ours(uri)?;
         contact_is_usable(message, method)?;
         extensions_are_known(message, method)?;
-        body_is_understood(message, method)
+        body_is_understood(message, method)?;
+        answer_is_acceptable(message, method)?;
+        replaces_one_call(message, method)
     };
     let Err(refusal) = checks() else { return Verdict::Pass };
     let answerable = method != "ACK" && message.header("via").and_then(TopVia::parse).is_some();
@@ -96,9 +118,9 @@ fn version_is_ours(version: &str) -> Result<(), Refusal> {
     if version == "SIP/2.0" {
         return Ok(());
     }
-    let mut refusal = Refusal::plain(505, "Version Not Supported", Vec::new());
-    refusal.malformed = Some(MalformedKind::Version);
-    Err(refusal)
+    let detail = Some(format!("{version} is not spoken here, SIP/2.0 is"));
+    let refusal = Refusal::plain(505, "Version Not Supported", detail, Vec::new());
+    Err(Refusal { malformed: Some(MalformedKind::Version), ..refusal })
 }
 
 /// Everything that both requests and responses must satisfy.
@@ -132,8 +154,10 @@ fn readable(message: &RawMessage) -> Result<(), Refusal> {
         }
         ContentLength::Bytes(_) | ContentLength::Absent => {}
     }
+    let via = message.header("via").unwrap_or_default();
     // Nothing can be sent to port 0: the transaction layer would keep an answer for ever.
-    if message.header("via").and_then(TopVia::parse).is_none_or(|via| via.port() == Some(0)) {
+    let is_usable = |top: TopVia| top.is_current() && top.port() != Some(0);
+    if has_empty_part(via) || !TopVia::parse(via).is_some_and(is_usable) {
         return Err(Refusal::bad(Kind::Via, "Bad Via Header"));
     }
     cseq_matches(message)?;
@@ -173,26 +197,40 @@ fn cseq_matches(message: &RawMessage) -> Result<(), Refusal> {
 }
 
 fn method_is_ours(method: &str) -> Result<(), Refusal> {
-    if ALLOW.split(", ").any(|known| known == method) {
+    if method == REFUSED_METHOD || ALLOW.split(", ").any(|known| known == method) {
         return Ok(());
     }
-    Err(Refusal::plain(405, "Method Not Allowed", vec![("Allow", ALLOW.to_owned())]))
+    let (status, phrase, which) = match OTHER_METHODS.contains(&method) {
+        true => (405, "Method Not Allowed", "served"),
+        false => (501, "Not Implemented", "known"),
+    };
+    let detail = Some(format!("{method} is not {which}"));
+    Err(Refusal::plain(status, phrase, detail, vec![("Allow", ALLOW.to_owned())]))
 }
 
-fn uri_is_ours(uri: &str) -> Result<(), Refusal> {
-    let scheme = uri.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
-    match scheme.as_deref() {
-        // tel names the same callers; only sip and sips can be checked further here.
-        Some("tel") if !uri.contains([' ', '<', '>', '"']) => Ok(()),
-        Some("sip" | "sips") if SipUri::parse(uri).is_some() => Ok(()),
-        Some("sip" | "sips" | "tel") | None => {
-            Err(Refusal::bad(MalformedKind::Uri, "Bad Request-URI"))
+/// Any URI is one word; a `sip:` or `sips:` one has a host besides (RFC 3261 25.1).
+fn uri_is_readable(uri: &str) -> Result<(), Refusal> {
+    let is_word = !uri.contains([' ', '\t', '<', '>', '"']);
+    let is_readable = match uri.split_once(':') {
+        Some((scheme, _)) if ["sip", "sips"].iter().any(|sip| scheme.eq_ignore_ascii_case(sip)) => {
+            SipUri::parse(uri).is_some()
         }
-        Some(_) if uri.starts_with('<') || uri.contains([' ', '\t']) => {
-            Err(Refusal::bad(MalformedKind::Uri, "Bad Request-URI"))
-        }
-        Some(_) => Err(Refusal::plain(416, "Unsupported URI Scheme", Vec::new())),
+        scheme => scheme.is_some(),
+    };
+    if is_word && is_readable {
+        return Ok(());
     }
+    Err(Refusal::bad(MalformedKind::Uri, "Bad Request-URI"))
+}
+
+fn scheme_is_ours(uri: &str) -> Result<(), Refusal> {
+    let scheme = uri.split(':').next().unwrap_or(uri);
+    // tel names the same callers.
+    if ["sip", "sips", "tel"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        return Ok(());
+    }
+    let detail = Some(format!("{scheme} addresses are not served"));
+    Err(Refusal::plain(416, "Unsupported URI Scheme", detail, Vec::new()))
 }
 
 /// An INVITE names where its later requests go (RFC 3261 8.1.1.8, 12.1.1).
@@ -210,38 +248,89 @@ fn contact_is_usable(message: &RawMessage, method: &str) -> Result<(), Refusal> 
     }
 }
 
-/// No extension is supported, so any required one is refused (RFC 3261 8.2.2.3). CANCEL and ACK are
-/// exempt there.
+/// Every required extension must be one of ours (RFC 3261 8.2.2.3). CANCEL and ACK are exempt there.
 fn extensions_are_known(message: &RawMessage, method: &str) -> Result<(), Refusal> {
     if matches!(method, "CANCEL" | "ACK") {
         return Ok(());
     }
-    let required: Vec<&str> = message.values("require").flat_map(split_list).collect();
-    if required.is_empty() {
+    let is_known = |tag: &&str| SUPPORTED.split(", ").any(|known| known.eq_ignore_ascii_case(tag));
+    let required = message.values("require").flat_map(split_list);
+    let unknown: Vec<&str> = required.filter(|tag| !is_known(tag)).collect();
+    if unknown.is_empty() {
         return Ok(());
     }
-    Err(Refusal::plain(420, "Bad Extension", vec![("Unsupported", required.join(", "))]))
+    let unknown = unknown.join(", ");
+    let detail = Some(format!("required but not supported: {unknown}"));
+    Err(Refusal::plain(420, "Bad Extension", detail, vec![("Unsupported", unknown)]))
 }
 
-/// An INVITE's body must be plain SDP (RFC 3261 8.2.3); other methods' bodies are ignored.
+/// The body of a request that can carry an offer must be plain SDP (RFC 3261 8.2.3), of a size that
+/// is worth reading (21.4.11); other methods' bodies are ignored.
 fn body_is_understood(message: &RawMessage, method: &str) -> Result<(), Refusal> {
-    if method != "INVITE" || message.counted_body().is_empty() {
+    let body = message.counted_body();
+    if !matches!(method, "INVITE" | "UPDATE" | "PRACK") || body.is_empty() {
         return Ok(());
     }
+    if body.len() > BODY_BYTES_MAX {
+        let detail = Some(format!("a body of {} bytes; {BODY_BYTES_MAX} are read", body.len()));
+        return Err(Refusal::plain(413, "Request Entity Too Large", detail, Vec::new()));
+    }
+    let unsupported = |detail: String, header: (&'static str, String)| {
+        Err(Refusal::plain(415, "Unsupported Media Type", Some(detail), vec![header]))
+    };
     let encoding = message.header("content-encoding").unwrap_or("identity");
     if !encoding.eq_ignore_ascii_case("identity") {
-        let headers = vec![("Accept-Encoding", "identity".to_owned())];
-        return Err(Refusal::plain(415, "Unsupported Media Type", headers));
+        let detail = format!("a body in encoding {encoding}");
+        return unsupported(detail, ("Accept-Encoding", "identity".to_owned()));
     }
-    let kind = message.header("content-type").unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default();
-    let kind: String = kind.chars().filter(|c| !c.is_whitespace()).collect();
-    let is_text = std::str::from_utf8(message.counted_body()).is_ok();
-    if kind.eq_ignore_ascii_case(ACCEPT) && is_text {
+    let kind = media_type(message.header("content-type").unwrap_or_default());
+    let is_text = std::str::from_utf8(body).is_ok();
+    if kind == ACCEPT && is_text {
         return Ok(());
     }
-    let headers = vec![("Accept", ACCEPT.to_owned())];
-    Err(Refusal::plain(415, "Unsupported Media Type", headers))
+    let detail = match is_text {
+        true => {
+            format!("a body of type {}", if kind.is_empty() { "unknown" } else { kind.as_str() })
+        }
+        false => "a body that is not UTF-8".to_owned(),
+    };
+    unsupported(detail, ("Accept", ACCEPT.to_owned()))
+}
+
+/// Replaces stands once, in an INVITE, and names one call (RFC 3891 3).
+fn replaces_one_call(message: &RawMessage, method: &str) -> Result<(), Refusal> {
+    let mut values = message.values("replaces");
+    let Some(value) = values.next() else { return Ok(()) };
+    let phrase = if method != "INVITE" {
+        "Replaces Without INVITE"
+    } else if values.next().is_some() {
+        "Doubled Replaces Header"
+    } else if Replaces::parse(value).is_none() {
+        "Bad Replaces Header"
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::bad(MalformedKind::HeaderLine, phrase))
+}
+
+/// An INVITE is answered with SDP, which its sender must be ready to take: one who says nothing is
+/// (RFC 3261 20.1).
+fn answer_is_acceptable(message: &RawMessage, method: &str) -> Result<(), Refusal> {
+    if method != "INVITE" || message.header("accept").is_none() {
+        return Ok(());
+    }
+    let mut ranges = message.values("accept").flat_map(split_list).map(media_type);
+    if ranges.any(|range| ["*/*", "application/*", ACCEPT].contains(&range.as_str())) {
+        return Ok(());
+    }
+    let detail = Some(format!("the answer is {ACCEPT}, which Accept leaves out"));
+    Err(Refusal::plain(406, "Not Acceptable", detail, Vec::new()))
+}
+
+/// `type/subtype` in lower case, without parameters and blanks.
+fn media_type(value: &str) -> String {
+    let value = value.split(';').next().unwrap_or(value);
+    value.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase()
 }
 
 #[cfg(test)]
@@ -304,12 +393,31 @@ mod tests {
             ("sip:bank@127.0.0.1 SIP", "sips:bank@127.0.0.1 SIP", 0),
             ("sip:bank@127.0.0.1 SIP", "sip:bank@127.0.0.1;transport=wss SIP", 0),
             ("sip:bank@127.0.0.1 SIP", "sips:bank@ SIP", 400),
+            ("sip:bank@127.0.0.1 SIP", "sip:bank@127.0.0.1; lr SIP", 400),
+            ("sip:bank@127.0.0.1 SIP", "sip:bank@[2001:db8:::192.0.2.1] SIP", 0),
+            ("sip:bank@127.0.0.1 SIP", "nowhere SIP", 400),
+            ("INVITE sip:bank@127.0.0.1 SIP", "INVITE  sip:bank@127.0.0.1  SIP", 400),
             ("SIP/2.0\r\nVia", "SIP/7.0\r\nVia", 505),
             ("Content-Length: 0", "Require: 100rel, nope\r\nContent-Length: 0", 420),
+            ("Content-Length: 0", "Require: 100REL,timer, replaces\r\nContent-Length: 0", 0),
+            ("Content-Length: 0", "Replaces: c;to-tag=a;from-tag=b\r\nContent-Length: 0", 0),
+            ("Content-Length: 0", "Replaces: c;to-tag=a\r\nContent-Length: 0", 400),
+            (
+                "Content-Length: 0",
+                "Replaces: c;to-tag=a;from-tag=b\r\nReplaces: d;to-tag=a;from-tag=b\r\n\
+                 Content-Length: 0",
+                400,
+            ),
             ("Content-Length: 0", "Proxy-Require: x\r\nContent-Length: 0", 0),
             ("Via: SIP/2.0/UDP 127.0.0.1:5061;branch=z9hG4bKx\r\n", "", 1),
             ("Via: SIP/2.0/UDP 127.0.0.1:5061", "Via: HTTP 127.0.0.1:5061", 1),
             ("Via: SIP/2.0/UDP 127.0.0.1:5061", "Via: SIP/2.0/UDP 127.0.0.1:0", 400),
+            ("Via: SIP/2.0/UDP 127.0.0.1:5061", "Via: SIP/7.0/UDP 127.0.0.1:5061", 400),
+            (";branch=z9hG4bKx", ";;,;,,", 400),
+            ("Content-Length: 0", "Accept: text/plain\r\nContent-Length: 0", 406),
+            ("Content-Length: 0", "Accept:\r\nContent-Length: 0", 406),
+            ("Content-Length: 0", "Accept: x/y, Application/SDP;q=1\r\nContent-Length: 0", 0),
+            ("Content-Length: 0", "Accept: x/y\r\nAccept: */*\r\nContent-Length: 0", 0),
         ];
         for (from, to, expected) in cases {
             assert_eq!(status(&GOOD.replacen(from, to, 1)), expected, "{from:?} -> {to:?}");
@@ -334,20 +442,58 @@ mod tests {
     }
 
     #[test]
+    fn a_body_that_no_telephone_sends_is_not_read() {
+        for (length, expected) in [(BODY_BYTES_MAX, 0), (BODY_BYTES_MAX + 1, 413)] {
+            let body = "a".repeat(length);
+            let end =
+                format!("Content-Type: application/sdp\r\nContent-Length: {length}\r\n\r\n{body}");
+            assert_eq!(status(&GOOD.replace("Content-Length: 0\r\n\r\n", &end)), expected);
+        }
+    }
+
+    #[test]
+    fn each_refusal_names_its_rule() {
+        let cases = [
+            ("Content-Length: 0", "Require: a, timer, b\r\nContent-Length: 0", "a, b"),
+            ("INVITE sip:bank@127.0.0.1", "INVITE gopher:x", "gopher addresses"),
+            ("SIP/2.0\r\nVia", "SIP/7.0\r\nVia", "SIP/7.0 is not spoken"),
+            ("Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n", "c: text/html\r\n\r\nx", "text/html"),
+        ];
+        for (from, to, words) in cases {
+            let Verdict::Refuse(refusal) = verdict(&GOOD.replacen(from, to, 1)) else {
+                panic!("{to:?} was not refused")
+            };
+            assert!(refusal.detail.as_deref().is_some_and(|d| d.contains(words)), "{refusal:?}");
+        }
+    }
+
+    #[test]
     fn unknown_methods_are_told_what_is_allowed() {
         let odd = "!interesting-Method0123456789_*+`.%indeed'~";
-        for method in ["REGISTER", "SUBSCRIBE", "UPDATE", "invite", odd] {
+        let cases =
+            [("REGISTER", 405), ("PUBLISH", 405), ("MESSAGE", 405), ("invite", 501), (odd, 501)];
+        for (method, expected) in cases {
             let text = GOOD.replace("INVITE", method);
             let Verdict::Refuse(refusal) = verdict(&text) else {
                 panic!("{method} was not refused")
             };
-            assert_eq!(refusal.status, 405, "{method}");
+            assert_eq!(refusal.status, expected, "{method}");
             assert_eq!(refusal.headers, [("Allow", ALLOW.to_owned())]);
             assert_eq!(refusal.malformed, None);
+            // What cannot be read is refused before what is not known (RFC 5118 4.2).
+            let unreadable = text.replace("sip:bank@127.0.0.1 SIP", "sip:2001:db8::10 SIP");
+            assert_eq!(status(&unreadable), 400, "{method}");
         }
-        for method in ["BYE", "CANCEL", "OPTIONS", "ACK"] {
+        for method in ["BYE", "CANCEL", "OPTIONS", "ACK", "UPDATE", "PRACK", "INFO", "REFER"] {
             assert_eq!(status(&GOOD.replace("INVITE", method)), 0, "{method}");
         }
+    }
+
+    #[test]
+    fn replaces_stands_in_an_invite_only() {
+        let with = "Replaces: c;to-tag=a;from-tag=b\r\nContent-Length: 0";
+        let text = GOOD.replace("INVITE", "OPTIONS").replace("Content-Length: 0", with);
+        assert_eq!(status(&text), 400);
     }
 
     #[test]

@@ -1,16 +1,20 @@
 //! A call that somebody places to us, until it is answered, refused or given up.
 //!
 //! ```text
-//!  INVITE --100--> Offered --ringing()--> Ringing --answer()--> the leg (see `leg`)
+//!  INVITE --100--> Offered --ringing()--> Ringing --answer()--> the leg (see `leg_task`)
 //!                     |  '----------------.  |
-//!                     |      refuse(), drop, |  CANCEL, BYE, connection lost, drain
+//!                     |      refuse(), drop, |  CANCEL, BYE, connection lost, drain, no PRACK
 //!                     '---------> final response ---------> over
 //! ```
+//!
+//! Where the caller requires it (RFC 3262), the 180 is reliable: numbered, and repeated until its
+//! PRACK comes. The 200 need not wait for that, because our 180 carries no session.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rsipstack::sip::headers::make_header;
 use rsipstack::sip::prelude::HeadersExt;
 use rsipstack::sip::{Header, Method, RetryAfter, Warning};
 use rsipstack::transaction::Transaction;
@@ -21,14 +25,23 @@ use tokio_util::sync::CancellationToken;
 use super::SipError;
 use super::address::{SipParty, quoted};
 use super::dialog::{Dialog, Parts, cseq_of, finish, response, sdp_of};
-use super::endpoint::{Registration, options_parts};
-use super::leg::{COMMAND_QUEUE_LEN_MAX, EVENT_QUEUE_LEN_MAX, EventSink, Leg, SipLeg, at};
+use super::endpoint::options_parts;
+use super::leg::{COMMAND_QUEUE_LEN_MAX, EVENT_QUEUE_LEN_MAX, EventSink, SipLeg, at};
+use super::leg_task::{Leg, answer_to_prack};
 use super::links::{Transport, Wire};
+use super::refusal::RefusalCause;
+use super::registry::{Origin, Registration};
+use super::reliable::{Due, Reliable};
 use super::server_invite::{InviteSignal, ServerInvite, SignalKind};
+use super::session::{Session, lists};
+use crate::base::Pii;
 
 /// A provisional response is repeated this often, so that proxies keep waiting
 /// (RFC 3261 13.3.1.1).
 const RINGING_REPEAT: Duration = Duration::from_secs(60);
+
+/// When an offer may come again that came before the call was answered, in seconds.
+const EARLY_RETRY_S: u32 = 2;
 
 enum OfferCommand {
     Ringing,
@@ -49,6 +62,10 @@ pub struct IncomingCall {
     pub source: SocketAddr,
     /// How it came.
     pub transport: Transport,
+    /// The trunk that it came through, as the configuration names it.
+    pub trunk: Option<String>,
+    /// The user part of the URI in the request line: often the called number.
+    pub requested: Pii<String>,
     /// The caller's SDP; `None` if the caller wants ours first (late offer).
     pub offer_sdp: Option<String>,
     /// The address of this machine that the caller's packets reach, for media to be bound to. Behind
@@ -78,8 +95,8 @@ impl IncomingCall {
         leg.await.map_err(|_| SipError::CallOver)
     }
 
-    /// Refuses the call: `status` 300 to 699, `reason` as Warning text (RFC 3261 20.43),
-    /// `retry_after_s` as Retry-After.
+    /// Refuses the call: `status` 300 to 699, `reason` as text of Reason (RFC 3326) and Warning
+    /// (RFC 3261 20.43), `retry_after_s` as Retry-After.
     ///
     /// # Errors
     /// The caller gave up already, or `status` refuses nothing.
@@ -115,6 +132,8 @@ pub(super) struct Offered {
     registration: Registration,
     requests: mpsc::Receiver<Transaction>,
     commands: mpsc::Receiver<OfferCommand>,
+    /// Set if the caller requires that provisional responses are reliable.
+    reliable: Option<Reliable>,
     gone: CancellationToken,
     drain: CancellationToken,
 }
@@ -132,19 +151,24 @@ pub(super) fn offered(
     let gone = CancellationToken::new();
     let invite = &transaction.original;
     let party = |value: Option<&str>| value.map(SipParty::from_header).unwrap_or_default();
+    let (trunk, requested) = wire.noted(invite);
     let call = IncomingCall {
         caller: party(invite.from_header().ok().map(|header| header.value())),
         called: party(invite.to_header().ok().map(|header| header.value())),
         sip_call_id: dialog.key.call_id.clone(),
         source: dialog.peer,
         transport: dialog.link.transport,
+        trunk,
+        requested: Pii::new(requested),
         offer_sdp: sdp_of(&invite.body),
         local_ip: dialog.link.contact_address(dialog.peer, None).ip(),
         commands: to_task,
         gone: gone.clone(),
     };
-    let task =
-        Offered { wire: wire.clone(), dialog, registration, requests, commands, gone, drain };
+    let reliable = lists(&invite.headers, "Require", "100rel")
+        .then(|| Reliable::new(cseq_of(invite), rand::random::<u32>() >> 1, wire.stack.option.t1));
+    let wire = wire.clone();
+    let task = Offered { wire, dialog, registration, requests, commands, reliable, gone, drain };
     (call, task)
 }
 
@@ -164,6 +188,7 @@ impl Offered {
         let lost = self.dialog.link.closed.clone();
         let mut repeat_at: Option<Instant> = None;
         loop {
+            let prack_due = self.reliable.and_then(|reliable| reliable.poll_timeout());
             let step = tokio::select! {
                 biased;
                 Some(signal) = signalled.recv() => self.on_signal(&signal, &invite),
@@ -178,11 +203,10 @@ impl Offered {
                     Some(OfferCommand::Refuse { status, reason, retry_after_s }) => {
                         self.refuse(&invite, status, reason, retry_after_s)
                     }
-                    None => self.refuse(&invite, 500, None, None),
+                    None => self.refuse_for(&invite, RefusalCause::NobodyAnswered),
                 },
-                () = drain.cancelled() => {
-                    self.refuse(&invite, 503, Some("shutting down".to_owned()), Some(30))
-                }
+                () = drain.cancelled() => self.refuse_for(&invite, RefusalCause::Draining),
+                () = at(prack_due.map(Instant::from_std)) => self.on_no_prack(&invite),
                 () = lost.cancelled() => {
                     invite.abandon();
                     Step::Over
@@ -214,8 +238,43 @@ impl Offered {
         }
     }
 
-    fn ring(&self, invite: &ServerInvite) {
-        invite.respond(response(&self.wire, &invite.request, 180, self.parts()));
+    /// Says that it rings; reliably if that is required, and then not again before the PRACK.
+    fn ring(&mut self, invite: &ServerInvite) {
+        if let Some(reliable) = &mut self.reliable
+            && reliable.send(Instant::now().into_std()).is_none()
+        {
+            return;
+        }
+        self.send_ringing(invite);
+    }
+
+    fn send_ringing(&self, invite: &ServerInvite) {
+        let mut parts = self.parts();
+        if let Some(reliable) = self.reliable {
+            parts.headers.push(make_header("Require", "100rel".to_owned()));
+            parts.headers.push(make_header("RSeq", reliable.rseq().to_string()));
+        }
+        invite.respond(response(&self.wire, &invite.request, 180, parts));
+    }
+
+    /// The time for a PRACK is over: this time, or altogether.
+    fn on_no_prack(&mut self, invite: &ServerInvite) -> Step {
+        let due = self.reliable.as_mut().and_then(|rel| rel.poll(Instant::now().into_std()));
+        match due {
+            None => Step::Go,
+            Some(Due::Repeat) => {
+                self.send_ringing(invite);
+                Step::Go
+            }
+            Some(Due::GiveUp) => self.refuse_for(invite, RefusalCause::NoPrack),
+        }
+    }
+
+    fn refuse_for(&self, invite: &ServerInvite, cause: RefusalCause) -> Step {
+        let headers = Parts::refusing(cause).headers;
+        let parts = Parts { contact: None, headers, ..self.parts() };
+        invite.respond(response(&self.wire, &invite.request, cause.status(), parts));
+        Step::Over
     }
 
     fn refuse(
@@ -227,10 +286,14 @@ impl Offered {
     ) -> Step {
         let mut parts = Parts { contact: None, ..self.parts() };
         if let Some(reason) = reason {
-            // 399: a text for people (RFC 3261 20.43). The agent is named by our address.
-            let agent = self.dialog.link.contact_address(self.dialog.peer, self.wire.advertise_ip);
-            let text = format!("399 {agent} {}", quoted(&reason));
-            parts.headers.push(Header::Warning(Warning::new(text)));
+            parts.headers = Parts::explaining(status, &reason).headers;
+            if !parts.headers.iter().any(|header| matches!(header, Header::Warning(_))) {
+                // 399: a text for people (RFC 3261 20.43). The agent is named by our address.
+                let link = &self.dialog.link;
+                let agent = link.contact_address(self.dialog.peer, self.wire.advertise_ip);
+                let text = format!("399 {agent} {}", quoted(&reason));
+                parts.headers.push(Header::Warning(Warning::new(text)));
+            }
         }
         if let Some(seconds) = retry_after_s {
             parts.headers.push(Header::RetryAfter(RetryAfter::new(seconds.to_string())));
@@ -241,7 +304,7 @@ impl Offered {
 
     fn on_signal(&self, signal: &InviteSignal, invite: &ServerInvite) -> Step {
         match signal.kind {
-            SignalKind::Cancelled => self.refuse(invite, 487, None, None),
+            SignalKind::Cancelled => self.refuse_for(invite, RefusalCause::Cancelled),
             SignalKind::Unacknowledged => Step::Over,
             SignalKind::Acknowledged { .. } => Step::Go,
         }
@@ -251,16 +314,28 @@ impl Offered {
     fn on_request(&mut self, transaction: Transaction, invite: &ServerInvite) -> Step {
         let request = &transaction.original;
         let in_order = cseq_of(request) > self.dialog.remote_cseq;
+        let refused = |cause: RefusalCause| (cause.status(), Parts::refusing(cause), Step::Go);
         let (status, parts, step) = match request.method {
-            Method::Bye if in_order => {
+            _ if !in_order => refused(RefusalCause::OutOfOrder),
+            Method::Bye => {
                 // RFC 3261 15.1.2: a caller may end an early dialog by BYE, too.
-                (200, Parts::default(), self.refuse(invite, 487, None, None))
+                (200, Parts::default(), self.refuse_for(invite, RefusalCause::Cancelled))
             }
-            Method::Options if in_order => (200, options_parts(), Step::Go),
-            _ => {
-                let later = vec![Header::RetryAfter(RetryAfter::new("2"))];
-                (500, Parts { headers: later, ..Parts::default() }, Step::Go)
+            Method::Options => (200, options_parts(), Step::Go),
+            Method::PRack => {
+                let (status, parts) = answer_to_prack(&transaction, self.reliable.as_mut());
+                (status, parts, Step::Go)
             }
+            Method::Update if sdp_of(&request.body).is_none() => {
+                self.dialog.refresh_target(request);
+                let contact = Some(self.dialog.contact.clone());
+                (200, Parts { contact, ..Parts::default() }, Step::Go)
+            }
+            Method::Refer => refused(RefusalCause::TransferByCaller),
+            // Nobody listens for keys yet.
+            Method::Info => (200, Parts::default(), Step::Go),
+            // RFC 3261 14.2, RFC 3311 5.2: the first offer is not answered yet.
+            _ => refused(RefusalCause::OfferPending { retry_after_s: EARLY_RETRY_S }),
         };
         if in_order {
             self.dialog.remote_cseq = cseq_of(request);
@@ -271,7 +346,7 @@ impl Offered {
     }
 
     async fn answer(
-        self,
+        mut self,
         invite: ServerInvite,
         signals: (mpsc::Sender<InviteSignal>, mpsc::Receiver<InviteSignal>),
         sdp: String,
@@ -281,20 +356,32 @@ impl Offered {
         let (to_handle, events) = mpsc::channel(EVENT_QUEUE_LEN_MAX);
         if reply.send(SipLeg { commands, events }).is_err() {
             // Whoever answered is gone: nobody would ever speak on this call.
-            self.refuse(&invite, 500, None, None);
+            self.refuse_for(&invite, RefusalCause::NobodyAnswered);
             return;
         }
-        let parts = Parts { sdp: Some(sdp.clone()), ..self.parts() };
+        if let Some(reliable) = &mut self.reliable {
+            reliable.settle();
+        }
+        let mut session = Session::new(self.registration.session());
+        let headers = session.agree(&invite.request.headers);
+        let parts = Parts { sdp: Some(sdp.clone()), headers, ..self.parts() };
         invite.respond(response(&self.wire, &invite.request, 200, parts));
+        let (trunk, _) = self.wire.noted(&invite.request);
+        let origin = Origin { ip: self.dialog.peer.ip(), trunk };
+        let takeovers = self.registration.open_to_takeover(origin);
         let leg = Leg {
             wire: self.wire,
             dialog: self.dialog,
             registration: self.registration,
             requests: self.requests,
+            takeovers,
             signals,
             commands: from_handle,
             events: EventSink::Incoming(to_handle),
             local_sdp: sdp,
+            remote_sdp: sdp_of(&invite.request.body),
+            session,
+            reliable: self.reliable,
             drain: self.drain,
         };
         leg.run(Some(invite)).await;

@@ -1,101 +1,58 @@
-//! The sockets: UDP listeners, TCP listeners and connections, and the way of a message through
-//! them. Everything received passes [`Wire::on_bytes`]; what the gate lets through goes to the
-//! transaction layer in normal form, with a note of where it came from.
+//! The links, and the way of a message through them. Everything received passes
+//! [`Wire::on_bytes`]; what the gate lets through goes to the transaction layer in normal form, with
+//! a note of where it came from. Connections are in `streams`.
 
-use std::collections::HashMap;
-use std::fmt;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rsipstack::sip::prelude::HeadersExt;
-use rsipstack::sip::{Host, HostWithPort, Method, Request, SipMessage, StatusCodeKind};
+use rsipstack::sip::{Header, HostWithPort, Method, Request, SipMessage, StatusCodeKind};
 use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transaction::key::{TransactionKey, TransactionRole};
-use rsipstack::transport::channel::ChannelConnection;
 use rsipstack::transport::udp::{UdpConnection, UdpInner};
 use rsipstack::transport::{SipAddr, SipConnection};
-use tokio::io::AsyncReadExt;
-use tokio::net::tcp::OwnedReadHalf;
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::UdpSocket;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::SipError;
-use super::address::{SipUri, UriTransport, tag_of};
+use super::address::{SipUri, UriTransport, tag_of, user_of};
 use super::counters::{Counters, MalformedKind};
-use super::frame::{Frame, FrameError, StreamFramer};
+use super::door::Door;
+use super::frame::FrameError;
 use super::gate::{Refusal, Verdict, judge};
 use super::incoming::IncomingCall;
 use super::reply::{TopVia, stateless};
-use super::sockets::{PlainUdp, Raw, resolve, write_stream};
+use super::sockets::{PlainUdp, resolve};
+use super::streams::{CONNECTIONS_MAX, Seats};
+use super::tls::Tls;
+pub use super::transport::Transport;
 use super::wire::{RawMessage, StartLine, scan};
 use crate::net::plain;
 
 /// Carries link and source of a request through the transaction layer, which has no room for them.
 /// It is written by us after the scan, replaces any header of that name, and never leaves.
 const ORIGIN: &str = "X-Frontdoor-Origin";
-/// TCP connections at once; more wait in the kernel's backlog.
-const CONNECTIONS_MAX: usize = 1024;
-/// TCP connections with one IP address at once; more are closed, so that one sender cannot use up
-/// all there are. A trunk needs one, an office behind one address a few.
-pub(super) const CONNECTIONS_PER_SOURCE_MAX: usize = 64;
-/// Messages waiting to be written on one TCP connection; a full queue makes the sender wait, at
-/// most as long as one message may take to be written.
-const WRITE_QUEUE_LEN_MAX: usize = 64;
-/// A started message must end within this time of its beginning (guards against slow-drip senders).
-const MESSAGE_LIMIT: Duration = Duration::from_secs(30);
-/// A connection without any bytes for this long is closed.
-const IDLE_LIMIT: Duration = Duration::from_secs(30 * 60);
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// Notes of the same kind: the trunk that a call came through, and the URI that it asks for as it was
+/// written.
+const TRUNK: &str = "X-Frontdoor-Trunk";
+const REQUESTED: &str = "X-Frontdoor-Requested";
 
-/// How SIP messages travel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Transport {
-    /// A message a datagram.
-    Udp,
-    /// A stream, framed by Content-Length (RFC 3261 section 18.3).
-    Tcp,
-}
-
-impl Transport {
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        match name.to_ascii_lowercase().as_str() {
-            "udp" => Some(Self::Udp),
-            "tcp" => Some(Self::Tcp),
-            _ => None,
-        }
-    }
-
-    /// The word in a Via header.
-    pub(super) fn via_word(self) -> &'static str {
-        match self {
-            Self::Udp => "UDP",
-            Self::Tcp => "TCP",
-        }
-    }
-}
-
-impl fmt::Display for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Udp => "udp",
-            Self::Tcp => "tcp",
-        })
-    }
-}
-
-/// One UDP socket, or one TCP connection.
+/// One UDP socket, or one connection.
 pub(super) struct Link {
-    id: u64,
+    pub(super) id: u64,
     pub(super) transport: Transport,
     pub(super) connection: SipConnection,
-    /// Where peers reach us: the socket, or the TCP listener that goes with a connection.
-    reach: SocketAddr,
-    remote: Option<SocketAddr>,
+    /// Where peers reach us: the socket, or the listener that goes with a connection.
+    pub(super) reach: SocketAddr,
+    /// The other end of a connection.
+    pub(super) remote: Option<SocketAddr>,
+    /// The host that a connection was dialled for: under TLS it has proven to be that one.
+    pub(super) dialled: Option<String>,
     pub(super) closed: CancellationToken,
 }
 
@@ -115,11 +72,14 @@ pub(super) struct Wire {
     pub(super) advertise_ip: Option<IpAddr>,
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
-    /// The listener that peers of dialled connections are told.
-    tcp_port: Option<u16>,
+    /// The listeners that peers of dialled connections are told.
+    pub(super) ports: BTreeMap<Transport, u16>,
+    pub(super) tls: Tls,
+    pub(super) door: Door,
     links: Mutex<HashMap<u64, Arc<Link>>>,
     acks: Mutex<HashMap<(String, String), KeptAck>>,
-    permits: Arc<Semaphore>,
+    pub(super) permits: Arc<Semaphore>,
+    pub(super) seats: Arc<Seats>,
     next_id: AtomicU64,
     /// The queue of new calls, to see whether there is room in it.
     calls: mpsc::WeakSender<IncomingCall>,
@@ -129,12 +89,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn sip_addr(transport: Transport, addr: HostWithPort) -> SipAddr {
-    let kind = match transport {
-        Transport::Udp => rsipstack::sip::Transport::Udp,
-        Transport::Tcp => rsipstack::sip::Transport::Tcp,
-    };
-    SipAddr { r#type: Some(kind), addr }
+pub(super) fn sip_addr(transport: Transport, addr: HostWithPort) -> SipAddr {
+    SipAddr { r#type: Some(transport.in_stack()), addr }
 }
 
 /// A datagram destination in the library's words.
@@ -154,6 +110,12 @@ impl Link {
             ip => ip,
         });
         SocketAddr::new(ip, self.reach.port())
+    }
+
+    /// Whether it can carry what is meant for this transport. A client on WebSocket writes the same
+    /// word whether there is TLS beneath it or not.
+    fn suits(&self, transport: Transport) -> bool {
+        self.transport == transport || (self.transport.is_websocket() && transport.is_websocket())
     }
 
     /// Whether the socket can send there. One on `[::]` sends to IPv4 addresses as well.
@@ -179,7 +141,9 @@ impl Wire {
         stack: EndpointInnerRef,
         agent: String,
         advertise_ip: Option<IpAddr>,
-        tcp_port: Option<u16>,
+        ports: BTreeMap<Transport, u16>,
+        tls: Tls,
+        door: Door,
         calls: mpsc::WeakSender<IncomingCall>,
     ) -> Self {
         Self {
@@ -189,10 +153,13 @@ impl Wire {
             advertise_ip,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
-            tcp_port,
+            ports,
+            tls,
+            door,
             links: Mutex::default(),
             acks: Mutex::default(),
             permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            seats: Arc::default(),
             next_id: AtomicU64::new(1),
             calls,
         }
@@ -214,10 +181,34 @@ impl Wire {
         });
     }
 
-    fn add_link(&self, link: Link) -> Arc<Link> {
+    pub(super) fn new_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) fn add_link(&self, link: Link) -> Arc<Link> {
         let link = Arc::new(link);
         locked(&self.links).insert(link.id, link.clone());
         link
+    }
+
+    pub(super) fn remove_link(&self, link: &Link) {
+        locked(&self.links).remove(&link.id);
+    }
+
+    /// An open connection to this address that was dialled for this host.
+    fn dialled_link(
+        &self,
+        transport: Transport,
+        address: SocketAddr,
+        host: &str,
+    ) -> Option<Arc<Link>> {
+        locked(&self.links)
+            .values()
+            .filter(|link| link.transport == transport && link.remote == Some(address))
+            .filter(|link| !link.closed.is_cancelled())
+            // Under TLS an address is no proof of who is there (RFC 5922 section 7).
+            .find(|link| !transport.is_encrypted() || link.dialled.as_deref() == Some(host))
+            .cloned()
     }
 
     /// Starts to receive on a bound UDP socket.
@@ -227,11 +218,12 @@ impl Wire {
         let closed = self.stop.child_token();
         let connection = UdpConnection::attach(inner, None, Some(closed.clone())).await;
         let link = self.add_link(Link {
-            id: self.next_id.fetch_add(1, Ordering::Relaxed),
+            id: self.new_id(),
             transport: Transport::Udp,
             connection: SipConnection::Udp(connection),
             reach: plain(local),
             remote: None,
+            dialled: None,
             closed,
         });
         let wire = self.clone();
@@ -269,140 +261,10 @@ impl Wire {
         }
     }
 
-    /// Starts to accept TCP connections on a bound listener.
-    pub(super) fn serve_tcp(self: &Arc<Self>, listener: TcpListener, port: u16) {
-        let wire = self.clone();
-        self.tasks.spawn(async move {
-            loop {
-                let Ok(permit) = wire.permits.clone().acquire_owned().await else { return };
-                let accepted = tokio::select! {
-                    () = wire.stop.cancelled() => return,
-                    accepted = listener.accept() => accepted,
-                };
-                match accepted {
-                    Ok((stream, peer)) if wire.is_crowded_by(plain(peer).ip()) => {
-                        tracing::debug!("too many SIP TCP connections with one address");
-                        drop(stream);
-                    }
-                    Ok((stream, _)) => {
-                        if let Err(error) = wire.adopt(stream, Some(port), Some(permit)).await {
-                            tracing::debug!(%error, "a SIP TCP connection ended before it began");
-                        }
-                    }
-                    // Out of file descriptors, mostly: wait for some to be closed.
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot accept a SIP TCP connection");
-                        tokio::time::sleep(Duration::from_millis(100)).await;
-                    }
-                }
-            }
-        });
-    }
-
-    /// Whether this address has as many connections as one may have.
-    fn is_crowded_by(&self, ip: IpAddr) -> bool {
-        let links = locked(&self.links);
-        let remotes = links.values().filter_map(|link| link.remote);
-        remotes.filter(|remote| remote.ip() == ip).count() >= CONNECTIONS_PER_SOURCE_MAX
-    }
-
-    /// Makes a link of a TCP connection, accepted or dialled.
-    async fn adopt(
-        self: &Arc<Self>,
-        stream: TcpStream,
-        listener_port: Option<u16>,
-        permit: Option<tokio::sync::OwnedSemaphorePermit>,
-    ) -> Result<Arc<Link>, SipError> {
-        let failed = |error: std::io::Error| SipError::Stack(error.to_string());
-        let remote = plain(stream.peer_addr().map_err(failed)?);
-        let local = plain(stream.local_addr().map_err(failed)?);
-        _ = stream.set_nodelay(true);
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let closed = self.stop.child_token();
-        let (to_writer, from_stack) = mpsc::channel(WRITE_QUEUE_LEN_MAX);
-        let (raw, raw_queue) = mpsc::channel(WRITE_QUEUE_LEN_MAX);
-        // The library's channel connection never reads this side: we feed it ourselves.
-        let (_, unused) = mpsc::unbounded_channel();
-        let name =
-            HostWithPort { host: Host::IpAddr(remote.ip()), port: Some(remote.port().into()) };
-        let connection = ChannelConnection::create_connection_bounded(
-            unused,
-            to_writer,
-            sip_addr(Transport::Tcp, name),
-            Some(closed.clone()),
-        )
-        .await?;
-        let link = self.add_link(Link {
-            id,
-            transport: Transport::Tcp,
-            connection: SipConnection::Channel(connection),
-            reach: SocketAddr::new(local.ip(), listener_port.unwrap_or(local.port())),
-            remote: Some(remote),
-            closed: closed.clone(),
-        });
-        let (reader, writer) = stream.into_split();
-        self.tasks.spawn(write_stream(writer, from_stack, raw_queue, closed));
-        let wire = self.clone();
-        let served = link.clone();
-        self.tasks.spawn(async move {
-            let _permit = permit;
-            Counters::add(&wire.counters.connections_open);
-            // Awaiting a spawned task keeps a parser's panic from skipping the clean-up.
-            let work = tokio::spawn(wire.clone().read_stream(reader, served.clone(), remote, raw));
-            _ = work.await;
-            served.closed.cancel();
-            locked(&wire.links).remove(&served.id);
-            Counters::remove(&wire.counters.connections_open);
-        });
-        Ok(link)
-    }
-
-    async fn read_stream(
-        self: Arc<Self>,
-        mut reader: OwnedReadHalf,
-        link: Arc<Link>,
-        source: SocketAddr,
-        raw: mpsc::Sender<Raw>,
-    ) {
-        let mut framer = StreamFramer::default();
-        let mut buffer = vec![0; 16 * 1024];
-        loop {
-            let now = Instant::now();
-            let until = match framer.waiting_since(now) {
-                Some(since) => since + MESSAGE_LIMIT,
-                None => now + IDLE_LIMIT,
-            };
-            let read = tokio::select! {
-                () = link.closed.cancelled() => return,
-                read = timeout_at(until.into(), reader.read(&mut buffer)) => read,
-            };
-            let Ok(Ok(length @ 1..)) = read else { return };
-            framer.push(&buffer[..length]);
-            loop {
-                match framer.next_frame() {
-                    Ok(None) => break,
-                    Ok(Some(Frame::Ping)) => _ = raw.send(Raw::Then(b"\r\n".to_vec())).await,
-                    Ok(Some(Frame::Message(bytes))) => {
-                        if let Some((reply, _)) = self.on_bytes(&bytes, &link, source).await {
-                            _ = raw.send(Raw::Then(reply)).await;
-                        }
-                    }
-                    Err(error) => {
-                        if let Some(reply) = self.on_lost_stream(&error, source) {
-                            _ = raw.send(Raw::Last(reply)).await;
-                            link.closed.cancelled().await;
-                        }
-                        return;
-                    }
-                }
-            }
-        }
-    }
-
     /// The answer to a message after which a stream cannot be read on, if it can be answered.
-    fn on_lost_stream(&self, error: &FrameError, source: SocketAddr) -> Option<Vec<u8>> {
+    pub(super) fn on_lost_stream(&self, error: &FrameError, source: SocketAddr) -> Option<Vec<u8>> {
         Counters::add(&self.counters.received);
-        self.counters.malformed(error.kind);
+        self.malformed(error.kind, source);
         let head = error.head.as_deref()?;
         let answerable = head.method().is_some_and(|method| method != "ACK")
             && head.header("via").and_then(TopVia::parse).is_some();
@@ -418,31 +280,91 @@ impl Wire {
     }
 
     /// Takes one message; returns a stateless answer and where it goes, if there is one.
-    async fn on_bytes(
+    pub(super) async fn on_bytes(
         &self,
         bytes: &[u8],
         link: &Arc<Link>,
         source: SocketAddr,
     ) -> Option<(Vec<u8>, SocketAddr)> {
         Counters::add(&self.counters.received);
+        if self.door.is_banned(source.ip()) {
+            Counters::add(&self.counters.ignored);
+            return None;
+        }
         let Some(message) = scan(bytes) else {
-            self.counters.malformed(MalformedKind::NotSip);
+            self.malformed(MalformedKind::NotSip, source);
             return None;
         };
         let refusal = match judge(&message) {
             Verdict::Drop(kind) => {
-                self.counters.malformed(kind);
+                self.malformed(kind, source);
                 return None;
             }
             Verdict::Refuse(refusal) => refusal,
             Verdict::Pass => self.hand_over(&message, link, source).await?,
         };
-        if let Some(kind) = refusal.malformed {
-            self.counters.malformed(kind);
+        match refusal.malformed {
+            Some(kind) => self.malformed(kind, source),
+            // Scanners look for registrars, and for what else there may be.
+            None if matches!(refusal.status, 405 | 501) => self.strike(source),
+            None => {}
         }
         self.counters.answered(refusal.status);
         let to = message.header("via").and_then(TopVia::parse)?.answer_to(source);
         Some((stateless(&message, &refusal, source, &self.agent), to))
+    }
+
+    fn malformed(&self, kind: MalformedKind, source: SocketAddr) {
+        self.counters.malformed(kind);
+        self.strike(source);
+    }
+
+    /// Counts against a source what nobody who belongs here does often.
+    fn strike(&self, source: SocketAddr) {
+        if self.door.strike(source.ip()) {
+            Counters::add(&self.counters.sources_banned);
+            tracing::warn!(source = %source.ip(), "too many bad requests: the source is ignored");
+        }
+    }
+
+    /// Lets a request in that belongs to no dialog, or says why not. What the dialogs are to know of
+    /// it is noted.
+    fn admit(
+        &self,
+        message: &RawMessage,
+        source: SocketAddr,
+        parsed: &mut SipMessage,
+        opens_call: bool,
+    ) -> Result<(), Refusal> {
+        let SipMessage::Request(request) = parsed else { return Ok(()) };
+        if !opens_call {
+            let asks = request.method == Method::Options
+                && request.to_header().is_ok_and(|to| tag_of(to.value()).is_none());
+            if !asks {
+                return Ok(());
+            }
+            return self.door.admit_question(source.ip()).inspect_err(|_| self.strike(source));
+        }
+        let admitted = self.door.admit_call(message, source.ip()).map_err(|refused| {
+            if refused.counts_against {
+                self.strike(source);
+            }
+            refused.refusal
+        })?;
+        if !self.has_room() {
+            return Err(Refusal::busy());
+        }
+        if let Some(trunk) = admitted.trunk {
+            request.headers.push(Header::Other(TRUNK.to_owned(), trunk));
+        }
+        request.headers.push(Header::Other(REQUESTED.to_owned(), admitted.requested));
+        Ok(())
+    }
+
+    /// The trunk that a call came through, and the user part of the URI that it asks for.
+    pub(super) fn noted(&self, request: &Request) -> (Option<String>, String) {
+        let requested = request.header_value(REQUESTED).unwrap_or_default();
+        (request.header_value(TRUNK), user_of(&requested))
     }
 
     /// Gives a judged message to the transaction layer; returns a refusal if that cannot read it.
@@ -456,7 +378,7 @@ impl Wire {
         let unreadable = || match is_request && message.method() != Some("ACK") {
             true => Some(Refusal::bad(MalformedKind::Parser, "Unreadable Message")),
             false => {
-                self.counters.malformed(MalformedKind::Parser);
+                self.malformed(MalformedKind::Parser, source);
                 None
             }
         };
@@ -468,7 +390,7 @@ impl Wire {
             }
             false => message.normal_form(None, None),
         };
-        let Ok(parsed) = SipMessage::try_from(bytes.as_slice()) else { return unreadable() };
+        let Ok(mut parsed) = SipMessage::try_from(bytes.as_slice()) else { return unreadable() };
         let key = match &parsed {
             SipMessage::Request(request) => {
                 // With a To that it cannot read, the library could not record our final response,
@@ -484,8 +406,9 @@ impl Wire {
             }
         };
         let Ok(key) = key else { return unreadable() };
-        if self.opens_call(&parsed, &key) && !self.has_room() {
-            return Some(Refusal::busy());
+        let opens_call = self.opens_call(&parsed, &key);
+        if let Err(refusal) = self.admit(message, source, &mut parsed, opens_call) {
+            return Some(refusal);
         }
         let from = sip_addr(link.transport, source.into());
         let taken = self.stack.on_received_message(parsed, link.connection.clone(), &from).await;
@@ -561,8 +484,8 @@ impl Wire {
         _ = link.connection.send(message, Some(&destination(&link, to))).await;
     }
 
-    /// Finds the way to a URI: the given link if it fits, else another UDP socket or a TCP
-    /// connection, dialled if there is none.
+    /// Finds the way to a URI: the given link if it fits, else another UDP socket or a connection,
+    /// dialled if there is none.
     ///
     /// # Errors
     /// The host has no address, its transport is not spoken here, or there is no listener or
@@ -579,13 +502,19 @@ impl Wire {
             }
             None => preferred.map_or(Transport::Udp, |link| link.transport),
         };
-        let address = resolve(uri).await?;
-        if let Some(link) = preferred
-            && link.transport == transport
-            && !link.closed.is_cancelled()
+        let fits = |link: &&Arc<Link>| link.suits(transport) && !link.closed.is_cancelled();
+        if let Some(link) = preferred.filter(fits)
+            && let Some(remote) = link.remote
         {
+            // Whatever the name leads to, a connection ends where it ends.
+            return Ok((link.clone(), remote));
+        }
+        let address = resolve(uri, transport.default_port()).await?;
+        if let Some(link) = preferred.filter(fits) {
             return Ok((link.clone(), address));
         }
+        let no_path =
+            |detail: &str| SipError::NoPath { address, transport, detail: detail.to_owned() };
         match transport {
             Transport::Udp => {
                 let link = locked(&self.links)
@@ -594,27 +523,17 @@ impl Wire {
                     .filter(|link| link.sends_to(address))
                     .min_by_key(|link| (link.reach.is_ipv4() != address.is_ipv4(), link.id))
                     .cloned();
-                let detail = "no UDP listener of that address family".to_owned();
-                link.map(|link| (link, address)).ok_or(SipError::NoPath {
-                    address,
-                    transport,
-                    detail,
-                })
+                link.map(|link| (link, address))
+                    .ok_or_else(|| no_path("no UDP listener of that address family"))
             }
-            Transport::Tcp => {
-                let open = locked(&self.links)
-                    .values()
-                    .find(|link| link.remote == Some(address) && !link.closed.is_cancelled())
-                    .cloned();
-                if let Some(link) = open {
-                    return Ok((link, address));
+            Transport::Tcp | Transport::Tls => {
+                match self.dialled_link(transport, address, &uri.host) {
+                    Some(link) => Ok((link, address)),
+                    None => Ok((self.dial(transport, address, &uri.host).await?, address)),
                 }
-                let failed = |detail| SipError::NoPath { address, transport, detail };
-                match timeout(CONNECT_LIMIT, TcpStream::connect(address)).await {
-                    Ok(Ok(stream)) => Ok((self.adopt(stream, self.tcp_port, None).await?, address)),
-                    Ok(Err(error)) => Err(failed(error.to_string())),
-                    Err(_) => Err(failed("no connection within 5 s".to_owned())),
-                }
+            }
+            Transport::Ws | Transport::Wss => {
+                Err(no_path("a WebSocket client is reached over its own connection only"))
             }
         }
     }

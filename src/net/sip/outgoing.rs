@@ -2,6 +2,8 @@
 //!
 //! ```text
 //!  INVITE --> Calling --1xx--> Proceeding --2xx, ACK--> the leg (see `leg`)
+//!                |  '--421, 422: once more, as it demands
+//!                |                 |  reliable 1xx: PRACK (RFC 3262)
 //!                |                 |  cancel(): CANCEL once a 1xx came (RFC 3261 9.1)
 //!                '-- 3xx..6xx -----'--------------------> Refused or Ended
 //! ```
@@ -10,6 +12,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rsipstack::sip::headers::make_header;
 use rsipstack::sip::{
     CSeq, CallId, Contact, ContentLength, ContentType, From, Header, MaxForwards, Method, Request,
     Response, SipMessage, StatusCodeKind, To, Uri, UserAgent, Version, Via,
@@ -22,23 +25,31 @@ use tokio_util::sync::CancellationToken;
 use super::address::{SipUri, user_part};
 use super::counters::Counters;
 use super::dialog::{
-    Dialog, client, contact_value, cseq_of, new_branch, new_token, sdp_of, verbatim, via_value,
+    Dialog, client, contact_as, contact_value, cseq_of, new_branch, new_token, sdp_of, verbatim,
+    via_value,
 };
-use super::endpoint::Registry;
 use super::leg::{
-    COMMAND_QUEUE_LEN_MAX, EVENT_QUEUE_LEN_MAX, EndedBy, EventSink, Leg, LegCommand, LegEvent,
+    COMMAND_QUEUE_LEN_MAX, EVENT_QUEUE_LEN_MAX, EndedBy, EventSink, LegCommand, LegEvent,
     ReofferReply, acknowledge, final_answer, reinvite, send_bye,
 };
+use super::leg_task::Leg;
 use super::links::{Link, Wire};
-use super::{ACCEPT, ALLOW, SipError};
+use super::registry::Registry;
+use super::session::{Session, first_request, lists, value_of, words_of};
+use super::session_timer::SessionLimits;
+use super::{ACCEPT, ALLOW, CALLER_SUPPORTED, SipError};
 
 /// How long a cancelled INVITE may stay without a final response (64*T1, RFC 3261 9.1).
 const CANCEL_LIMIT: Duration = Duration::from_secs(32);
 
+/// Branches of one forked INVITE that are followed before the answer; others are heard when they
+/// answer.
+const EARLY_DIALOGS_MAX: usize = 8;
+
 /// A call to place. It has no `Debug`: both addresses are about a person.
 #[derive(Clone)]
 pub struct OutgoingRequest {
-    /// `sip:name@host:port`, with `;transport=tcp` for TCP.
+    /// `sip:name@host:port`, with `;transport=tcp` for TCP; `sips:` or `;transport=tls` for TLS.
     pub target_uri: String,
     /// The user part of our From address.
     pub from_user: String,
@@ -90,6 +101,10 @@ impl OutgoingEvent {
             LegEvent::Confirmed => None,
             // Nobody here makes offers on demand: what we sent last is offered.
             LegEvent::OfferWanted { .. } => None,
+            // Nobody listens for keys of those that we call.
+            LegEvent::Key { .. } => None,
+            // Calls that we placed are not taken over.
+            LegEvent::Replaced { .. } => None,
             LegEvent::Reoffer { offer_sdp, reply } => Some(Self::Reoffer { offer_sdp, reply }),
             LegEvent::LateAnswer { sdp } => Some(Self::LateAnswer { sdp }),
             LegEvent::Ended { by } => Some(Self::Ended { by }),
@@ -143,7 +158,8 @@ pub(super) async fn place(
     let target = target.ok_or_else(bad)?;
     let uri = verbatim(&request.target_uri).ok_or_else(bad)?;
     let (link, to) = wire.path_to(&target, None).await?;
-    let invite = build_invite(wire, &link, to, uri, &request);
+    let limits = registry.session;
+    let invite = build_invite(wire, &link, to, uri, &request, limits);
     let sip_call_id = call_id_of(&invite);
     let transaction = client(wire, invite.clone(), &link, to)?;
     let (commands, from_handle) = mpsc::channel(COMMAND_QUEUE_LEN_MAX);
@@ -152,6 +168,9 @@ pub(super) async fn place(
     let task = Calling {
         wire: wire.clone(),
         registry: registry.clone(),
+        session: limits,
+        is_reliable: false,
+        early: Vec::new(),
         invite,
         offer_sdp: request.offer_sdp,
         link,
@@ -175,6 +194,7 @@ fn build_invite(
     to: SocketAddr,
     uri: Uri,
     request: &OutgoingRequest,
+    session: SessionLimits,
 ) -> Request {
     let us = link.contact_address(to, wire.advertise_ip);
     let from = format!("<sip:{}@{us}>;tag={}", user_part(&request.from_user), new_token());
@@ -186,10 +206,15 @@ fn build_invite(
         Header::CallId(CallId::new(format!("{}{}", new_token(), new_token()))),
         Header::CSeq(CSeq::new("1 INVITE")),
         Header::MaxForwards(MaxForwards::new("70")),
-        Header::Contact(Contact::new(contact_value(wire, link, to))),
+        Header::Contact(Contact::new(contact_as(
+            &request.target_uri,
+            contact_value(wire, link, to),
+        ))),
         Header::Allow(ALLOW.into()),
+        make_header("Supported", CALLER_SUPPORTED.to_owned()),
         Header::UserAgent(UserAgent::new(wire.agent.clone())),
     ];
+    headers.extend(first_request(session));
     if !body.is_empty() {
         headers.push(Header::ContentType(ContentType::new(ACCEPT)));
     }
@@ -201,6 +226,11 @@ fn build_invite(
 struct Calling {
     wire: Arc<Wire>,
     registry: Arc<Registry>,
+    /// What the INVITE asks for; a 422 makes it longer.
+    session: SessionLimits,
+    /// Whether the INVITE says that we take reliable provisional responses; a 421 makes it so.
+    is_reliable: bool,
+    early: Vec<Early>,
     invite: Request,
     offer_sdp: String,
     link: Arc<Link>,
@@ -208,6 +238,14 @@ struct Calling {
     commands: mpsc::Receiver<LegCommand>,
     events: mpsc::Sender<OutgoingEvent>,
     drain: CancellationToken,
+}
+
+/// A dialog that a reliable provisional response has opened.
+struct Early {
+    dialog: Dialog,
+    last_rseq: u32,
+    /// The answer to our offer, which a 2xx need not repeat (RFC 3262 5).
+    sdp: Option<String>,
 }
 
 /// How far giving up has come.
@@ -233,6 +271,7 @@ impl Calling {
                     Some(response) => match response.status_code.kind() {
                         StatusCodeKind::Provisional => {
                             proceeding = true;
+                            self.acknowledge_provisional(&response).await;
                             if response.status_code.code() == 180 {
                                 _ = self.events.try_send(OutgoingEvent::Ringing);
                             }
@@ -241,7 +280,13 @@ impl Calling {
                             return self.answered(response, cancel).await;
                         }
                         _ if cancel != Cancel::No => return self.end(EndedBy::Local),
-                        _ => return self.refused(response),
+                        _ => match self.ask_again(&response) {
+                            Some(transaction) => {
+                                responses = responses_of(&self.wire, transaction);
+                                proceeding = false;
+                            }
+                            None => return self.refused(response),
+                        },
                     },
                 },
                 command = self.commands.recv(), if cancel == Cancel::No => match command {
@@ -268,6 +313,81 @@ impl Calling {
         let status = response.status_code.code();
         let reason = response.wire_reason.unwrap_or_else(|| response.status_code.text().to_owned());
         _ = self.events.try_send(OutgoingEvent::Refused { status, reason });
+    }
+
+    /// The INVITE once more, with the longer interval that a 422 demands (RFC 4028 7.3), or saying
+    /// that we take reliable provisional responses, where a 421 demands those (RFC 3261 21.4.16).
+    /// `None` if it is another refusal, or demands what we gave already.
+    fn ask_again(&mut self, refusal: &Response) -> Option<Transaction> {
+        match refusal.status_code.code() {
+            422 => {
+                let min_s = words_of(&refusal.headers).min_se_s?;
+                if min_s <= self.session.min_s {
+                    return None;
+                }
+                self.session.min_s = min_s;
+            }
+            421 if !self.is_reliable && lists(&refusal.headers, "Require", "100rel") => {
+                self.is_reliable = true;
+            }
+            _ => return None,
+        }
+        let cseq = cseq_of(&self.invite) + 1;
+        let via = via_value(&self.wire, &self.link, self.to, &new_branch());
+        let mut headers: Vec<Header> = Vec::new();
+        for header in self.invite.headers.iter() {
+            match header {
+                Header::Via(_) => headers.push(Header::Via(Via::new(via.clone()))),
+                Header::CSeq(_) => headers.push(Header::CSeq(CSeq::new(format!("{cseq} INVITE")))),
+                Header::SessionExpires(_) | Header::MinSE(_) | Header::Supported(_) => {}
+                other => headers.push(other.clone()),
+            }
+        }
+        let supported = match self.is_reliable {
+            true => format!("100rel, {CALLER_SUPPORTED}"),
+            false => CALLER_SUPPORTED.to_owned(),
+        };
+        headers.push(make_header("Supported", supported));
+        headers.extend(first_request(self.session));
+        self.invite.headers = headers.into();
+        self.early.clear();
+        client(&self.wire, self.invite.clone(), &self.link, self.to).ok()
+    }
+
+    /// Acknowledges a reliable provisional response: each once, and in order (RFC 3262 4).
+    async fn acknowledge_provisional(&mut self, response: &Response) {
+        let rseq = value_of(&response.headers, "RSeq").and_then(|rseq| rseq.parse::<u32>().ok());
+        let Some(rseq) = rseq.filter(|_| lists(&response.headers, "Require", "100rel")) else {
+            return;
+        };
+        let built = Dialog::as_caller(&self.invite, response, self.link.clone(), self.to);
+        let Ok(dialog) = built else { return };
+        let known = self.early.iter().position(|early| early.dialog.key == dialog.key);
+        let at = match known {
+            Some(at) => at,
+            None if self.early.len() < EARLY_DIALOGS_MAX => {
+                self.early.push(Early { dialog, last_rseq: rseq.wrapping_sub(1), sdp: None });
+                self.early.len() - 1
+            }
+            None => return,
+        };
+        let early = &mut self.early[at];
+        if rseq != early.last_rseq.wrapping_add(1) {
+            return;
+        }
+        early.last_rseq = rseq;
+        early.sdp = sdp_of(&response.body).or_else(|| early.sdp.take());
+        let cseq = early.dialog.next_cseq();
+        let rack = format!("{rseq} {} INVITE", cseq_of(&self.invite));
+        let built = early.dialog.request(&self.wire, Method::PRack, cseq, None).await;
+        let started = built.and_then(|(mut request, link, to)| {
+            request.headers.push(make_header("RAck", rack));
+            client(&self.wire, request, &link, to)
+        });
+        match started {
+            Ok(transaction) => drop(final_answer(&self.wire, transaction)),
+            Err(error) => tracing::debug!(%error, "no way to acknowledge a reliable response"),
+        }
     }
 
     /// RFC 3261 9.1: the INVITE's topmost Via, Request-URI, Call-ID, To, From and CSeq number.
@@ -304,7 +424,7 @@ impl Calling {
         }
     }
 
-    async fn answered(self, answer: Response, cancel: Cancel) {
+    async fn answered(mut self, answer: Response, cancel: Cancel) {
         let built = Dialog::as_caller(&self.invite, &answer, self.link.clone(), self.to);
         let mut dialog = match built {
             Ok(dialog) => dialog,
@@ -313,10 +433,17 @@ impl Calling {
                 return self.end(EndedBy::TransportError);
             }
         };
+        let mut early_sdp = None;
+        for early in std::mem::take(&mut self.early) {
+            if early.dialog.key == dialog.key {
+                dialog.count_on_from(&early.dialog);
+                early_sdp = early.sdp;
+            }
+        }
         acknowledge(&self.wire, &dialog, cseq_of(&self.invite)).await;
         if cancel != Cancel::No {
             // The answer crossed our CANCEL: take it and hang up (RFC 3261 15.1).
-            let sent = send_bye(&self.wire, &mut dialog, "cancelled").await;
+            let sent = send_bye(&self.wire, &mut dialog, EndedBy::Local, "cancelled").await;
             self.end(EndedBy::Local);
             if let Ok(done) = sent {
                 _ = done.await;
@@ -326,17 +453,24 @@ impl Calling {
         }
         let (registration, requests) =
             Registry::register(&self.registry, &self.wire, dialog.key.clone(), None);
-        let sdp = sdp_of(&answer.body).unwrap_or_default();
+        let remote_sdp = sdp_of(&answer.body).or(early_sdp);
+        let sdp = remote_sdp.clone().unwrap_or_default();
         _ = self.events.try_send(OutgoingEvent::Answered { sdp });
+        let mut session = Session::new(self.registry.session);
+        session.agreed(&answer.headers);
         let leg = Leg {
             wire: self.wire,
             dialog,
             registration,
             requests,
+            takeovers: mpsc::channel(1).1,
             signals: mpsc::channel(COMMAND_QUEUE_LEN_MAX),
             commands: self.commands,
             events: EventSink::Outgoing(self.events),
             local_sdp: self.offer_sdp,
+            remote_sdp,
+            session,
+            reliable: None,
             drain: self.drain,
         };
         leg.run(None).await;

@@ -4,12 +4,18 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::address::{host_and_port, split_list, tag_of};
 use super::gate::Refusal;
+use super::refusal::reason_value;
 use super::wire::{RawMessage, is_token};
+
+/// How much of the reason is told: it may repeat what was sent, and an answer must not be so much
+/// larger than what somebody in another's name has sent.
+const REASON_CHARS_MAX: usize = 100;
 
 /// The topmost Via value, as far as routing a response needs it (RFC 3261 18.2, RFC 3581).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TopVia {
-    protocol: String,
+    version: String,
+    transport: String,
     host: String,
     port: Option<u16>,
     /// Parameters but `received` and `rport`, which the receiver fills in.
@@ -20,7 +26,8 @@ pub(super) struct TopVia {
 }
 
 impl TopVia {
-    /// Reads the first value of a Via header line.
+    /// Reads the first value of a Via header line, of whatever version: the sender of another one
+    /// is told so (505).
     pub(super) fn parse(line: &str) -> Option<Self> {
         let values = split_list(line);
         let (first, rest) = values.split_first()?;
@@ -28,9 +35,10 @@ impl TopVia {
         let sent = parts.next()?.trim();
         let (protocol, sent_by) = sent.rsplit_once([' ', '\t'])?;
         let mut words = protocol.split('/').map(str::trim);
-        let versioned = words.next() == Some("SIP") && words.next() == Some("2.0");
+        let is_sip = words.next() == Some("SIP");
+        let version = words.next().filter(|version| is_token(version))?;
         let transport = words.next().filter(|transport| is_token(transport))?;
-        if !versioned || words.next().is_some() {
+        if !is_sip || words.next().is_some() {
             return None;
         }
         let (host, port) = host_and_port(sent_by)?;
@@ -45,13 +53,19 @@ impl TopVia {
             }
         }
         Some(Self {
-            protocol: format!("SIP/2.0/{transport}"),
+            version: version.to_owned(),
+            transport: transport.to_owned(),
             host,
             port,
             params,
             asks_rport,
             rest: rest.join(", "),
         })
+    }
+
+    /// Whether it is of the one version there is (RFC 3261 20.42).
+    pub(super) fn is_current(&self) -> bool {
+        self.version == "2.0"
     }
 
     pub(super) fn port(&self) -> Option<u16> {
@@ -65,7 +79,7 @@ impl TopVia {
             Ok(IpAddr::V6(host)) => format!("[{host}]"),
             _ => self.host.clone(),
         };
-        let mut line = format!("{} {host}", self.protocol);
+        let mut line = format!("SIP/{}/{} {host}", self.version, self.transport);
         if let Some(port) = self.port {
             line.push_str(&format!(":{port}"));
         }
@@ -128,6 +142,9 @@ pub(super) fn stateless(
     for (name, value) in &refusal.headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
+    let detail = refusal.detail.as_deref().unwrap_or(&refusal.phrase);
+    let detail: String = detail.chars().take(REASON_CHARS_MAX).collect();
+    text.push_str(&format!("Reason: {}\r\n", reason_value(refusal.status, &detail)));
     text.push_str(&format!("Server: {server}\r\nContent-Length: 0\r\n\r\n"));
     text.into_bytes()
 }
@@ -182,9 +199,12 @@ mod tests {
             assert_eq!(via.stamped(source()), stamped);
             assert_eq!(via.answer_to(source()), SocketAddr::new(source().ip(), port));
         }
-        for bad in ["", "SIP/2.0/UDP", "SIP/3.0/UDP h", "SIP/2.0/UDP h:x", "SIP/2.0/UDP ;branch=1"]
+        for bad in ["", "SIP/2.0/UDP", "HTTP/2.0/UDP h", "SIP/2.0/UDP h:x", "SIP/2.0/UDP ;branch=1"]
         {
             assert_eq!(TopVia::parse(bad), None, "{bad:?}");
+        }
+        for (line, current) in [("SIP/2.0/UDP h", true), ("SIP/7.0/UDP h", false)] {
+            assert_eq!(TopVia::parse(line).map(|via| via.is_current()), Some(current), "{line}");
         }
     }
 
@@ -206,6 +226,8 @@ mod tests {
         assert_eq!(response.header("cseq"), Some("7 FOO"));
         assert!(response.header("to").and_then(tag_of).is_some());
         assert_eq!(response.header("server"), Some("frontdoor"));
+        let reason = "SIP;cause=400;text=\"Bad CSeq Header\"";
+        assert_eq!(response.header("reason"), Some(reason));
         assert_eq!(response.header("content-length"), Some("0"));
     }
 }

@@ -1,16 +1,19 @@
-//! The ends of links: a UDP socket, the writer of a TCP connection, and the look-up of names.
+//! The ends of links: a UDP socket, the writers of connections, and the look-up of names.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::time::Duration;
 
+use futures_util::SinkExt;
+use futures_util::stream::SplitSink;
 use rsipstack::transport::TransportEvent;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::UdpSocket;
-use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
 use super::SipError;
@@ -78,54 +81,101 @@ impl rsipstack::platform::net::UdpSocket for PlainUdp {
     }
 }
 
-/// A stateless reply or keep-alive for a TCP connection.
+/// A stateless reply or keep-alive for a connection.
 pub(super) enum Raw {
     Then(Vec<u8>),
     /// Close after it.
     Last(Vec<u8>),
 }
 
-/// Writes what the stack and the stateless replies queue, until the connection closes.
-pub(super) async fn write_stream(
-    mut writer: OwnedWriteHalf,
-    mut from_stack: mpsc::Receiver<TransportEvent>,
-    mut raw: mpsc::Receiver<Raw>,
+/// What is to be written on a connection: what the stack and the stateless replies queue.
+pub(super) struct Outbox {
+    from_stack: mpsc::Receiver<TransportEvent>,
+    raw: mpsc::Receiver<Raw>,
+    raw_is_open: bool,
     closed: CancellationToken,
-) {
-    let mut raw_open = true;
-    loop {
-        let (bytes, last) = tokio::select! {
-            biased;
-            event = from_stack.recv() => match event {
-                Some(TransportEvent::Incoming(message, _, _)) => (message.to_bytes(), false),
-                Some(_) => continue,
-                None => break,
-            },
-            item = raw.recv(), if raw_open => match item {
-                Some(Raw::Then(bytes)) => (bytes, false),
-                Some(Raw::Last(bytes)) => (bytes, true),
-                None => {
-                    raw_open = false;
-                    continue;
-                }
-            },
-            () = closed.cancelled() => break,
+}
+
+impl Outbox {
+    pub(super) fn new(
+        from_stack: mpsc::Receiver<TransportEvent>,
+        raw: mpsc::Receiver<Raw>,
+        closed: CancellationToken,
+    ) -> Self {
+        Self { from_stack, raw, raw_is_open: true, closed }
+    }
+
+    /// The next message, until the connection is closed.
+    async fn next(&mut self) -> Option<Raw> {
+        loop {
+            tokio::select! {
+                biased;
+                event = self.from_stack.recv() => match event {
+                    Some(TransportEvent::Incoming(message, _, _)) => {
+                        return Some(Raw::Then(message.to_bytes()));
+                    }
+                    Some(_) => {}
+                    None => return None,
+                },
+                item = self.raw.recv(), if self.raw_is_open => match item {
+                    Some(item) => return Some(item),
+                    None => self.raw_is_open = false,
+                },
+                () = self.closed.cancelled() => return None,
+            }
+        }
+    }
+}
+
+/// Writes until the connection closes: a stream, TLS or not.
+pub(super) async fn write_stream(mut writer: impl AsyncWrite + Unpin, mut outbox: Outbox) {
+    while let Some(item) = outbox.next().await {
+        let (bytes, is_last) = match item {
+            Raw::Then(bytes) => (bytes, false),
+            Raw::Last(bytes) => (bytes, true),
         };
-        let written = timeout(WRITE_LIMIT, writer.write_all(&bytes)).await;
-        if last || !matches!(written, Ok(Ok(()))) {
+        // TLS keeps what it was given until it is flushed.
+        let written = timeout(WRITE_LIMIT, async {
+            writer.write_all(&bytes).await?;
+            writer.flush().await
+        });
+        if !matches!(written.await, Ok(Ok(()))) || is_last {
             break;
         }
     }
     _ = timeout(WRITE_LIMIT, writer.shutdown()).await;
-    closed.cancel();
+    outbox.closed.cancel();
 }
 
-/// The network address of a URI's host.
+/// Writes until the connection closes: one WebSocket message each, as text where it is text
+/// (RFC 7118 section 5).
+pub(super) async fn write_websocket<S>(
+    mut writer: SplitSink<WebSocketStream<S>, Message>,
+    mut outbox: Outbox,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(item) = outbox.next().await {
+        let (Raw::Then(bytes) | Raw::Last(bytes)) = &item;
+        let message = match std::str::from_utf8(bytes) {
+            Ok(text) => Message::text(text),
+            Err(_) => Message::from(bytes.clone()),
+        };
+        let written = timeout(WRITE_LIMIT, writer.send(message)).await;
+        if !matches!(written, Ok(Ok(()))) || matches!(item, Raw::Last(_)) {
+            break;
+        }
+    }
+    _ = timeout(WRITE_LIMIT, writer.close()).await;
+    outbox.closed.cancel();
+}
+
+/// The network address of a URI's host, at `default_port` unless it names one.
 ///
 /// # Errors
 /// The name has none.
-pub(super) async fn resolve(uri: &SipUri) -> Result<SocketAddr, SipError> {
-    let port = uri.port.unwrap_or(5060);
+pub(super) async fn resolve(uri: &SipUri, default_port: u16) -> Result<SocketAddr, SipError> {
+    let port = uri.port.unwrap_or(default_port);
     if let Ok(ip) = uri.host.parse::<IpAddr>() {
         return Ok(plain(SocketAddr::new(ip, port)));
     }

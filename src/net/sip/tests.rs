@@ -1,5 +1,7 @@
 //! Whole endpoints against each other, and against raw sockets, on loopback.
 
+mod dialogs;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -9,6 +11,10 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 
 use super::*;
+
+mod access;
+mod register;
+mod transports;
 
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
     m=audio 4000 RTP/AVP 0\r\n";
@@ -29,9 +35,9 @@ fn config() -> SipConfig {
     SipConfig {
         udp: vec![any],
         tcp: vec![any],
-        advertise_ip: None,
         user_agent: "frontdoor-test".to_owned(),
         incoming_queue_len_max: 2,
+        ..SipConfig::default()
     }
 }
 
@@ -422,7 +428,7 @@ async fn one_source_has_only_so_many_connections() {
     let (callee, _calls) = endpoint().await;
     let at = address(&callee, Transport::Tcp);
     let mut held = Vec::new();
-    for _ in 0..super::links::CONNECTIONS_PER_SOURCE_MAX {
+    for _ in 0..super::streams::CONNECTIONS_PER_SOURCE_MAX {
         held.push(TcpStream::connect(at).await.unwrap());
     }
     let mut beyond = TcpStream::connect(at).await.unwrap();
@@ -458,7 +464,7 @@ async fn a_missing_ack_ends_the_call() {
     let mut leg = soon(calls.recv()).await.unwrap().answer(ANSWER.to_owned()).await.unwrap();
     let bye = peer.message("BYE ").await;
     assert!(bye.starts_with(&format!("BYE sip:ann@{} SIP/2.0\r\n", peer.local)), "{bye}");
-    assert!(bye.contains("Reason: SIP;cause=200;text=\"no ACK\"\r\n"), "{bye}");
+    assert!(bye.contains("Reason: SIP;cause=408;text=\"no ACK\"\r\n"), "{bye}");
     assert_leg_ends(&mut leg, EndedBy::Timeout).await;
 }
 
@@ -484,20 +490,24 @@ async fn what_is_not_for_us_is_answered_by_the_book() {
     let peer = RawPeer::new(&callee).await;
     let ask = |method: &str, id: &str| raw(&peer, method, 1, id, "", "");
     let text_body = invite(&peer, "i", "hello").replace("application/sdp", "text/plain");
-    let required = ask("OPTIONS", "q").replace("Max-", "Require: 100rel\r\nMax-");
+    let required = ask("OPTIONS", "q").replace("Max-", "Require: gruu, timer\r\nMax-");
     // Addresses that the library cannot read, or not send to.
     let strange_to = invite(&peer, "t", OFFER).replace("bank@127.0.0.1>", "bank@h;transport=bird>");
     let no_port = ask("OPTIONS", "z").replace(&format!("UDP {}", peer.local), "UDP 127.0.0.1:0");
     let cases = [
-        (ask("OPTIONS", "o"), "200 OK", "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS\r\n"),
+        (ask("OPTIONS", "o"), "200 OK", "CANCEL, OPTIONS, UPDATE, PRACK, INFO\r\n"),
         (ask("OPTIONS", "p"), "200 OK", "Accept: application/sdp\r\n"),
+        (ask("OPTIONS", "ps"), "200 OK", "Supported: 100rel, replaces, timer\r\n"),
         (ask("REGISTER", "r"), "405 Method Not Allowed", "Allow: INVITE"),
-        (ask("FLY!", "f"), "405 Method Not Allowed", "Allow: INVITE"),
+        (ask("FLY!", "f"), "501 Not Implemented", "Allow: INVITE"),
         (ask("BYE", "b"), "481 ", "Server: frontdoor-test\r\n"),
+        (ask("UPDATE", "u"), "481 ", "Reason: SIP;cause=481;text=\"no such call here\"\r\n"),
+        (ask("PRACK", "pr"), "481 ", "Reason: SIP;cause=481;"),
+        (ask("REFER", "rf"), "403 ", "callers cannot have us call somebody"),
         (ask("CANCEL", "c"), "481 ", "CSeq: 1 CANCEL\r\n"),
         (raw(&peer, "BYE", 2, "x", ";tag=none", ""), "481 ", ""),
         (text_body, "415 ", "Accept: application/sdp\r\n"),
-        (required, "420 ", "Unsupported: 100rel\r\n"),
+        (required, "420 ", "Unsupported: gruu\r\n"),
         (ask("OPTIONS", "n").replace("Length: 0", "Length: -1"), "400 Bad Content-Length", ""),
         (ask("OPTIONS", "v").replace(" SIP/2.0\r\nVia", " SIP/3.0\r\nVia"), "505 ", ""),
         (ask("OPTIONS", "s").replace("OPTIONS sip:bank", "OPTIONS gopher:bank"), "416 ", ""),

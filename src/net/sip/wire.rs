@@ -4,8 +4,13 @@
 //! method, so every message is read here first. What passes is written out again in one normal form
 //! ([`RawMessage::normal_form`]), so that both readers see the same message.
 
+use std::borrow::Cow;
+
+use super::address::{narrowed, with_two_colons};
 use super::counters::MalformedKind;
 
+/// What begins like this is written by us alone, into messages on their way through the library.
+pub(super) const NOTE_PREFIX: &str = "x-frontdoor-";
 /// More header lines than any honest message has.
 const HEADERS_MAX: usize = 200;
 
@@ -50,19 +55,30 @@ pub(super) fn scan(bytes: &[u8]) -> Option<RawMessage> {
         Some(end) => (&bytes[..end], &bytes[end + 4..], None),
         None => (bytes, &bytes[bytes.len()..], Some(MalformedKind::Framing)),
     };
-    let text = String::from_utf8_lossy(head);
-    if matches!(text, std::borrow::Cow::Owned(_)) {
+    let mut text = String::from_utf8_lossy(head);
+    if matches!(text, Cow::Owned(_)) {
         defect.get_or_insert(MalformedKind::Encoding);
+        // The usual replacement is three bytes long: an answer must not be so much larger than what
+        // somebody in another's name has sent.
+        text = text.replace(char::REPLACEMENT_CHARACTER, "?").into();
     }
     let mut lines = text.split("\r\n");
-    let start = start_line(lines.next()?)?;
+    let first = lines.next()?;
+    let start = start_line(first)?;
+    if first.contains(['\r', '\n', '\0']) {
+        // Written out again it would be two lines, the second of which nobody has judged.
+        defect.get_or_insert(MalformedKind::HeaderLine);
+    }
     let mut headers: Vec<RawHeader> = Vec::new();
     for line in lines {
         if line.starts_with([' ', '\t']) {
             match headers.last_mut() {
                 Some(header) => {
-                    header.value.push(' ');
-                    header.value.push_str(line.trim());
+                    let more = line.trim();
+                    if !header.value.is_empty() && !more.is_empty() {
+                        header.value.push(' ');
+                    }
+                    header.value.push_str(more);
                 }
                 None => _ = defect.get_or_insert(MalformedKind::HeaderLine),
             }
@@ -83,9 +99,10 @@ pub(super) fn scan(bytes: &[u8]) -> Option<RawMessage> {
             break;
         }
     }
-    // A bare CR or LF inside a value would end the line when it is written out again.
+    // A bare CR or LF inside a value would end the line when it is written out again. A NUL may
+    // stand in a quoted string, behind a backslash (RFC 3261 25.1 `quoted-pair`).
     for header in &mut headers {
-        if header.value.contains(['\r', '\n', '\0']) {
+        if header.value.replace("\\\0", "").contains(['\r', '\n', '\0']) {
             header.value = header.value.replace(['\r', '\n', '\0'], " ");
             defect.get_or_insert(MalformedKind::HeaderLine);
         }
@@ -94,6 +111,8 @@ pub(super) fn scan(bytes: &[u8]) -> Option<RawMessage> {
 }
 
 fn start_line(line: &str) -> Option<StartLine> {
+    // Blanks at the end can be ignored without doubt (RFC 4475 3.1.2.10).
+    let line = line.trim_end_matches([' ', '\t']);
     if let Some(rest) = line.strip_prefix("SIP/2.0 ") {
         let (status, phrase) = rest.split_once(' ').unwrap_or((rest, ""));
         let valid = status.len() == 3 && status.bytes().all(|byte| byte.is_ascii_digit());
@@ -184,21 +203,26 @@ impl RawMessage {
     }
 
     /// Writes the message in its one normal form, with `top_via` in place of the topmost Via header
-    /// line and `note` as an extra header that no sender can set.
+    /// line and `note` as an extra header that no sender can set. Spellings that RFC 3261 allows
+    /// and the library does not take are put plainly.
     pub(super) fn normal_form(&self, top_via: Option<&str>, note: Option<(&str, &str)>) -> Vec<u8> {
         let mut text = match &self.start {
-            StartLine::Request { method, uri, version } => format!("{method} {uri} {version}\r\n"),
+            StartLine::Request { method, uri, version } => {
+                format!("{method} {} {version}\r\n", with_two_colons(uri))
+            }
             StartLine::Response { status, phrase } => format!("SIP/2.0 {status} {phrase}\r\n"),
         };
         let mut top_via = top_via;
         for header in &self.headers {
-            let reserved = note.is_some_and(|(name, _)| header.name.eq_ignore_ascii_case(name));
+            let reserved = header.name.starts_with(NOTE_PREFIX)
+                || note.is_some_and(|(name, _)| header.name.eq_ignore_ascii_case(name));
             if reserved || header.name == "content-length" {
                 continue;
             }
-            let value = match header.name.as_str() {
-                "via" => top_via.take().unwrap_or(&header.value),
-                _ => &header.value,
+            let value: Cow<'_, str> = match header.name.as_str() {
+                "via" => top_via.take().unwrap_or(&header.value).into(),
+                "from" | "to" => narrowed(&header.value).into(),
+                _ => header.value.as_str().into(),
             };
             text.push_str(&format!("{}: {value}\r\n", header.name));
         }
@@ -231,6 +255,8 @@ mod tests {
             ("OPTIONS  sip:a@b  SIP/2.0\r\n\r\n", true),
             ("SIP/2.0 200 OK\r\n\r\n", true),
             ("SIP/2.0 200\r\n\r\n", true),
+            ("SIP/2.0 100 \r\n\r\n", true),
+            ("OPTIONS sip:a@b SIP/2.0  \t\r\n\r\n", true),
             ("SIP/2.0 4294967301 better not break\r\n\r\n", false),
             ("SIP/2.0 +20 OK\r\n\r\n", false),
             ("GET / HTTP/1.1\r\n\r\n", false),
@@ -247,23 +273,26 @@ mod tests {
     #[test]
     fn folds_and_compact_names_become_one_form() {
         let message = scanned(
-            "INVITE sip:a@b SIP/2.0\r\nTO :\r\n sip:x@y ;\r\n   tag = 1\r\n\
+            "INVITE sip:a@b SIP/2.0\r\nTO :\r\n sip:x@y ;\r\n   tag = 1\r\n \r\n\
              v: SIP/2.0/UDP h;branch=1\r\nl: 2\r\n\r\nabcd",
         );
-        assert_eq!(message.header("to"), Some(" sip:x@y ; tag = 1"));
+        assert_eq!(message.header("to"), Some("sip:x@y ; tag = 1"));
         assert_eq!(message.header("via"), Some("SIP/2.0/UDP h;branch=1"));
         assert_eq!(message.counted_body(), b"ab");
         assert_eq!(message.defect, None);
         let normal = message.normal_form(Some("SIP/2.0/UDP h;branch=1;received=1.2.3.4"), None);
         let again = scan(&normal).expect("our own form reads back");
         assert_eq!(again.header("via"), Some("SIP/2.0/UDP h;branch=1;received=1.2.3.4"));
+        assert_eq!(again.header("to"), Some("sip:x@y;tag=1"));
         assert_eq!(again.content_length(), ContentLength::Bytes(2));
         assert_eq!(again.body, b"ab");
     }
 
     #[test]
     fn text_defects_are_named() {
-        let cases: [(&[u8], MalformedKind); 5] = [
+        let cases: [(&[u8], MalformedKind); 7] = [
+            (b"BYE sip:a\nX: y@b SIP/2.0\r\n\r\n", MalformedKind::HeaderLine),
+            (b"SIP/2.0 200 O\rK\r\n\r\n", MalformedKind::HeaderLine),
             (b"BYE sip:a@b SIP/2.0\r\nTo: x\r\n", MalformedKind::Framing),
             (b"BYE sip:a@b SIP/2.0\r\nTo: \xff\xfe\r\n\r\n", MalformedKind::Encoding),
             (b"BYE sip:a@b SIP/2.0\r\nno colon\r\n\r\n", MalformedKind::HeaderLine),
@@ -274,6 +303,12 @@ mod tests {
             let message = scan(bytes).expect("the start line is one");
             assert_eq!(message.defect, Some(kind), "{:?}", String::from_utf8_lossy(bytes));
         }
+        let odd = b"BYE sip:a@b SIP/2.0\r\nTo: \"NUL:\\\0\" <sip:a@b>\r\n\r\n";
+        assert_eq!(scan(odd).and_then(|message| message.defect), None);
+        let odd = b"BYE sip:a@b SIP/2.0\r\nTo: \0 <sip:a@b>\r\n\r\n";
+        assert_eq!(scan(odd).and_then(|message| message.defect), Some(MalformedKind::HeaderLine));
+        let odd = scan(b"BYE sip:a@b SIP/2.0\r\nX: \xff\xfe\xe2\x82 \xc3\xa4\r\n\r\n").unwrap();
+        assert_eq!(odd.header("x"), Some("??? \u{e4}"));
         let many = format!("BYE sip:a@b SIP/2.0\r\n{}\r\n", "X: y\r\n".repeat(500));
         assert_eq!(scanned(&many).defect, Some(MalformedKind::TooLarge));
     }
@@ -301,5 +336,8 @@ mod tests {
         let message = scanned("BYE sip:a@b SIP/2.0\r\nx-note: forged\r\nTo: a\r\n\r\n");
         let text = String::from_utf8(message.normal_form(None, Some(("X-Note", "ours")))).unwrap();
         assert!(!text.contains("forged") && text.contains("X-Note: ours\r\n"), "{text}");
+        let message = scanned("BYE sip:a@b SIP/2.0\r\nX-Frontdoor-Trunk: forged\r\nTo: a\r\n\r\n");
+        let text = String::from_utf8(message.normal_form(None, None)).unwrap();
+        assert!(!text.contains("forged"), "{text}");
     }
 }

@@ -1,10 +1,9 @@
 use super::*;
-use crate::audio::{Law, Random, level_dbfs, tone};
-use crate::rtp::{Sender, packet::encode_packet};
+use crate::audio::{Codec, Law, Random, SampleRate, level_dbfs, tone};
+use crate::rtp::{FRAME_LEN, Sender, packet::encode_packet};
 use proptest::prelude::*;
 
-const TYPES: PayloadTypes =
-    PayloadTypes { law: Law::Mu, audio: 0, also: None, telephone_event: Some(101) };
+const TYPES: PayloadTypes = PayloadTypes::alike(Codec::Pcmu, 0, Some(101));
 
 /// What a call through a receiver gave.
 struct Heard {
@@ -15,11 +14,16 @@ struct Heard {
 }
 
 /// Plays datagrams at their times (in tenths of a millisecond) while pulling every 20 ms.
-fn listen(mut packets: Vec<(u64, Vec<u8>)>, pulls: u64) -> Heard {
+fn listen(packets: Vec<(u64, Vec<u8>)>, pulls: u64) -> Heard {
+    listen_as(TYPES, packets, pulls)
+}
+
+fn listen_as(types: PayloadTypes, mut packets: Vec<(u64, Vec<u8>)>, pulls: u64) -> Heard {
     packets.sort_by_key(|(at, _)| *at);
     let start = Instant::now();
     let time = |tenths: u64| start + Duration::from_micros(tenths * 100);
-    let mut receiver = Receiver::new(TYPES);
+    let mut receiver = Receiver::new(types);
+    let frame_len = FRAME_LEN * (types.codec.rate().hz() / 8_000) as usize;
     let mut packets = packets.into_iter().peekable();
     let (mut kinds, mut samples, mut digits) = (String::new(), Vec::new(), Vec::new());
     let mut note = |event: Option<RtpEvent>| {
@@ -37,8 +41,8 @@ fn listen(mut packets: Vec<(u64, Vec<u8>)>, pulls: u64) -> Heard {
             }
         }
         let pulled = receiver.pull(time(now));
-        assert_eq!(pulled.frame().samples.len(), 160);
-        assert_eq!(pulled.frame().time, MediaTime(pull * 160));
+        assert_eq!(pulled.frame().samples.len(), frame_len);
+        assert_eq!(pulled.frame().time, MediaTime(pull * frame_len as u64));
         while note(receiver.poll_event(time(now))) {}
         kinds.push(match pulled {
             Pulled::Audio(_) => 'a',
@@ -59,7 +63,8 @@ fn noise(len: usize) -> Vec<i16> {
 
 /// Packets of `frame_ms` each, sent on time.
 fn packets(audio: &[i16], frame_ms: u64, seed: u64) -> Vec<(u64, Vec<u8>)> {
-    let mut sender = Sender::new(TYPES, seed);
+    let types = PayloadTypes { ptime_ms: frame_ms as u32, ..TYPES };
+    let mut sender = Sender::new(types, seed);
     audio
         .chunks(frame_ms as usize * 8)
         .enumerate()
@@ -298,6 +303,7 @@ fn what_is_no_packet_is_counted_by_kind() {
         oversize: 1,
         event: 1,
         padding: 0,
+        undecodable: 0,
     };
     assert_eq!(stats.malformed, malformed);
     assert_eq!(receiver.handle_packet(now, &packet(13, &[60])), Ok(None));
@@ -306,7 +312,9 @@ fn what_is_no_packet_is_counted_by_kind() {
 
 #[test]
 fn each_of_two_agreed_types_is_heard_by_its_own_law() {
-    let mut receiver = Receiver::new(PayloadTypes { also: Some((8, Law::A)), ..TYPES });
+    let mut types = TYPES;
+    types.heard[1] = Some((8, Codec::Pcma));
+    let mut receiver = Receiver::new(types);
     let start = Instant::now();
     let mut heard = Vec::new();
     let (first, second) = (noise(160), Law::A.decode(&Law::A.encode(&noise(160))));
@@ -331,6 +339,93 @@ fn each_of_two_agreed_types_is_heard_by_its_own_law() {
     assert!(find(&heard, &first).is_some() && find(&heard, &second).is_some());
 }
 
+/// A voice in packets of 20 ms of this codec, sent on time.
+fn wideband(codec: Codec, voice: &[i16], seed: u64) -> (PayloadTypes, Vec<(u64, Vec<u8>)>) {
+    let types = PayloadTypes::alike(codec, 96, Some(101));
+    let mut sender = Sender::new(types, seed);
+    let sent = voice.chunks(320).enumerate().flat_map(|(n, frame)| {
+        sender.tick(Some(frame)).into_iter().map(move |bytes| (n as u64 * 200, bytes))
+    });
+    (types, sent.collect())
+}
+
+#[test]
+fn wideband_codecs_give_wideband_audio_in_whatever_order_it_comes() {
+    let second = Duration::from_secs(1);
+    let voice = tone::tones(SampleRate::HZ_16000, &[500.0, 5_000.0], -18.0, second);
+    for codec in [Codec::G722, Codec::Opus] {
+        let (types, mut sent) = wideband(codec, &voice, 3);
+        sent[20].0 += 250;
+        let copy = sent[7].clone();
+        sent.push(copy);
+        let heard = listen_as(types, sent, 55);
+        assert_eq!((heard.stats.lost, heard.stats.late), (0, 0), "{codec}: {:?}", heard.stats);
+        assert_eq!((heard.stats.reordered, heard.stats.duplicate), (1, 1), "{codec}");
+        for hz in [500.0, 5_000.0] {
+            let level = tone::detect(&heard.samples[8_000..14_000], SampleRate::HZ_16000, hz);
+            assert!((level + 18.0).abs() < 6.0, "{codec}, {hz} Hz: {level}");
+        }
+        assert_eq!(heard.kinds[4..50].replace('a', ""), "", "{codec}: {}", heard.kinds);
+        assert!(heard.stats.jitter_ms < 5.0, "{codec}: {:?}", heard.stats);
+    }
+}
+
+#[test]
+fn lost_packets_of_every_codec_are_filled() {
+    let voice = tone::tones(SampleRate::HZ_16000, &[150.0, 450.0], -12.0, Duration::from_secs(1));
+    for codec in [Codec::G722, Codec::Opus] {
+        let (types, mut sent) = wideband(codec, &voice, 9);
+        sent.remove(20);
+        sent.drain(29..32);
+        let heard = listen_as(types, sent, 50);
+        assert_eq!(heard.stats.lost, 4, "{codec}");
+        let filled_ms = heard.stats.concealed_ms + heard.stats.recovered_ms;
+        assert!((80..=100).contains(&filled_ms), "{codec}: {:?}", heard.stats);
+        // The packet after a loss of Opus brings the lost one along.
+        assert_eq!(heard.stats.recovered_ms >= 40, codec == Codec::Opus, "{:?}", heard.stats);
+        assert!(level_dbfs(&heard.samples[22 * 320..23 * 320]) > -25.0, "{codec}");
+    }
+}
+
+#[test]
+fn another_rate_in_mid_stream_is_followed() {
+    let mut types = PayloadTypes::alike(Codec::G722, 9, None);
+    types.heard[1] = Some((0, Codec::Pcmu));
+    let mut receiver = Receiver::new(types);
+    let start = Instant::now();
+    let mut rates = Vec::new();
+    for sequence in 0..100_u16 {
+        let now = start + Duration::from_millis(20) * u32::from(sequence);
+        let packet = Packet {
+            marker: false,
+            payload_type: if sequence < 50 { 9 } else { 0 },
+            sequence,
+            timestamp: u32::from(sequence) * 160,
+            ssrc: 1,
+            payload: &[0x7a; 160],
+        };
+        assert_eq!(receiver.handle_packet(now, &encode_packet(&packet)), Ok(None));
+        let frame = receiver.pull(now).into_frame();
+        assert_eq!(frame.duration(), Duration::from_millis(20));
+        rates.push(frame.rate.hz());
+    }
+    rates.dedup();
+    assert_eq!(rates, [16_000, 8_000]);
+    assert_eq!(receiver.stats().lost, 0);
+}
+
+#[test]
+fn damaged_opus_is_a_loss_and_counted() {
+    let voice = tone::sine(SampleRate::HZ_16000, 500.0, -12.0, Duration::from_secs(1));
+    let (types, mut sent) = wideband(Codec::Opus, &voice, 9);
+    // A frame count of 0 (RFC 6716 section 3.2.5): refused on arrival.
+    let packet = parse_packet(&sent[10].1).expect("our own");
+    sent[10].1 = encode_packet(&Packet { payload: &[0x03, 0x00], ..packet });
+    let heard = listen_as(types, sent, 60);
+    assert_eq!(heard.stats.malformed.undecodable, 1);
+    assert_eq!(heard.stats.lost, 1);
+}
+
 #[test]
 fn comfort_noise_never_changes_the_source() {
     let mut receiver = Receiver::new(TYPES);
@@ -352,6 +447,35 @@ fn comfort_noise_never_changes_the_source() {
     assert_eq!(receiver.handle_packet(later, &packet(13, 1, 2)), Ok(None));
     assert_eq!((receiver.ssrc(), receiver.stats().comfort_noise), (Some(1), 2));
     assert_eq!((receiver.stats().foreign, receiver.stats().lost), (4, 0));
+}
+
+#[test]
+fn an_announced_pause_is_silent_and_nothing_is_made_up_in_it() {
+    // Half a second of voice, the announcement, a second of nothing, half a second of voice.
+    let audio = tone::tones(SampleRate::HZ_8000, &[125.0, 375.0], -12.0, Duration::from_secs(2));
+    for announced in [true, false] {
+        let mut sent = packets(&audio, 20, 9);
+        let first = sent[25].1.clone();
+        let first = parse_packet(&first).expect("our own");
+        let noise = encode_packet(&Packet { payload_type: 13, payload: &[60], ..first });
+        // The numbers go on without a gap: nothing was lost.
+        for (n, (_, bytes)) in sent.iter_mut().enumerate().skip(75) {
+            let packet = parse_packet(bytes).expect("our own");
+            let sequence = first.sequence.wrapping_add((n - 75) as u16 + u16::from(announced));
+            *bytes = encode_packet(&Packet { sequence, ..packet });
+        }
+        sent.drain(25..75);
+        if announced {
+            sent.push((5_000, noise));
+        }
+        let heard = listen(sent, 102);
+        let (before, rest) = heard.kinds.split_at(27);
+        assert_eq!(before[2..].replace('a', ""), "", "{}", heard.kinds);
+        assert_eq!(rest.contains('c'), !announced, "{}", heard.kinds);
+        assert_eq!(rest.matches('a').count(), 25, "{}", heard.kinds);
+        assert_eq!((heard.stats.lost, heard.stats.comfort_noise), (0, u64::from(announced)));
+        assert_eq!(heard.stats.concealed_ms > 0, !announced);
+    }
 }
 
 #[test]

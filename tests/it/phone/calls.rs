@@ -13,7 +13,7 @@ use super::front_door::{FrontDoor, Running, frontdoor, run};
 use super::peers::{Baresip, call, heard_of, own_call, pjsip, sipp};
 
 /// When the greeting is over: what a telephone that plays one file waits first.
-const GREETING: Duration = Duration::from_secs(10);
+pub(super) const GREETING: Duration = Duration::from_secs(10);
 
 fn wav(name: &str) -> String {
     format!("wav:{}", recording(name).display())
@@ -24,7 +24,7 @@ fn file(name: &str) -> String {
 }
 
 /// What the record says that the caller said, line by line, and what it was understood as.
-fn caller_lines(record: &Value) -> Vec<(String, String)> {
+pub(super) fn caller_lines(record: &Value) -> Vec<(String, String)> {
     let lines = record["lines"].as_array().expect("lines").iter();
     let text = |line: &Value, key: &str| line[key].as_str().unwrap_or_default().to_owned();
     lines

@@ -5,6 +5,7 @@
 mod audio;
 mod calls;
 mod edits;
+mod encryption;
 mod faults;
 mod front_door;
 mod peers;

@@ -94,6 +94,28 @@ pub(super) struct Baresip {
 impl Baresip {
     /// Calls `uri`; ends by itself after so many seconds.
     pub fn call(uri: &str, folder: &Path, spoken: &Path, seconds: u32) -> Self {
+        Self::start(uri, folder, spoken, seconds, ("", ""))
+    }
+
+    /// The same with its audio encrypted by this module of baresip, in this way of it.
+    pub fn call_encrypted(
+        uri: &str,
+        folder: &Path,
+        spoken: &Path,
+        seconds: u32,
+        (module, way): (&str, &str),
+    ) -> Self {
+        let (module, way) = (format!("module {module}.so\n"), format!(";mediaenc={way}"));
+        Self::start(uri, folder, spoken, seconds, (&module, &way))
+    }
+
+    fn start(
+        uri: &str,
+        folder: &Path,
+        spoken: &Path,
+        seconds: u32,
+        (modules, parameters): (&str, &str),
+    ) -> Self {
         let settings = folder.join("baresip");
         fs::create_dir_all(&settings).expect("a folder");
         let config = format!(
@@ -107,6 +129,7 @@ impl Baresip {
              module aufile.so\n\
              module aubridge.so\n\
              module sndfile.so\n\
+             {modules}\
              module_app account.so\n\
              module_app menu.so\n\
              snd_path {folder}\n",
@@ -114,7 +137,9 @@ impl Baresip {
             folder = settings.display(),
         );
         fs::write(settings.join("config"), config).expect("writable");
-        let account = "<sip:5550123@127.0.0.1>;regint=0;audio_codecs=PCMU/8000,PCMA/8000\n";
+        let account = format!(
+            "<sip:5550123@127.0.0.1>;regint=0;audio_codecs=PCMU/8000,PCMA/8000{parameters}\n"
+        );
         fs::write(settings.join("accounts"), account).expect("writable");
         fs::write(settings.join("contacts"), "").expect("writable");
         let child = Command::new("baresip")

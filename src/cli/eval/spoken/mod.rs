@@ -20,7 +20,7 @@ use anyhow::Context;
 use super::channel::{Recording, SNR_DB, between, read, white_noise};
 use super::talk::{Event, Heard, Turn};
 use crate::acd::handoff::Handoff;
-use crate::audio::Random;
+use crate::audio::{Random, SampleRate};
 use crate::base::{CallId, Pii, SpeechId, UtteranceId};
 use crate::call::{Call, CallFacts, CallInput, CallOutput, HeardResult, LineSpeaker};
 use crate::config::Config;
@@ -336,8 +336,8 @@ impl SpokenCall {
 
     async fn carry_out(&mut self, output: CallOutput) -> anyhow::Result<()> {
         match output {
-            CallOutput::Transcribe { utterance, samples, expected } => {
-                self.transcribe(utterance, &samples, &expected).await?;
+            CallOutput::Transcribe { utterance, samples, rate, expected } => {
+                self.transcribe(utterance, (&samples, rate), &expected).await?;
             }
             CallOutput::Understand { utterance, text } => {
                 let understanding = understand(&self.understander, text).await?;
@@ -381,12 +381,12 @@ impl SpokenCall {
     async fn transcribe(
         &mut self,
         utterance: UtteranceId,
-        samples: &[i16],
+        audio: (&[i16], SampleRate),
         expected: &Expected,
     ) -> anyhow::Result<()> {
         let listen_for = listen_for(expected);
         let transcript =
-            transcribe(&self.ears.hearing, (self.id, utterance), samples, listen_for).await?;
+            transcribe(&self.ears.hearing, (self.id, utterance), audio, listen_for).await?;
         let Transcript { text, confidence, readings, .. } = transcript;
         self.turn.heard.push(Heard { text: text.expose().trim().to_owned(), confidence });
         let result = HeardResult::Text { text, confidence, readings };

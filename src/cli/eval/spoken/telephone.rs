@@ -7,12 +7,11 @@ use anyhow::Context;
 
 use super::super::channel::{BURST_LEN, GAIN_DB, LOSS_PERCENT, Recording, between};
 use crate::audio::mix::{BurstLoss, active_level_dbfs, apply_gain, limit};
-use crate::audio::{AudioFrame, Law, Random, SampleRate, level_dbfs, resample_whole};
+use crate::audio::{AudioFrame, Codec, Random, SampleRate, level_dbfs, resample_whole};
 use crate::rtp::{FRAME_LEN, PayloadTypes, Receiver, RtpEvent, Sender};
 
 /// What every telephone offers: mu-law and telephone-events.
-const TYPES: PayloadTypes =
-    PayloadTypes { law: Law::Mu, audio: 0, also: None, telephone_event: Some(101) };
+const TYPES: PayloadTypes = PayloadTypes::alike(Codec::Pcmu, 0, Some(101));
 
 /// How long a key is held.
 const KEY_HELD_MS: u32 = 100;
