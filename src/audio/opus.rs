@@ -96,10 +96,10 @@ impl OpusDecoder {
         self.run(packet, PACKET_LEN_MAX, false)
     }
 
-    /// What the packet carries of the audio before it, or a guess if it carries nothing; `None` if
-    /// the length is no multiple of 2.5 ms or too long.
+    /// What the packet carries of the audio before it; `None` if it carries nothing, or the length
+    /// is no multiple of 2.5 ms or too long.
     pub fn recover(&mut self, next: &[u8], len: usize) -> Option<Vec<i16>> {
-        if next.is_empty() || !is_in_steps(len) {
+        if !has_copy(next) || !is_in_steps(len) {
             return None;
         }
         self.run(next, len, true)
@@ -119,6 +119,23 @@ impl OpusDecoder {
         out.truncate(made);
         Some(out)
     }
+}
+
+/// Whether a packet carries a copy of the audio before it (LBRR, RFC 6716 sections 3.1 and 4.2.3).
+fn has_copy(packet: &[u8]) -> bool {
+    let &[toc, first, ..] = packet else { return false };
+    let config = toc >> 3;
+    // CELT has none; of packets of several frames only those of two equal ones are looked at.
+    if config >= 16 || toc & 3 > 1 {
+        return false;
+    }
+    let frames = match config {
+        2 | 6 | 10 => 2,
+        3 | 7 | 11 => 3,
+        _ => 1,
+    };
+    let is_side = toc & 4 != 0 && (first >> (6 - 2 * frames)) & 1 == 1;
+    (first >> (7 - frames)) & 1 == 1 || is_side
 }
 
 fn is_in_steps(len: usize) -> bool {

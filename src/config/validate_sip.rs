@@ -106,9 +106,19 @@ fn accept_unknown(
     trunks: &[TrunkConfig],
 ) -> bool {
     let outside = listen.iter().find(|entry| !entry.address.ip().is_loopback());
+    // A telephone shows its password only when it is asked for it.
+    let by_password = trunks.iter().any(|trunk| trunk.from.is_empty() && trunk.login.is_some());
     match (written, outside) {
+        (Some(true), _) if by_password => {
+            check.problem(
+                &["sip", "accept_unknown"],
+                "cannot be true while a trunk is known by its password only: nobody would be asked \
+                 for it. Remove it, or give that trunk `from`",
+            );
+            true
+        }
         (Some(written), _) => written,
-        (None, None) => true,
+        (None, None) => !by_password,
         (None, Some(entry)) => {
             if trunks.is_empty() {
                 check.problem(

@@ -371,7 +371,8 @@ impl MediaSession {
     pub async fn send(&mut self, samples: &[i16], rate: SampleRate) -> Result<(), MediaError> {
         let now = Instant::now();
         self.tend(now);
-        self.report(now).await?;
+        // A report that cannot be sent must not cost a frame.
+        let _ = self.report(now).await;
         let Some(agreed) = self.agreed.as_ref().filter(|agreed| agreed.sends) else {
             self.sender.tick(None);
             return Ok(());
@@ -459,6 +460,11 @@ impl MediaSession {
     /// Whether keys of ours are still going out.
     pub fn is_pressing(&self) -> bool {
         self.sender.is_sending_digits() || !self.tones.is_empty()
+    }
+
+    /// Whether the other side has announced that it sends nothing for a while.
+    pub fn is_paused(&self) -> bool {
+        self.receiver.is_paused()
     }
 
     /// The codec that we send; `None` before anything is agreed.

@@ -410,9 +410,16 @@ impl JitterBuffer {
         }
     }
 
+    /// Whether the sender has announced that it sends nothing for now (RFC 3389).
+    pub(super) fn is_paused(&self) -> bool {
+        self.quiet.end == i64::MAX
+    }
+
     /// Fills a gap: as the codec would, where it knows how, else by repetition.
     fn conceal(&mut self, len: usize, out: &mut Vec<i16>) {
-        match self.decoder.conceal(len).filter(|made| made.len() == len) {
+        // What has faded is silence, whatever is made.
+        let made = if self.concealer.is_faded() { None } else { self.decoder.conceal(len) };
+        match made.filter(|made| made.len() == len) {
             Some(made) => self.concealer.conceal_with(&made, out),
             None => self.concealer.conceal(len, out),
         }

@@ -341,6 +341,11 @@ impl Receiver {
         }
     }
 
+    /// Whether the other side has announced a pause that lasts (RFC 3389).
+    pub fn is_paused(&self) -> bool {
+        self.jitter.is_paused()
+    }
+
     /// Another rate or clock has begun: what waits at the old one cannot be joined to it.
     fn change_buffer(&mut self, codec: Codec) {
         let done = self.of_buffer();
@@ -350,6 +355,9 @@ impl Receiver {
         self.stats.malformed.undecodable += done.malformed.undecodable;
         self.jitter = JitterBuffer::new(codec);
         self.interarrival.last = None;
+        // Key presses are told apart by the old clock's time.
+        let press = self.digits.reset();
+        self.queue(press);
     }
 
     /// Decides whether this packet's source is the one to listen to.

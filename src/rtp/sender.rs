@@ -90,7 +90,8 @@ impl Sender {
             gathered: Vec::new(),
             gathered_at: 0,
             ssrc: random.next_u64() as u32,
-            sequence: random.next_u64() as u16,
+            // No wrap before the other side has the keys: it could not know of it (RFC 3711 3.3.1).
+            sequence: random.next_u64() as u16 & 0x7fff,
             timestamp: random.next_u64() as u32,
             marker: true,
             state: State::Idle,

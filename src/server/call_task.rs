@@ -37,20 +37,33 @@ pub(super) enum KeyPath {
     Info,
 }
 
+/// Both reports of one key come within this time.
+const SAME_KEY: Duration = Duration::from_secs(2);
+
 /// Which way keys are taken from. Some telephones tell each key in both ways; the way of the first
-/// one counts, so that none counts twice.
+/// one counts until no key came for a while, so that none counts twice.
 #[derive(Debug, Default)]
-pub(super) struct KeyPaths(Option<KeyPath>);
+pub(super) struct KeyPaths(Option<(KeyPath, Instant)>);
 
 impl KeyPaths {
     /// Whether a key that came this way counts.
-    fn counts(&mut self, path: KeyPath) -> bool {
-        *self.0.get_or_insert(path) == path
+    fn counts(&mut self, now: Instant, path: KeyPath) -> bool {
+        let is_other = |(last, at): (KeyPath, Instant)| {
+            last != path && now.saturating_duration_since(at) < SAME_KEY
+        };
+        let counts = !self.0.is_some_and(is_other);
+        if counts {
+            self.0 = Some((path, now));
+        }
+        counts
     }
 }
 
 /// Everything a call's task owns.
 pub(super) struct CallTask {
+    /// The caller has acknowledged our answer, so it is where it says it is: nothing is sent to
+    /// anybody before.
+    pub is_confirmed: bool,
     pub call: Call,
     pub leg: SipLeg,
     pub media: MediaSession,
@@ -147,7 +160,7 @@ impl CallTask {
     /// is nowhere to send a greeting to.
     async fn await_media(&mut self) {
         let mut ticks = interval(FRAME);
-        while !self.call.is_ended() && !self.media.is_ready() {
+        while !self.call.is_ended() && !(self.is_confirmed && self.media.is_ready()) {
             if self.end_without_keys().await {
                 return;
             }
@@ -214,7 +227,7 @@ impl CallTask {
             }
             recorder.push(&heard, &out.samples);
         }
-        if self.call.is_on_hold() {
+        if self.call.is_on_hold() || self.media.is_paused() {
             *last_packet = now;
         }
         if now.saturating_duration_since(*last_packet) > self.no_media_timeout {
@@ -233,15 +246,16 @@ impl CallTask {
     }
 
     fn press(&mut self, path: KeyPath, key: char) {
-        if self.keys.counts(path) {
-            self.call.handle(Instant::now(), CallInput::Digit(key));
+        let now = Instant::now();
+        if self.keys.counts(now, path) {
+            self.call.handle(now, CallInput::Digit(key));
         }
     }
 
     async fn on_leg(&mut self, event: Option<LegEvent>) {
         let now = Instant::now();
         match event {
-            Some(LegEvent::Confirmed) => {}
+            Some(LegEvent::Confirmed) => self.is_confirmed = true,
             Some(LegEvent::Reoffer { offer_sdp, reply }) => {
                 self.sdp_version += 1;
                 let security = self.media.security_mut();
@@ -397,8 +411,8 @@ impl CallTask {
     }
 
     async fn finish(mut self) {
-        self.await_results().await;
         self.media.close().await;
+        self.await_results().await;
         let stats = self.media.stats();
         if let (Some(codec), Some(quality)) = (self.media.codec(), self.media.quality()) {
             tracing::info!(%codec, ?quality, "call quality");
@@ -439,10 +453,12 @@ mod tests {
     #[test]
     fn a_key_that_is_told_in_two_ways_counts_once() {
         for (first, second) in [(KeyPath::Rtp, KeyPath::Info), (KeyPath::Info, KeyPath::Rtp)] {
-            let mut keys = KeyPaths::default();
+            let (mut keys, now) = (KeyPaths::default(), Instant::now());
             let told = [first, second, first, first, second];
-            let counted = told.map(|path| keys.counts(path));
+            let counted = told.map(|path| keys.counts(now, path));
             assert_eq!(counted, [true, false, true, true, false]);
+            // What was no key, but sounded like one, does not silence the other way for good.
+            assert!(keys.counts(now + SAME_KEY, second));
         }
     }
 }

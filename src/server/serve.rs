@@ -481,6 +481,7 @@ async fn answer_call(
     let seed = call_id_low(call_id);
     let vad = Box::new(shared.services.engines.vad.session());
     let task = CallTask {
+        is_confirmed: false,
         call: Call::new(facts, call_settings(config), generation, rules, vad, seed),
         leg,
         media: MediaSession::new(port, agreed.as_ref(), sdp, seed, Instant::now())

@@ -93,8 +93,10 @@ fn check_other_profiles(config: &Config) -> usize {
 
 /// Says how many models cannot be used.
 fn check_models(config: &Config, store: &ModelStore) -> usize {
+    let second = config.hearing.second_model.as_deref();
     let checks = [
         resolve_whisper(store, &config.hearing.model).map(|_| ()),
+        second.map_or(Ok(()), |name| resolve_whisper(store, name).map(|_| ())),
         store.checked(&config.understanding.encoder).map(|_| ()),
         store.checked(&config.voice.model).map(|_| ()),
         store.checked("silero").map(|_| ()),

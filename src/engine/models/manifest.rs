@@ -303,7 +303,7 @@ mod tests {
     fn the_embedded_manifest_is_valid() {
         let manifest = Manifest::embedded().expect("valid");
         let defaults = manifest.names(|m| m.default);
-        assert_eq!(defaults, "tiny.en, minilm, joe, silero");
+        assert_eq!(defaults, "tiny.en, base, minilm, joe, silero");
         assert_eq!(manifest.get("base").expect("known").sources.len(), 2);
         let minilm = manifest.get("minilm").expect("known");
         let files: Vec<&str> = minilm.files.iter().map(|f| f.name.as_str()).collect();

@@ -117,10 +117,15 @@ impl Security {
         };
         let is_off = self.mode == SrtpMode::Off;
         let judged = match protocol {
-            AVP if is_off => Ok(choice(0, Protection::None)),
-            AVP => match sdes().or_else(|_: String| dtls()) {
+            AVP | "RTP/AVPF" if is_off => Ok(choice(0, Protection::None)),
+            AVP | "RTP/AVPF" => match sdes().or_else(|_: String| dtls()) {
                 Ok(better) => Ok(better),
-                Err(_) if self.mode == SrtpMode::Offered => Ok(choice(0, Protection::None)),
+                Err(_) if self.mode == SrtpMode::Offered && *self.agreed() == Protection::None => {
+                    Ok(choice(0, Protection::None))
+                }
+                Err(why) if self.mode == SrtpMode::Offered => {
+                    Err(format!("this call is encrypted and stays so; {why}"))
+                }
                 Err(why) => Err(format!(
                     "plain RTP/AVP is not taken here ([media] srtp = \"required\"): offer \
                      {SAVP} or {DTLS_SAVP}; {why}"
@@ -136,7 +141,7 @@ impl Security {
             "RTP/SAVP" | "RTP/SAVPF" if media.cryptos.is_empty() && media.has_dtls(session) => {
                 dtls()
             }
-            "RTP/SAVP" | "RTP/SAVPF" => sdes(),
+            "RTP/SAVP" | "RTP/SAVPF" => sdes().or_else(|why: String| dtls().map_err(|_| why)),
             "UDP/TLS/RTP/SAVP" | "UDP/TLS/RTP/SAVPF" => dtls(),
             other => Err(format!("the audio is {}, {AVP} is what we speak", clip(other))),
         };

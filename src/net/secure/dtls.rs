@@ -35,7 +35,9 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// other side's address is not known beforehand.
 const REMOTES_MAX: usize = 4;
 /// Datagrams of one address that are looked at. An honest handshake takes a dozen.
-const DATAGRAMS_MAX: u32 = 100;
+const DATAGRAMS_MAX: u32 = 50;
+/// Records in a datagram; a flight has fewer. The library's time for fragments grows with the cube.
+const RECORDS_MAX: usize = 16;
 /// Header of a DTLS record (RFC 6347 section 4.1); its last two bytes are the length of what follows.
 const RECORD_HEADER_LEN: usize = 13;
 /// RFC 5764 section 4.2.
@@ -307,7 +309,9 @@ impl Handshake {
     fn admits(&mut self, from: SocketAddr) -> bool {
         match self.state {
             State::Waiting => {}
-            State::Done(peer) => return peer == from,
+            // Our last flight may be wanted again, but not for ever: counted below.
+            State::Done(peer) if peer == from => {}
+            State::Done(_) => return false,
             State::Failed => return false,
         }
         if let Some(remote) = self.remotes.iter_mut().find(|remote| remote.address == from) {
@@ -410,7 +414,10 @@ impl Handshake {
 /// Whether the datagram is made of whole records. The library takes one that is not for a reason to
 /// end the handshake, and anybody could send one; it is to be dropped (RFC 6347 section 4.1.2.7).
 fn is_framed(mut datagram: &[u8]) -> bool {
-    while datagram.len() > RECORD_HEADER_LEN {
+    for _ in 0..RECORDS_MAX {
+        if datagram.len() <= RECORD_HEADER_LEN {
+            return false;
+        }
         let len = usize::from(u16::from_be_bytes([datagram[11], datagram[12]]));
         let Some(rest) = datagram.get(RECORD_HEADER_LEN + len..) else { return false };
         if rest.is_empty() {

@@ -41,7 +41,7 @@ pub(super) struct Bans {
 }
 
 /// A household has a /64 of IPv6 for itself (RFC 6177), and so has a scanner.
-fn key(source: IpAddr) -> IpAddr {
+pub(super) fn key(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V6(ip) => {
             let [a, b, c, d, ..] = ip.segments();

@@ -284,11 +284,13 @@ impl Examiner {
         }
         let issued = self.issued(nonce)?;
         let username = need("username")?;
-        let (index, who) = known.iter().find(|(_, who)| who.username == username)?;
         let what = Proof { method, uri, nonce, counted: Some((count, ours)) };
-        if !same(&proof(algorithm, who, &self.realm, &what), &response.to_ascii_lowercase()) {
-            return None;
-        }
+        let response = response.to_ascii_lowercase();
+        // Two trunks may have one name, and a password each.
+        let (index, _) = known
+            .iter()
+            .filter(|(_, who)| who.username == username)
+            .find(|(_, who)| same(&proof(algorithm, who, &self.realm, &what), &response))?;
         let count = u32::from_str_radix(count, 16).ok()?;
         let is_old = issued + NONCE_LIFE < now || (issued <= self.floor && !self.floor.is_zero());
         let is_used = self.counts.get(nonce).is_some_and(|(_, last)| count <= *last);

@@ -27,6 +27,9 @@ use crate::config::{
     Called, Config, LoginConfig, NumberConfig, Routed, TrunkConfig, route, trunk_of,
 };
 
+/// Whose an address is, and until when.
+type Learned = (String, Instant);
+
 /// What digest authentication calls us.
 const REALM: &str = "frontdoor";
 /// Addresses of registrars that are taken for their trunks.
@@ -139,7 +142,7 @@ pub(super) struct Door {
     examiner: Mutex<Examiner>,
     bans: Mutex<Bans>,
     /// Addresses of registrars where we are registered: calls from there are their trunk's.
-    learned: Mutex<HashMap<IpAddr, String>>,
+    learned: Mutex<HashMap<IpAddr, Learned>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -171,18 +174,22 @@ impl Door {
         locked(&self.bans).strike(source, Instant::now())
     }
 
-    /// From now on calls from this address are this trunk's.
-    pub(super) fn learn(&self, source: IpAddr, trunk: &str) {
+    /// Until then calls from this address are this trunk's.
+    pub(super) fn learn(&self, source: IpAddr, trunk: &str, until: Instant) {
         let mut learned = locked(&self.learned);
+        learned.retain(|_, (_, until)| Instant::now() < *until);
         if learned.len() < LEARNED_MAX {
-            learned.insert(source.to_canonical(), trunk.to_owned());
+            learned.insert(source.to_canonical(), (trunk.to_owned(), until));
         }
     }
 
     fn trunk_by_address(&self, source: IpAddr) -> Option<String> {
         match trunk_of(&self.access.trunks, source) {
             Some((trunk, _)) => Some(trunk.name.clone()),
-            None => locked(&self.learned).get(&source.to_canonical()).cloned(),
+            None => locked(&self.learned)
+                .get(&source.to_canonical())
+                .filter(|(_, until)| Instant::now() < *until)
+                .map(|(trunk, _)| trunk.clone()),
         }
     }
 
@@ -240,6 +247,10 @@ impl Door {
 
     fn trunk(&self, message: &RawMessage, source: IpAddr) -> Result<Option<String>, Refused> {
         let by_address = self.trunk_by_address(source);
+        // Where we have registered with a password of ours, nobody answers a challenge of ours.
+        if trunk_of(&self.access.trunks, source).is_none() && by_address.is_some() {
+            return Ok(by_address);
+        }
         let asked: Vec<(usize, &Credentials)> = self
             .access
             .trunks
@@ -283,7 +294,8 @@ impl Door {
         let mut refusal = refusal(401, "Unauthorized", rule);
         let values = locked(&self.examiner).challenges(now, rand::random(), is_stale);
         refusal.headers.extend(values.into_iter().map(|value| ("WWW-Authenticate", value)));
-        Refused { refusal, counts_against: !is_stale }
+        // Whoever has shown nothing yet does what RFC 3261 22.2 asks for.
+        Refused { refusal, counts_against: shown == Shown::Wrong }
     }
 }
 
@@ -380,7 +392,7 @@ mod tests {
         assert_eq!(outcome(&door, &invite("1", None), "198.51.100.1"), Err(403));
         let unknown: IpAddr = "198.51.100.1".parse().unwrap();
         assert_eq!(door.admit_question(unknown).map_err(|refusal| refusal.status), Err(403));
-        door.learn(unknown, "carrier");
+        door.learn(unknown, "carrier", Instant::now() + Duration::from_secs(60));
         assert_eq!(outcome(&door, &invite("1", None), "198.51.100.1"), some("carrier"));
         assert_eq!(door.admit_question(unknown), Ok(()));
     }

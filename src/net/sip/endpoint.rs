@@ -119,9 +119,9 @@ impl SipEndpoint {
         let (to_server, calls) = mpsc::channel(config.incoming_queue_len_max.max(1));
         let room = to_server.downgrade();
         let door = Door::new(config.access);
-        let wire = Wire::new(stack, config.user_agent, config.advertise_ip, ports, tls, door, room);
-        let wire = Arc::new(wire);
         let registry = Arc::new(Registry::new(config.session));
+        let (us, shown_as, known) = (config.user_agent, config.advertise_ip, registry.clone());
+        let wire = Arc::new(Wire::new(stack, us, shown_as, ports, tls, door, room, known));
         let mut local_addrs = Vec::new();
         for (socket, address) in udp {
             local_addrs.push((Transport::Udp, address));
@@ -366,6 +366,10 @@ impl Inner {
             // Its connection closed in between: nobody is left to answer.
             return;
         };
+        if !self.wire.was_admitted(&transaction.original) {
+            // Taken for a repetition of a request that was forgotten in the same moment.
+            return self.refuse(transaction, RefusalCause::NoDialog);
+        }
         let (trunk, _) = self.wire.noted(&transaction.original);
         let origin = Origin { ip: source.ip(), trunk };
         let place = match self.place_for(&transaction, to_server, &origin) {

@@ -169,7 +169,8 @@ pub(super) enum EventSink {
 impl EventSink {
     pub(super) fn send(&self, wire: &Wire, event: LegEvent) {
         let sent = match self {
-            Self::Incoming(events) => events.try_send(event).is_ok(),
+            // A reader that has left on purpose has lost nothing.
+            Self::Incoming(events) => events.is_closed() || events.try_send(event).is_ok(),
             Self::Outgoing(events) => match OutgoingEvent::from_leg(event) {
                 Some(event) => events.try_send(event).is_ok(),
                 None => true,

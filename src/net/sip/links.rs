@@ -22,10 +22,13 @@ use tokio_util::task::TaskTracker;
 use super::SipError;
 use super::address::{SipUri, UriTransport, tag_of, user_of};
 use super::counters::{Counters, MalformedKind};
+use super::dialog::DialogKey;
 use super::door::Door;
 use super::frame::FrameError;
 use super::gate::{Refusal, Verdict, judge};
 use super::incoming::IncomingCall;
+use super::refusal::RefusalCause;
+use super::registry::Registry;
 use super::reply::{TopVia, stateless};
 use super::sockets::{PlainUdp, resolve};
 use super::streams::{CONNECTIONS_MAX, Seats};
@@ -76,6 +79,7 @@ pub(super) struct Wire {
     pub(super) ports: BTreeMap<Transport, u16>,
     pub(super) tls: Tls,
     pub(super) door: Door,
+    registry: Arc<Registry>,
     links: Mutex<HashMap<u64, Arc<Link>>>,
     acks: Mutex<HashMap<(String, String), KeptAck>>,
     pub(super) permits: Arc<Semaphore>,
@@ -136,6 +140,13 @@ pub(super) fn local_ip_toward(peer: SocketAddr) -> Option<IpAddr> {
     socket.local_addr().ok().map(|address| address.ip().to_canonical())
 }
 
+/// What telephones and proxies send to keep a way open: blanks, a few octets, STUN (RFC 5389 6).
+fn is_keep_alive(bytes: &[u8]) -> bool {
+    const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+    let is_stun = bytes.len() >= 20 && bytes[0] < 4 && bytes[4..8] == COOKIE;
+    bytes.len() <= 4 || bytes.iter().all(u8::is_ascii_whitespace) || is_stun
+}
+
 impl Wire {
     pub(super) fn new(
         stack: EndpointInnerRef,
@@ -145,6 +156,7 @@ impl Wire {
         tls: Tls,
         door: Door,
         calls: mpsc::WeakSender<IncomingCall>,
+        registry: Arc<Registry>,
     ) -> Self {
         Self {
             stack,
@@ -156,6 +168,7 @@ impl Wire {
             ports,
             tls,
             door,
+            registry,
             links: Mutex::default(),
             acks: Mutex::default(),
             permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
@@ -252,7 +265,7 @@ impl Wire {
             // An error here is a past send's (ICMP): the socket itself is fine.
             let Ok((length, source)) = received else { continue };
             let bytes = &buffer[..length];
-            if bytes.iter().all(u8::is_ascii_whitespace) {
+            if is_keep_alive(bytes) {
                 continue;
             }
             if let Some((reply, to)) = self.on_bytes(bytes, &link, source).await {
@@ -406,6 +419,11 @@ impl Wire {
             }
         };
         let Ok(key) = key else { return unreadable() };
+        if self.is_stray(&parsed, &key) {
+            let cause = RefusalCause::NoDialog;
+            let (phrase, text) = ("Call/Transaction Does Not Exist", cause.text().to_owned());
+            return Some(Refusal::plain(cause.status(), phrase, Some(text), Vec::new()));
+        }
         let opens_call = self.opens_call(&parsed, &key);
         if let Err(refusal) = self.admit(message, source, &mut parsed, opens_call) {
             return Some(refusal);
@@ -425,6 +443,30 @@ impl Wire {
             && request.to_header().is_ok_and(|to| tag_of(to.value()).is_none())
             && !self.stack.transactions.contains_key(key)
             && !self.stack.finished_transactions.contains_key(key)
+    }
+
+    /// Whether this request, seen for the first time, names a call that is not here. It is refused
+    /// without a transaction: one would be kept for half a minute and repeat its answer, to an
+    /// address that anybody can have written there.
+    fn is_stray(&self, message: &SipMessage, key: &TransactionKey) -> bool {
+        let SipMessage::Request(request) = message else { return false };
+        if matches!(request.method, Method::Ack | Method::Cancel)
+            || self.stack.transactions.contains_key(key)
+            || self.stack.finished_transactions.contains_key(key)
+        {
+            return false;
+        }
+        let to = request.to_header().ok().and_then(|to| tag_of(to.value()));
+        let Some(local_tag) = to else { return false };
+        let remote_tag = request.from_header().ok().and_then(|from| tag_of(from.value()));
+        let call_id = request.call_id_header().map(|id| id.value().to_owned());
+        let (remote_tag, call_id) = (remote_tag.unwrap_or_default(), call_id.unwrap_or_default());
+        self.registry.dialog(&DialogKey { call_id, local_tag, remote_tag }).is_none()
+    }
+
+    /// Whether the door has let this call in.
+    pub(super) fn was_admitted(&self, request: &Request) -> bool {
+        request.header_value(REQUESTED).is_some()
     }
 
     /// Whether another call can be queued. Asked before there is a transaction, which would have to

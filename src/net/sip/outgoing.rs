@@ -170,6 +170,7 @@ pub(super) async fn place(
         registry: registry.clone(),
         session: limits,
         is_reliable: false,
+        is_lengthened: false,
         early: Vec::new(),
         invite,
         offer_sdp: request.offer_sdp,
@@ -230,6 +231,8 @@ struct Calling {
     session: SessionLimits,
     /// Whether the INVITE says that we take reliable provisional responses; a 421 makes it so.
     is_reliable: bool,
+    /// The other side has wanted a longer session than we asked for, and got it.
+    is_lengthened: bool,
     early: Vec<Early>,
     invite: Request,
     offer_sdp: String,
@@ -322,9 +325,10 @@ impl Calling {
         match refusal.status_code.code() {
             422 => {
                 let min_s = words_of(&refusal.headers).min_se_s?;
-                if min_s <= self.session.min_s {
+                if self.is_lengthened || min_s <= self.session.min_s {
                     return None;
                 }
+                self.is_lengthened = true;
                 self.session.min_s = min_s;
             }
             421 if !self.is_reliable && lists(&refusal.headers, "Require", "100rel") => {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rsipstack::sip::{
     CSeq, CallId, Contact, ContentLength, Expires, From, Header, MaxForwards, Method, Request,
@@ -169,10 +169,13 @@ impl Registrar {
         self.connection = link.remote.is_some().then(|| link.clone());
         match final_answer(&self.wire, transaction).await {
             Ok(Some(response)) => {
-                if response.status_code.code() == 200 {
-                    self.wire.door.learn(to.ip(), &self.plan.trunk);
+                let reply = reply_of(&response, us);
+                if reply.status == 200 && ask.expires_s > 0 {
+                    let granted_s = reply.granted_s.unwrap_or(ask.expires_s).min(86_400);
+                    let until = Instant::now() + Duration::from_secs(granted_s.into());
+                    self.wire.door.learn(to.ip(), &self.plan.trunk, until);
                 }
-                reply_of(&response, us)
+                reply
             }
             _ => failed(&"no answer"),
         }

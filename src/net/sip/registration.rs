@@ -110,6 +110,8 @@ pub(super) struct Registration {
     /// Challenges answered in this exchange.
     answered: u32,
     is_leaving: bool,
+    /// The registrar has wanted a longer time than we asked for, and got it.
+    is_lengthened: bool,
     /// Until when somebody may remember us.
     bound_until: Option<Instant>,
     dice: fastrand::Rng,
@@ -136,6 +138,7 @@ impl Registration {
             challenge: None,
             answered: 0,
             is_leaving: false,
+            is_lengthened: false,
             bound_until: None,
             dice: fastrand::Rng::with_seed(seed),
         }
@@ -185,7 +188,12 @@ impl Registration {
             200..300 => self.accepted(now, &reply),
             423 => match reply.min_expires_s {
                 // RFC 3261 10.2.8. Asked for longer once, it has no reason to say so again.
-                Some(longer) if longer > self.expires_s && longer <= EXPIRES_MAX_S => {
+                Some(longer)
+                    if !self.is_lengthened
+                        && longer > self.expires_s
+                        && longer <= EXPIRES_MAX_S =>
+                {
+                    self.is_lengthened = true;
                     self.expires_s = longer;
                     self.phase = Phase::Due;
                 }
@@ -224,11 +232,13 @@ impl Registration {
         self.phase = Phase::Registered { renew_at };
         self.bound_until = Some(now + granted);
         (self.failed, self.rounds, self.answered) = (0, 0, 0);
+        self.is_lengthened = false;
         let registrar = self.registrars.get(self.at).cloned().unwrap_or_default();
         self.state = RegistrationState::Registered { registrar, granted };
     }
 
     fn failed(&mut self, now: Instant, reply: &Reply, at_least: Duration) {
+        self.is_lengthened = false;
         self.failed += 1;
         self.answered = 0;
         self.challenge = None;

@@ -44,6 +44,8 @@ pub(super) const CONNECTIONS_PER_SOURCE_MAX: usize = 64;
 const WRITE_QUEUE_LEN_MAX: usize = 64;
 /// A started message must end within this time of its beginning (guards against slow-drip senders).
 const MESSAGE_LIMIT: Duration = Duration::from_secs(30);
+/// An accepted connection on which nothing was said for this long at first is closed.
+const FIRST_MESSAGE_LIMIT: Duration = Duration::from_secs(30);
 /// A connection without any bytes for this long is closed.
 const IDLE_LIMIT: Duration = Duration::from_secs(30 * 60);
 /// TLS and WebSocket handshakes together.
@@ -72,6 +74,7 @@ impl Seats {
 
     /// A place, unless this address has as many as one may have.
     fn take(self: &Arc<Self>, ip: IpAddr) -> Option<Seat> {
+        let ip = super::bans::key(ip);
         let mut taken = self.locked();
         let count = taken.entry(ip).or_default();
         if *count >= CONNECTIONS_PER_SOURCE_MAX {
@@ -340,12 +343,13 @@ impl Wire {
         raw: mpsc::Sender<Raw>,
     ) {
         let mut framer = StreamFramer::default();
+        let mut idle = if link.dialled.is_some() { IDLE_LIMIT } else { FIRST_MESSAGE_LIMIT };
         let mut buffer = vec![0; 16 * 1024];
         loop {
             let now = Instant::now();
             let until = match framer.waiting_since(now) {
                 Some(since) => since + MESSAGE_LIMIT,
-                None => now + IDLE_LIMIT,
+                None => now + idle,
             };
             let read = tokio::select! {
                 () = link.closed.cancelled() => return,
@@ -358,6 +362,7 @@ impl Wire {
                     Ok(None) => break,
                     Ok(Some(Frame::Ping)) => _ = raw.send(Raw::Then(b"\r\n".to_vec())).await,
                     Ok(Some(Frame::Message(bytes))) => {
+                        idle = IDLE_LIMIT;
                         if let Some((reply, _)) = self.on_bytes(&bytes, &link, source).await {
                             _ = raw.send(Raw::Then(reply)).await;
                         }
@@ -384,11 +389,13 @@ impl Wire {
     ) where
         S: AsyncRead + AsyncWrite + Send + Unpin,
     {
+        let mut idle = FIRST_MESSAGE_LIMIT;
         loop {
             let read = tokio::select! {
                 () = link.closed.cancelled() => return,
-                read = timeout(IDLE_LIMIT, reader.next()) => read,
+                read = timeout(idle, reader.next()) => read,
             };
+            idle = IDLE_LIMIT;
             let message = match read {
                 Ok(Some(Ok(message))) => message,
                 Ok(Some(Err(tungstenite::Error::Capacity(_)))) => {
