@@ -179,6 +179,9 @@ impl Inbound {
         if self.packets_left == 0 {
             return Err(SrtpFault::KeyUsedUp);
         }
+        if kind == Kind::Rtcp && !is_encrypted_rtcp(suite, packet) {
+            return Err(SrtpFault::Unauthentic);
+        }
         let known = usize::from(kind == Kind::Rtcp);
         if !self.sources[known].contains(&source) {
             if self.sources[known].len() >= SOURCES_MAX {
@@ -214,6 +217,21 @@ fn context(
         provider.crypto(),
     )
     .map_err(|error| SrtpError(error.to_string()))
+}
+
+/// Whether an SRTCP packet says that it is encrypted, as ours and theirs are to be (E, RFC 3711
+/// section 3.4). The library takes one that says no without a look at its authentication tag.
+fn is_encrypted_rtcp(suite: Suite, packet: &[u8]) -> bool {
+    /// HMAC-SHA1, cut to 80 bits; also where that of RTP is cut to 32 (RFC 4568 section 6.2.2).
+    const TAG_LEN: usize = 10;
+    const INDEX_LEN: usize = 4;
+    let behind_index = match suite {
+        // The index comes last, and what it says is authenticated (RFC 7714 section 9.3).
+        Suite::Aes128Gcm | Suite::Aes256Gcm => 0,
+        Suite::Aes256CmSha1x80 | Suite::Aes128CmSha1x80 | Suite::Aes128CmSha1x32 => TAG_LEN,
+    };
+    let at = packet.len().checked_sub(behind_index + INDEX_LEN);
+    at.is_some_and(|at| packet[at] & 0x80 != 0)
 }
 
 fn open(context: &mut Context, kind: Kind, packet: &[u8]) -> Result<BytesMut, SrtpFault> {

@@ -372,7 +372,10 @@ fn wideband_codecs_give_wideband_audio_in_whatever_order_it_comes() {
 
 #[test]
 fn lost_packets_of_every_codec_are_filled() {
-    let voice = tone::tones(SampleRate::HZ_16000, &[150.0, 450.0], -12.0, Duration::from_secs(1));
+    // A person saying a telephone number: Opus brings nothing along of tones.
+    let file = include_bytes!("../../../tests/fixtures/audio/phone_number.wav");
+    let samples = file[44..].as_chunks().0.iter().map(|bytes| i16::from_le_bytes(*bytes));
+    let voice: Vec<i16> = samples.skip(62 * 320).take(50 * 320).collect();
     for codec in [Codec::G722, Codec::Opus] {
         let (types, mut sent) = wideband(codec, &voice, 9);
         sent.remove(20);
@@ -383,7 +386,7 @@ fn lost_packets_of_every_codec_are_filled() {
         assert!((80..=100).contains(&filled_ms), "{codec}: {:?}", heard.stats);
         // The packet after a loss of Opus brings the lost one along.
         assert_eq!(heard.stats.recovered_ms >= 40, codec == Codec::Opus, "{:?}", heard.stats);
-        assert!(level_dbfs(&heard.samples[22 * 320..23 * 320]) > -25.0, "{codec}");
+        assert!(level_dbfs(&heard.samples[22 * 320..23 * 320]) > -45.0, "{codec}");
     }
 }
 
