@@ -11,13 +11,22 @@ pub struct ConfidencePolicy {
     pub confirm: f32,
     /// How far the top intent must be ahead of the second to be acted on.
     pub margin: f32,
-    /// From here on the top intent counts even if the utterance looks out of scope.
+    /// From here on the top intent counts even if the utterance looks out of scope, but not far.
     pub in_scope_anyway: f32,
+    /// Out of scope beyond this, in the units of [`Understanding::out_of_scope`], is far: a classifier
+    /// is sure of itself about what is like nothing it knows as well.
+    pub far_out_of_scope: f32,
 }
 
 impl Default for ConfidencePolicy {
     fn default() -> Self {
-        Self { accept: 0.7, confirm: 0.35, margin: 0.2, in_scope_anyway: 0.97 }
+        Self {
+            accept: 0.7,
+            confirm: 0.35,
+            margin: 0.2,
+            in_scope_anyway: 0.97,
+            far_out_of_scope: 0.8,
+        }
     }
 }
 
@@ -46,7 +55,9 @@ impl ConfidencePolicy {
                 Decision::NoMatch
             };
         };
-        if understanding.is_out_of_scope() && top.confidence < self.in_scope_anyway {
+        let is_sure = top.confidence >= self.in_scope_anyway
+            && understanding.out_of_scope <= self.far_out_of_scope;
+        if understanding.is_out_of_scope() && !is_sure {
             return Decision::OutOfScope;
         }
         let second = understanding.intents.get(1);
@@ -103,6 +114,7 @@ mod tests {
             (&[0.1, 0.1], -1.0, Decision::NoMatch),
             (&[0.9, 0.05], 0.5, Decision::OutOfScope),
             (&[0.98, 0.01], 0.5, Decision::Act(a())),
+            (&[0.98, 0.01], 1.1, Decision::OutOfScope),
             (&[0.3, 0.1], 0.5, Decision::OutOfScope),
             (&[0.9, 0.05], 0.0, Decision::Act(a())),
             (&[], -1.0, Decision::NoMatch),

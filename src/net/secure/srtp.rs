@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use rtc_shared::error::Error as LibraryError;
 use rtc_srtp::context::Context;
 use rtc_srtp::crypto::{RTCCryptoProvider, default_provider};
-use rtc_srtp::option::{srtcp_replay_protection, srtp_replay_protection};
+use rtc_srtp::option::{ContextOption, srtcp_replay_protection, srtp_replay_protection};
 
 use super::suite::{MasterKey, Suite};
 
@@ -144,7 +144,8 @@ struct Inbound {
     key: MasterKey,
     context: Context,
     /// Tries packets of sources not heard before. The library remembers each source that it is
-    /// shown, authentic or not, so what strangers send must not reach the context that lasts.
+    /// shown, authentic or not, and begins its replay window at the first packet of one, so what
+    /// strangers send must not reach the context that lasts. This one has no replay window.
     probe: Context,
     probed: u32,
     sources: [BTreeSet<u32>; 2],
@@ -161,7 +162,7 @@ impl Inbound {
         Ok(Self {
             key: key.clone(),
             context: context(provider, suite, key)?,
-            probe: context(provider, suite, key)?,
+            probe: probe(provider, suite, key)?,
             probed: 0,
             sources: [BTreeSet::new(), BTreeSet::new()],
             packets_left: lifetime,
@@ -190,7 +191,7 @@ impl Inbound {
             if self.probed >= PROBES_MAX {
                 // The key was taken once already, so it is taken again.
                 self.probe =
-                    context(provider, suite, &self.key).map_err(|_| SrtpFault::Unauthentic)?;
+                    probe(provider, suite, &self.key).map_err(|_| SrtpFault::Unauthentic)?;
                 self.probed = 0;
             }
             self.probed += 1;
@@ -208,12 +209,30 @@ fn context(
     suite: Suite,
     key: &MasterKey,
 ) -> Result<Context, SrtpError> {
+    let windows = (srtp_replay_protection(REPLAY_WINDOW), srtcp_replay_protection(REPLAY_WINDOW));
+    context_with(provider, suite, key, (Some(windows.0), Some(windows.1)))
+}
+
+fn probe(
+    provider: &Arc<dyn RTCCryptoProvider>,
+    suite: Suite,
+    key: &MasterKey,
+) -> Result<Context, SrtpError> {
+    context_with(provider, suite, key, (None, None))
+}
+
+fn context_with(
+    provider: &Arc<dyn RTCCryptoProvider>,
+    suite: Suite,
+    key: &MasterKey,
+    (srtp_window, srtcp_window): (Option<ContextOption>, Option<ContextOption>),
+) -> Result<Context, SrtpError> {
     Context::new(
         key.key(),
         key.salt(),
         suite.profile(),
-        Some(srtp_replay_protection(REPLAY_WINDOW)),
-        Some(srtcp_replay_protection(REPLAY_WINDOW)),
+        srtp_window,
+        srtcp_window,
         provider.crypto(),
     )
     .map_err(|error| SrtpError(error.to_string()))

@@ -120,8 +120,9 @@ impl SipEndpoint {
         let room = to_server.downgrade();
         let door = Door::new(config.access);
         let registry = Arc::new(Registry::new(config.session));
-        let (us, shown_as, known) = (config.user_agent, config.advertise_ip, registry.clone());
-        let wire = Arc::new(Wire::new(stack, us, shown_as, ports, tls, door, room, known));
+        let us = (config.user_agent, config.advertise_ip);
+        let wire = Wire::new(stack, us, ports, tls, door, room, registry.clone());
+        let wire = Arc::new(wire);
         let mut local_addrs = Vec::new();
         for (socket, address) in udp {
             local_addrs.push((Transport::Udp, address));

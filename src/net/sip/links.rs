@@ -150,8 +150,7 @@ fn is_keep_alive(bytes: &[u8]) -> bool {
 impl Wire {
     pub(super) fn new(
         stack: EndpointInnerRef,
-        agent: String,
-        advertise_ip: Option<IpAddr>,
+        (agent, advertise_ip): (String, Option<IpAddr>),
         ports: BTreeMap<Transport, u16>,
         tls: Tls,
         door: Door,
