@@ -86,8 +86,9 @@ impl Verdict {
         out_of_scope: Option<f32>,
         policy: &ConfidencePolicy,
     ) -> Self {
-        let outside = out_of_scope.is_some_and(|score| score > 0.0);
-        if outside && confidence < policy.in_scope_anyway {
+        let scope = out_of_scope.unwrap_or_default();
+        let is_sure = confidence >= policy.in_scope_anyway && scope <= policy.far_out_of_scope;
+        if scope > 0.0 && !is_sure {
             Self::OutOfScope
         } else if confidence < policy.confirm {
             Self::NotUnderstood

@@ -160,7 +160,7 @@ impl CallTask {
     /// is nowhere to send a greeting to.
     async fn await_media(&mut self) {
         let mut ticks = interval(FRAME);
-        while !self.call.is_ended() && !(self.is_confirmed && self.media.is_ready()) {
+        while !(self.call.is_ended() || self.is_confirmed && self.media.is_ready()) {
             if self.end_without_keys().await {
                 return;
             }
