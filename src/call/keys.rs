@@ -8,8 +8,8 @@ use crate::nlu::SlotKind;
 
 use super::{Call, LineSpeaker, Timer, TranscriptLine};
 
-/// Once a number has all the keys it can have, more may follow in this time: it is another number
-/// then, and a wrong one. People who key by heart take 200 to 400 ms for a key.
+/// Once a number has all the keys it can have, more may follow in this time: the next number of an
+/// identity check, keyed ahead, or a wrong entry. People who key by heart take 200 to 400 ms for a key.
 const OVERRUN: Duration = Duration::from_millis(600);
 
 /// Further keys than a number has that are still waited out; beyond, somebody leans on a key.
@@ -75,7 +75,8 @@ impl Call {
         }
         let known = self.conversation.secrets().iter().any(|secret| *secret.expose() == keys);
         // What is keyed unasked may be a PIN, and so may what is too long for a number.
-        let is_too_long = self.expectation.keys_max.is_some_and(|max| keys.len() > max);
+        let len = self.conversation.piece_len() + keys.len();
+        let is_too_long = self.expectation.keys_max.is_some_and(|max| len > max);
         let secret = self.expectation.secret || known || is_too_long || (is_unasked && keys != "0");
         let line = self.outputs.len();
         let shown = if secret { "•".repeat(keys.len()) } else { keys.clone() };

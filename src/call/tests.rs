@@ -311,6 +311,25 @@ fn keys_that_run_over_a_number_are_one_entry() {
 }
 
 #[test]
+fn a_pin_keyed_behind_the_rest_of_a_number_is_not_shown() {
+    let mut bench = asked_for_a_number();
+    for keys in ["1234567", "84321"] {
+        for digit in keys.chars() {
+            bench.input(CallInput::Digit(digit));
+            bench.silence(200);
+        }
+        bench.silence(6_000);
+    }
+    let keyed = bench.outputs.iter().filter_map(|output| match output {
+        CallOutput::Line(line) if line.speaker == LineSpeaker::Caller => {
+            Some(line.text.expose().clone())
+        }
+        _ => None,
+    });
+    assert_eq!(keyed.collect::<Vec<_>>(), ["[keys 1234567]", "[keys •••••]"]);
+}
+
+#[test]
 fn a_zero_is_a_person_only_by_itself_where_no_keys_are_asked_for() {
     let handed_off =
         |bench: &Bench| bench.outputs.iter().any(|o| matches!(o, CallOutput::StoreHandoff(_)));

@@ -86,9 +86,7 @@ impl Verdict {
         out_of_scope: Option<f32>,
         policy: &ConfidencePolicy,
     ) -> Self {
-        let scope = out_of_scope.unwrap_or_default();
-        let is_sure = confidence >= policy.in_scope_anyway && scope <= policy.far_out_of_scope;
-        if scope > 0.0 && !is_sure {
+        if policy.refuses(confidence, out_of_scope.unwrap_or_default()) {
             Self::OutOfScope
         } else if confidence < policy.confirm {
             Self::NotUnderstood

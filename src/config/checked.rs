@@ -127,17 +127,17 @@ pub struct ServerConfig {
 }
 
 /// How SIP messages travel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {
-    /// Datagrams.
+    /// A message a datagram.
     Udp,
-    /// Streams.
+    /// A stream, framed by Content-Length (RFC 3261 section 18.3).
     Tcp,
-    /// Streams within TLS.
+    /// The same within TLS (RFC 3261 section 26.2).
     Tls,
-    /// WebSocket.
+    /// A message a WebSocket message (RFC 7118).
     Ws,
-    /// WebSocket within TLS.
+    /// The same within TLS.
     Wss,
 }
 
@@ -145,7 +145,7 @@ impl Transport {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Udp, Self::Tcp, Self::Tls, Self::Ws, Self::Wss];
 
-    /// The word in front of an address.
+    /// Its name, as in a URI's `transport` parameter and in front of an address to listen on.
     pub fn name(self) -> &'static str {
         match self {
             Self::Udp => "udp",
@@ -156,7 +156,7 @@ impl Transport {
         }
     }
 
-    /// Whether whoever connects is shown a certificate.
+    /// Whether it runs over TLS: whoever connects is shown a certificate.
     pub fn is_encrypted(self) -> bool {
         matches!(self, Self::Tls | Self::Wss)
     }

@@ -67,26 +67,30 @@ pub fn trunk_of(trunks: &[TrunkConfig], source: IpAddr) -> Option<(&TrunkConfig,
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn trunk(name: &str, from: &[&str]) -> TrunkConfig {
-        TrunkConfig {
+impl TrunkConfig {
+    /// One that is known by its addresses, for tests.
+    pub(crate) fn known_by(name: &str, from: &[&str]) -> Self {
+        Self {
             name: name.to_owned(),
-            from: from.iter().map(|network| network.parse().unwrap()).collect(),
+            from: from.iter().map(|network| network.parse().expect("a network")).collect(),
             login: None,
             calls_max: None,
             calls_per_s_max: None,
             register: None,
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn the_smallest_network_says_whose_call_it_is() {
         let trunks = [
-            trunk("carrier", &["192.0.2.0/24", "2001:db8::/32"]),
-            trunk("pbx", &["192.0.2.10/32"]),
-            trunk("roaming", &[]),
+            TrunkConfig::known_by("carrier", &["192.0.2.0/24", "2001:db8::/32"]),
+            TrunkConfig::known_by("pbx", &["192.0.2.10/32"]),
+            TrunkConfig::known_by("roaming", &[]),
         ];
         for (source, expected) in [
             ("192.0.2.9", Some("carrier")),

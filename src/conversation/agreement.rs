@@ -211,17 +211,22 @@ impl Conversation {
                 return self.on_corrected();
             }
         } else if let Some(spec) = chosen {
-            if let Some(task) = self.tasks.last_mut() {
-                task.slots.insert(spec.name.clone(), value);
-                task.confirmed = false;
-            }
-            return self.on_corrected();
+            return self.put_right(spec.name.clone(), value);
         }
         match parse_yes_no(text) {
             // Neither of them.
             YesNo::No | YesNo::NoWith(_) => self.ask_what_to_change(),
             _ => self.on_no_answer(text, understanding),
         }
+    }
+
+    /// Takes a value for a slot that the caller has picked for it.
+    pub(super) fn put_right(&mut self, slot: SlotName, value: SlotValue) {
+        if let Some(task) = self.tasks.last_mut() {
+            task.slots.insert(slot, value);
+            task.confirmed = false;
+        }
+        self.on_corrected();
     }
 
     fn on_corrected(&mut self) {

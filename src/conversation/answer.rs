@@ -286,7 +286,11 @@ impl Conversation {
         } else {
             self.take_digits(&spec, words, confidence)
         };
-        let given = self.shared_answer(&scope, &spec, words, confidence, is_correction(words));
+        let mut given = self.shared_answer(&scope, &spec, words, confidence, is_correction(words));
+        if !matches!(pieces, Pieces::Nothing) && given.own.is_none() {
+            // A piece of the number that was asked for is no other number.
+            given.others.retain(|(other, _)| other.kind.digit_counts().is_none());
+        }
         let is_piece = matches!(pieces, Pieces::Piece);
         // Whatever was heard is free text: what was hardly heard is asked for once more.
         let is_hardly_heard = spec.kind == SlotKind::Text

@@ -45,6 +45,17 @@ impl Conversation {
             Stage::WhichName { scope, slot, first, second } => {
                 self.on_which_key((scope, slot), [first, second], keys.expose());
             }
+            Stage::WhichSlot { slots, value } => {
+                let index = match keys.expose().as_str() {
+                    "1" => 0,
+                    "2" => 1,
+                    _ => return self.on_no_match(),
+                };
+                match slots.get(index) {
+                    Some(slot) => self.put_right(slot.clone(), value),
+                    None => self.on_no_match(),
+                }
+            }
             Stage::ReadBack { .. }
             | Stage::Confirm
             | Stage::ConfirmIntent { .. }

@@ -188,6 +188,11 @@ impl Conversation {
         &self.secrets
     }
 
+    /// How many digits of a number are kept until the rest follows.
+    pub fn piece_len(&self) -> usize {
+        self.partial.as_ref().map_or(0, |(_, digits)| digits.expose().len())
+    }
+
     /// Whether the conversation has said its last words.
     pub fn is_over(&self) -> bool {
         matches!(self.stage, Stage::Over)
@@ -279,11 +284,16 @@ impl Conversation {
 
     /// Hands the caller to a person. Nothing is promised until the hand-off is stored.
     fn request_person(&mut self, reason: HandoffReason, queue: Option<QueueName>) {
+        self.goes_on = false;
+        self.hand_over(reason, queue);
+    }
+
+    /// The same, with [`Self::goes_on`] as it is: people are told of it.
+    fn hand_over(&mut self, reason: HandoffReason, queue: Option<QueueName>) {
         let queue = queue
             .or_else(|| self.current_intent().and_then(|intent| intent.handoff.clone()))
             .or_else(|| self.default_queue());
         self.stage = Stage::HandingOff;
-        self.goes_on = false;
         let request = self.handoff_request(reason, queue);
         self.acts.push(DialogAct::HandOff(Box::new(request)));
     }

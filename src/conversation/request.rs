@@ -146,12 +146,11 @@ impl Conversation {
     pub(super) fn finish_speaking_task(&mut self, intent: &Intent) {
         self.say_variant(intent.name.as_str(), &intent.then_say, &Default::default());
         if intent.then_say.is_empty() || intent.person == PersonRule::Afterwards {
-            self.request_person(HandoffReason::Policy, intent.handoff.clone());
             // People need this one; what it interrupted, and what was asked for with it, is done.
             let below = &self.tasks[..self.tasks.len().saturating_sub(1)];
             let is_more = below.iter().any(|task| !task.is_held_up);
             self.goes_on = is_more || !self.next_requests.is_empty();
-            return;
+            return self.hand_over(HandoffReason::Policy, intent.handoff.clone());
         }
         self.tasks.pop();
         let asks = intent.then_say.iter().all(|t| ends_as_question(&t.parts));

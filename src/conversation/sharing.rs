@@ -140,7 +140,12 @@ fn share_directed<'s>(
 fn directed_value(spec: &SlotSpec, text: &str) -> Option<SlotValue> {
     let SlotKind::OneOf(choices) = &spec.kind else { return None };
     let directed = parse_directed(text, choices);
-    let index = if spec.name.as_str().starts_with("to") { directed.to } else { directed.from };
+    let is_told = |word: &str| spec.cues.strong.iter().any(|own| own == word);
+    let index = match (is_told("from"), is_told("to")) {
+        (true, false) => directed.from,
+        (false, true) => directed.to,
+        _ => None,
+    };
     let value = Pii::new(choices.get(index?)?.value.clone());
     Some(SlotValue { value, provenance: Provenance::Said, confidence: 0.9 })
 }

@@ -241,6 +241,10 @@ impl Conversation {
         let needs_read_back =
             spec.read_back != ReadBack::No && value.provenance == Provenance::Said;
         self.forget_proposal(scope, &spec.name);
+        // Whatever held the task up, the caller has an answer now.
+        if let Some(task) = self.tasks.last_mut() {
+            task.is_held_up = false;
+        }
         if spec.secret {
             self.secrets.push(value.value.clone());
         }

@@ -102,17 +102,27 @@ impl Conversation {
     /// What else the caller asked for and has not got.
     fn still_open(&self) -> Option<String> {
         let told = self.last_intent.as_ref().map(|(name, _, _)| name);
-        let tasks = self.tasks.iter().map(|task| &task.intent);
-        let waiting = self.next_requests.iter().map(|part| &part.score.intent);
-        let mut titles: Vec<String> = Vec::new();
-        for name in tasks.chain(waiting).filter(|name| Some(*name) != told) {
+        let tasks = self.tasks.iter().map(|task| (&task.intent, task.is_held_up));
+        let waiting = self.next_requests.iter().map(|part| (&part.score.intent, false));
+        let (mut open, mut going_on): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+        for (name, is_held_up) in tasks.chain(waiting).filter(|(name, _)| Some(*name) != told) {
             let title = self.title_of(name);
+            let titles = if self.goes_on && !is_held_up { &mut going_on } else { &mut open };
             if !titles.contains(&title) {
                 titles.push(title);
             }
         }
-        let titles = titles.join(", ");
-        (!titles.is_empty()).then(|| format!("Also asked about {titles}, which is not done yet."))
+        let sentence = |titles: Vec<String>, what: &str| {
+            let titles = titles.join(", ");
+            (!titles.is_empty()).then(|| format!("Also asked about {titles}, {what}."))
+        };
+        // Whoever calls back is not to do once more what is done in the rest of the call.
+        let sentences = [
+            sentence(open, "which is not done yet"),
+            sentence(going_on, "which the call goes on with"),
+        ];
+        let sentences = sentences.into_iter().flatten().collect::<Vec<_>>().join(" ");
+        (!sentences.is_empty()).then_some(sentences)
     }
 
     fn summary(&self, reason: HandoffReason, check: Option<&HandoffVerification>) -> String {

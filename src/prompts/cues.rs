@@ -81,7 +81,7 @@ pub(super) fn learn_cues(slots: &mut [SlotSpec], says: Option<&Block>) {
 /// Warns of slots that nothing tells apart.
 pub(super) fn check_cues(slots: &[SlotSpec], says: Option<&Block>, report: &mut Report) {
     for (at, slot) in slots.iter().enumerate() {
-        let is_unasked = !slot.secret && !matches!(slot.kind, SlotKind::Text | SlotKind::OneOf(_));
+        let is_unasked = !slot.secret && slot.kind != SlotKind::Text;
         let twin = slots[..at].iter().find(|other| other.kind == slot.kind && !other.secret);
         let Some(twin) = twin.filter(|_| is_unasked) else { continue };
         let shows = |line: &str, slot: &SlotSpec| line.contains(&format!("{{{}}}", slot.name));

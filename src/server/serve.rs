@@ -24,7 +24,6 @@ use crate::net::sdp::{
 use crate::net::secure::Identity;
 use crate::net::sip::{
     Access, IncomingCall, RegisterPlan, SessionLimits, SipConfig, SipEndpoint, SipError, TlsFiles,
-    Transport as SipTransport,
 };
 use crate::nlu::ConfidencePolicy;
 use crate::prompts::{ActionName, Finding, VerificationName};
@@ -58,7 +57,7 @@ const INPUTS_LEN_MAX: usize = 256;
 #[derive(Debug)]
 pub struct Started {
     /// Where it listens.
-    pub addresses: Vec<(SipTransport, SocketAddr)>,
+    pub addresses: Vec<(Transport, SocketAddr)>,
     /// Profile name.
     pub profile: String,
     /// Further profiles, which `[numbers]` names.

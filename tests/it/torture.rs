@@ -270,7 +270,8 @@ fn check_response(case: &Case, request: &[u8], response: &str, peer: IpAddr) {
     assert!(response.contains(&format!(";received={peer}")), "{shown}");
     let to = answered.lines().find(|line| line.to_ascii_lowercase().starts_with("to:"));
     assert_eq!(to.is_some(), case.file != "insuf", "{shown}");
-    assert!(to.is_none_or(|to| to.contains("tag=")), "{shown}");
+    // `wsinv` has blanks around the `=` of its own.
+    assert!(to.is_none_or(|to| to.replace(' ', "").contains(";tag=")), "{shown}");
     if case.is_call() {
         assert!(response.contains("Contact: <sip:"), "{shown}");
     }

@@ -123,7 +123,7 @@ fn check_intent(
         Decision::Act(found) => format!("takes it for {found}"),
         Decision::Confirm(found) => format!("asks whether it is {found}"),
         Decision::Clarify(first, second) => format!("asks whether it is {first} or {second}"),
-        Decision::OutOfScope => "says that this is nothing it does".to_owned(),
+        Decision::OutOfScope => "says that it cannot help with this".to_owned(),
         Decision::NoMatch => "asks again".to_owned(),
     };
     let fix = match &decision {

@@ -203,3 +203,61 @@ fn free_text_that_was_hardly_heard_is_asked_for_once_more() {
     hear(&mut talk);
     assert_eq!(asked(&talk), Step::Confirmation);
 }
+
+/// A card by two numbers of digits, and a move between two accounts whose names do not begin alike.
+const MOVE: &str = "---
+intent: move
+title: a standing order
+risk: low
+handoff: cards
+person: afterwards
+---
+## Callers say
+- I want to set up a standing order
+- set up a standing order from {source} to {destination}
+- a standing order please
+- I'd like money moved every month
+- can you move something every month
+- every month the same amount please
+
+## We need
+### account (digits 8, keypad)
+Ask: Which account?
+Again: Sorry, which account?
+
+### last_four (digits 4)
+Ask: And the last four digits of your card?
+Again: Sorry, the last four digits?
+
+### source (one of: checking, savings)
+Ask: From checking or savings?
+Again: Sorry, checking or savings?
+
+### destination (one of: checking, savings)
+Ask: And to which?
+Again: Sorry, to checking or savings?
+
+## Confirm
+- From {source} to {destination}.
+
+## Then say
+- Thank you.
+";
+
+#[test]
+fn a_piece_of_a_number_is_no_other_number() {
+    let mut talk = Talk::on(generation_with(&[("move", MOVE)]), &[]);
+    talk.ask("I want to set up a standing order", "move");
+    assert_eq!(asked(&talk), slot("account"));
+    talk.say("one two three four");
+    assert_eq!(slots(&talk), [""; 0], "half of the account number");
+    talk.say("five six seven eight");
+    assert_eq!(slots(&talk), ["account=12345678"]);
+}
+
+#[test]
+fn two_choices_are_told_apart_by_what_the_examples_say() {
+    let mut talk = Talk::on(generation_with(&[("move", MOVE)]), &[]);
+    talk.ask("set up a standing order from checking to savings", "move");
+    assert_eq!(slots(&talk), ["destination=savings", "source=checking"]);
+}

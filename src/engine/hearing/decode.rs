@@ -46,6 +46,17 @@ impl Decoder {
         Self { ear, second }
     }
 
+    /// Lets each model decode once, so that the first caller does not pay for it.
+    pub fn warm_up(&mut self, samples: &[i16]) -> Result<(), HearingError> {
+        let nothing = Listening { hints: None, listen_for: &ListenFor::Words };
+        self.transcribe(samples, nothing)?;
+        if let Some(second) = &mut self.second {
+            let audio: Vec<f32> = samples.iter().map(|&s| f32::from(s) / 32_768.0).collect();
+            second.run(&audio, audio_context(audio.len(), second.frames()), None)?;
+        }
+        Ok(())
+    }
+
     /// Transcribes an utterance of any length. Timing fields are left for the pool to fill in.
     pub fn transcribe(
         &mut self,
@@ -145,9 +156,15 @@ impl Decoder {
         if let Some(second) = &mut self.second
             && is_in_doubt(&combined)
         {
-            second.run(audio, audio_context(audio.len(), second.frames()), None)?;
-            found.extend(second.look_again(focus)?);
-            combined = combine(&found);
+            let frames = audio_context(audio.len(), second.frames());
+            // If it fails, what the first has made of it stands.
+            match second.run(audio, frames, None).and_then(|_| second.look_again(focus)) {
+                Ok(more) => {
+                    found.extend(more);
+                    combined = combine(&found);
+                }
+                Err(error) => tracing::warn!(%error, "the second speech model failed"),
+            }
         }
         let grammar = focus.grammars()[0];
         let readings = combined.into_iter().map(|writing| Reading {

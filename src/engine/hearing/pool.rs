@@ -13,8 +13,8 @@ use super::ear::{Ear, Knowledge};
 use super::letters::LetterModel;
 use super::level::SAMPLES_PER_S;
 use super::{
-    HearingConfig, HearingError, HearingReply, HearingRequest, HearingStats, ListenFor,
-    NotSubmitted, ReplySender, Transcript, check_model_file,
+    HearingConfig, HearingError, HearingReply, HearingRequest, HearingStats, NotSubmitted,
+    ReplySender, Transcript, check_model_file,
 };
 
 /// Decodes over which the percentiles are taken.
@@ -75,9 +75,8 @@ impl Hearing {
             std::thread::Builder::new()
                 .name(format!("hearing-{index}"))
                 .spawn(move || {
-                    let nothing = Listening { hints: None, listen_for: &ListenFor::Words };
                     // The receiver is there until every worker has reported.
-                    let _ = ready.send(decoder.transcribe(&warm_up_audio(), nothing).map(drop));
+                    let _ = ready.send(decoder.warm_up(&warm_up_audio()));
                     drop(ready);
                     work(&mut decoder, &jobs, &counters);
                 })

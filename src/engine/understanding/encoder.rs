@@ -120,8 +120,9 @@ impl SentenceEncoder {
         let weights = read(&folder.join("model.safetensors"))?;
         let mut hash = Sha256::new();
         hash.update(&tokenizer_json);
-        hash.update(&weights);
-        let change = taught(&Sha256::digest(&weights).into());
+        let weights_sha256: [u8; 32] = Sha256::digest(&weights).into();
+        hash.update(weights_sha256);
+        let change = taught(&weights_sha256);
         hash.update(change.unwrap_or_default());
         let model = load_model(&weights, change, &config)
             .map_err(|error| failed("model.safetensors")(error.to_string()))?;

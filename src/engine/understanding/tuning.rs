@@ -20,7 +20,7 @@ const BELONGS_TO: [u8; 32] = [
     0xc0, 0xca, 0x68, 0x95, 0x89, 0x51, 0x14, 0x37, 0x9c, 0xac, 0xb4, 0xfa, 0xb1, 0x28, 0xd9, 0xdb,
 ];
 
-/// What identifies the change; `None` for an encoder that it does not belong to.
+/// The change to weights of this SHA-256; `None` where there is none.
 pub(super) fn of(weights_sha256: &[u8; 32]) -> Option<&'static [u8]> {
     (*weights_sha256 == BELONGS_TO).then_some(FACTORS)
 }
@@ -78,5 +78,8 @@ mod tests {
         let factors = safetensors::load_buffer(FACTORS, &Device::Cpu).expect("readable");
         assert_eq!(factors.len(), 72);
         assert!(of(&BELONGS_TO).is_some() && of(&[0; 32]).is_none());
+        let sha256: String = BELONGS_TO.iter().map(|byte| format!("{byte:02x}")).collect();
+        let manifest = include_str!("../../../models/manifest.toml");
+        assert!(manifest.contains(&sha256), "it would be applied to no weights that can be had");
     }
 }

@@ -107,8 +107,9 @@ fn nodes(model: &Model, ids: &[NodeId], names: [&str; 3]) -> Result<[NodeId; 3],
 /// the beginning of a call, and is never taken for speech. (Said twice with a pause of 8 to 16 s
 /// between, 58 of 62 recordings were heard the second time; with the memory cleared, all.)
 const QUIET_CHUNKS: u32 = 32;
-/// Below this a chunk is quiet, and below that nobody begins to speak in it.
+/// Below this a chunk is quiet.
 const QUIET: f32 = 0.35;
+/// Below this nobody begins to speak in it: only then is the memory cleared.
 const SILENT: f32 = 0.1;
 
 /// One call's stream through the model.

@@ -307,17 +307,6 @@ mod tests {
     use super::super::wire::scan;
     use super::*;
 
-    fn trunk(name: &str, from: &[&str]) -> TrunkConfig {
-        TrunkConfig {
-            name: name.to_owned(),
-            from: from.iter().map(|network| network.parse().unwrap()).collect(),
-            login: None,
-            calls_max: None,
-            calls_per_s_max: None,
-            register: None,
-        }
-    }
-
     fn who(username: &str) -> Credentials {
         Credentials { username: username.to_owned(), password: Pii::new("secret".to_owned()) }
     }
@@ -333,9 +322,9 @@ mod tests {
     /// A carrier by its network, a PBX that needs a password besides, phones by password only.
     fn door(accept_unknown: bool) -> Door {
         let trunks = vec![
-            trunk("carrier", &["192.0.2.0/24"]),
-            trunk("pbx", &["192.0.2.10/32"]),
-            trunk("phones", &[]),
+            TrunkConfig::known_by("carrier", &["192.0.2.0/24"]),
+            TrunkConfig::known_by("pbx", &["192.0.2.10/32"]),
+            TrunkConfig::known_by("phones", &[]),
         ];
         let logins = [("pbx", "pbx"), ("phones", "ann")];
         Door::new(Access {
@@ -384,7 +373,7 @@ mod tests {
         assert_eq!(outcome(&door(false), &taking_over, "192.0.2.9"), some("carrier"));
         assert_eq!(outcome(&door(false), &taking_over, "192.0.2.10"), Err(401));
         let strict = Access {
-            trunks: vec![trunk("carrier", &["192.0.2.0/24"])],
+            trunks: vec![TrunkConfig::known_by("carrier", &["192.0.2.0/24"])],
             accept_unknown: false,
             ..Access::default()
         };
@@ -422,7 +411,7 @@ mod tests {
     #[test]
     fn trunks_are_never_banned() {
         let access = Access {
-            trunks: vec![trunk("carrier", &["192.0.2.0/24"])],
+            trunks: vec![TrunkConfig::known_by("carrier", &["192.0.2.0/24"])],
             bans: BanLimits { strikes_max: 2, length: Duration::from_secs(60) },
             never_banned: vec!["127.0.0.0/8".parse().unwrap()],
             ..Access::default()

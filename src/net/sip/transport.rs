@@ -1,37 +1,8 @@
-//! How SIP messages travel, and the words for it. Pure.
+//! The words of SIP for how its messages travel. Pure.
 
-use std::fmt;
-
-/// How SIP messages travel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Transport {
-    /// A message a datagram.
-    Udp,
-    /// A stream, framed by Content-Length (RFC 3261 section 18.3).
-    Tcp,
-    /// The same within TLS (RFC 3261 section 26.2).
-    Tls,
-    /// A message a WebSocket message (RFC 7118).
-    Ws,
-    /// The same within TLS.
-    Wss,
-}
+pub use crate::config::Transport;
 
 impl Transport {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Udp, Self::Tcp, Self::Tls, Self::Ws, Self::Wss];
-
-    /// Its name, as in a URI's `transport` parameter and in `listen` of the configuration.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Udp => "udp",
-            Self::Tcp => "tcp",
-            Self::Tls => "tls",
-            Self::Ws => "ws",
-            Self::Wss => "wss",
-        }
-    }
-
     pub(super) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|transport| transport.name().eq_ignore_ascii_case(name))
     }
@@ -78,11 +49,6 @@ impl Transport {
         matches!(self, Self::Ws | Self::Wss)
     }
 
-    /// Whether it runs over TLS.
-    pub fn is_encrypted(self) -> bool {
-        matches!(self, Self::Tls | Self::Wss)
-    }
-
     /// In the library's words.
     pub(super) fn in_stack(self) -> rsipstack::sip::Transport {
         match self {
@@ -92,12 +58,6 @@ impl Transport {
             Self::Ws => rsipstack::sip::Transport::Ws,
             Self::Wss => rsipstack::sip::Transport::Wss,
         }
-    }
-}
-
-impl fmt::Display for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

@@ -7,17 +7,6 @@ use super::*;
 use crate::base::Pii;
 use crate::config::{NumberConfig, TrunkConfig};
 
-fn trunk(name: &str, from: &[&str]) -> TrunkConfig {
-    TrunkConfig {
-        name: name.to_owned(),
-        from: from.iter().map(|network| network.parse().unwrap()).collect(),
-        login: None,
-        calls_max: None,
-        calls_per_s_max: None,
-        register: None,
-    }
-}
-
 fn ann() -> Credentials {
     Credentials { username: "ann".to_owned(), password: Pii::new("secret".to_owned()) }
 }
@@ -29,7 +18,7 @@ async fn guarded(access: Access) -> (SipEndpoint, mpsc::Receiver<IncomingCall>) 
 /// An endpoint whose only trunk is anybody who knows Ann's password.
 async fn with_password() -> (SipEndpoint, mpsc::Receiver<IncomingCall>) {
     guarded(Access {
-        trunks: vec![trunk("phones", &[])],
+        trunks: vec![TrunkConfig::known_by("phones", &[])],
         logins: [("phones".to_owned(), ann())].into(),
         accept_unknown: false,
         ..Access::default()
@@ -87,7 +76,7 @@ async fn a_password_is_asked_for_and_opens_a_call() {
 #[tokio::test]
 async fn who_is_in_no_trunk_is_told_which_rule_it_is() {
     let (callee, mut calls) = guarded(Access {
-        trunks: vec![trunk("carrier", &["192.0.2.0/24"])],
+        trunks: vec![TrunkConfig::known_by("carrier", &["192.0.2.0/24"])],
         accept_unknown: false,
         ..Access::default()
     })
@@ -111,7 +100,10 @@ async fn a_number_is_there_or_not() {
         trunk: trunk.map(str::to_owned),
     };
     let (callee, mut calls) = guarded(Access {
-        trunks: vec![trunk("local", &["127.0.0.1/32"]), trunk("other", &["192.0.2.1/32"])],
+        trunks: vec![
+            TrunkConfig::known_by("local", &["127.0.0.1/32"]),
+            TrunkConfig::known_by("other", &["192.0.2.1/32"]),
+        ],
         numbers: vec![line("4420*", None), line("100", Some("other"))],
         ..Access::default()
     })
@@ -155,7 +147,7 @@ async fn a_scanner_is_ignored_and_a_trunk_is_not() {
     let counters = callee.counters();
     assert_eq!((counters.sources_banned, counters.ignored), (1, 3), "{counters:?}");
 
-    let trunks = vec![trunk("local", &["127.0.0.0/8"])];
+    let trunks = vec![TrunkConfig::known_by("local", &["127.0.0.0/8"])];
     let (callee, _calls) = guarded(Access { bans, trunks, ..Access::default() }).await;
     let peer = RawPeer::new(&callee).await;
     for number in 0..9 {
