@@ -102,6 +102,10 @@ pub struct SipCountersSnapshot {
     pub ignored: u64,
     /// Leg events lost because nobody read them.
     pub events_lost: u64,
+    /// Questions to trunks (OPTIONS) that no server in service answered.
+    pub keepalives_missed: u64,
+    /// Addresses of trunks that do not answer at present.
+    pub trunk_addresses_down: u64,
     /// Receive tasks that died and were started again; anything but 0 is a bug.
     pub receivers_restarted: u64,
 }
@@ -124,6 +128,8 @@ pub(super) struct Counters {
     pub(super) sources_banned: AtomicU64,
     pub(super) ignored: AtomicU64,
     pub(super) events_lost: AtomicU64,
+    pub(super) keepalives_missed: AtomicU64,
+    pub(super) trunk_addresses_down: AtomicU64,
     pub(super) receivers_restarted: AtomicU64,
     malformed: Mutex<BTreeMap<MalformedKind, u64>>,
     refused: Mutex<BTreeMap<u16, u64>>,
@@ -169,6 +175,8 @@ impl Counters {
             sources_banned: read(&self.sources_banned),
             ignored: read(&self.ignored),
             events_lost: read(&self.events_lost),
+            keepalives_missed: read(&self.keepalives_missed),
+            trunk_addresses_down: read(&self.trunk_addresses_down),
             receivers_restarted: read(&self.receivers_restarted),
         }
     }

@@ -3,6 +3,7 @@
 //! ```text
 //!  INVITE --> Calling --1xx--> Proceeding --2xx, ACK--> the leg (see `leg`)
 //!                |  '--421, 422: once more, as it demands
+//!                |  '--503, no answer: the next server of the name, if there is one (RFC 3263 4.3)
 //!                |                 |  reliable 1xx: PRACK (RFC 3262)
 //!                |                 |  cancel(): CANCEL once a 1xx came (RFC 3261 9.1)
 //!                '-- 3xx..6xx -----'--------------------> Refused or Ended
@@ -28,6 +29,7 @@ use super::dialog::{
     Dialog, client, contact_as, contact_value, cseq_of, new_branch, new_token, sdp_of, verbatim,
     via_value,
 };
+use super::hops::Hop;
 use super::leg::{
     COMMAND_QUEUE_LEN_MAX, EVENT_QUEUE_LEN_MAX, EndedBy, EventSink, LegCommand, LegEvent,
     ReofferReply, acknowledge, final_answer, reinvite, send_bye,
@@ -37,6 +39,7 @@ use super::links::{Link, Wire};
 use super::registry::Registry;
 use super::session::{Session, first_request, lists, value_of, words_of};
 use super::session_timer::SessionLimits;
+use super::ways::Ways;
 use super::{ACCEPT, ALLOW, CALLER_SUPPORTED, SipError};
 
 /// How long a cancelled INVITE may stay without a final response (64*T1, RFC 3261 9.1).
@@ -157,7 +160,9 @@ pub(super) async fn place(
     let target = SipUri::parse(&request.target_uri).filter(SipUri::is_within_reach);
     let target = target.ok_or_else(bad)?;
     let uri = verbatim(&request.target_uri).ok_or_else(bad)?;
-    let (link, to) = wire.path_to(&target, None).await?;
+    let mut ways = wire.ways_to(&target).await?;
+    let (link, hop) = ways.next_way(wire).await?;
+    let to = hop.address;
     let limits = registry.session;
     let invite = build_invite(wire, &link, to, uri, &request, limits);
     let sip_call_id = call_id_of(&invite);
@@ -176,6 +181,8 @@ pub(super) async fn place(
         offer_sdp: request.offer_sdp,
         link,
         to,
+        hop,
+        ways,
         commands: from_handle,
         events: to_handle,
         drain,
@@ -238,6 +245,9 @@ struct Calling {
     offer_sdp: String,
     link: Arc<Link>,
     to: SocketAddr,
+    /// The server that is asked, and those that are left.
+    hop: Hop,
+    ways: Ways,
     commands: mpsc::Receiver<LegCommand>,
     events: mpsc::Sender<OutgoingEvent>,
     drain: CancellationToken,
@@ -270,6 +280,14 @@ impl Calling {
         loop {
             tokio::select! {
                 response = responses.recv() => match response {
+                    None if cancel == Cancel::No && !proceeding => {
+                        match self.ask_elsewhere().await {
+                            Some(transaction) => {
+                                responses = responses_of(&self.wire, transaction);
+                            }
+                            None => return self.end(EndedBy::TransportError),
+                        }
+                    }
                     None => return self.end(EndedBy::TransportError),
                     Some(response) => match response.status_code.kind() {
                         StatusCodeKind::Provisional => {
@@ -280,10 +298,11 @@ impl Calling {
                             }
                         }
                         StatusCodeKind::Successful => {
+                            self.wire.clear_lame(&self.hop);
                             return self.answered(response, cancel).await;
                         }
                         _ if cancel != Cancel::No => return self.end(EndedBy::Local),
-                        _ => match self.ask_again(&response) {
+                        _ => match self.after_refusal(&response, proceeding).await {
                             Some(transaction) => {
                                 responses = responses_of(&self.wire, transaction);
                                 proceeding = false;
@@ -318,6 +337,29 @@ impl Calling {
         _ = self.events.try_send(OutgoingEvent::Refused { status, reason });
     }
 
+    /// The INVITE once more, if that may help: to the same server, or to another one.
+    async fn after_refusal(&mut self, refusal: &Response, proceeding: bool) -> Option<Transaction> {
+        match refusal.status_code.code() {
+            503 => self.ask_elsewhere().await,
+            // Silence, which the library tells as a 408. After a provisional response the call is
+            // somewhere, and may ring.
+            408 if !proceeding => self.ask_elsewhere().await,
+            _ => {
+                self.wire.clear_lame(&self.hop);
+                self.ask_again(refusal)
+            }
+        }
+    }
+
+    /// The INVITE once more, to the next server of the name (RFC 3263 4.3). `None` if none is left.
+    async fn ask_elsewhere(&mut self) -> Option<Transaction> {
+        self.wire.mark_lame(&self.hop);
+        let (link, hop) = self.ways.next_way(&self.wire).await.ok()?;
+        tracing::debug!(server = %hop.address, "another server is asked for an outgoing call");
+        (self.link, self.to, self.hop) = (link, hop.address, hop);
+        self.send_again()
+    }
+
     /// The INVITE once more, with the longer interval that a 422 demands (RFC 4028 7.3), or saying
     /// that we take reliable provisional responses, where a 421 demands those (RFC 3261 21.4.16).
     /// `None` if it is another refusal, or demands what we gave already.
@@ -336,13 +378,21 @@ impl Calling {
             }
             _ => return None,
         }
+        self.send_again()
+    }
+
+    /// The INVITE once more, to the server that is asked, with what it is to demand.
+    fn send_again(&mut self) -> Option<Transaction> {
         let cseq = cseq_of(&self.invite) + 1;
+        let contact = contact_value(&self.wire, &self.link, self.to);
+        let contact = contact_as(&self.invite.uri.to_string(), contact);
         let via = via_value(&self.wire, &self.link, self.to, &new_branch());
         let mut headers: Vec<Header> = Vec::new();
         for header in self.invite.headers.iter() {
             match header {
                 Header::Via(_) => headers.push(Header::Via(Via::new(via.clone()))),
                 Header::CSeq(_) => headers.push(Header::CSeq(CSeq::new(format!("{cseq} INVITE")))),
+                Header::Contact(_) => headers.push(Header::Contact(Contact::new(contact.clone()))),
                 Header::SessionExpires(_) | Header::MinSE(_) | Header::Supported(_) => {}
                 other => headers.push(other.clone()),
             }

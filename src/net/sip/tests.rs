@@ -13,8 +13,10 @@ use tokio::sync::mpsc;
 use super::*;
 
 mod access;
+pub(super) mod dns;
 mod register;
 mod transports;
+mod trunks;
 
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
     m=audio 4000 RTP/AVP 0\r\n";

@@ -8,7 +8,13 @@ fn with(request: &str, headers: &str) -> String {
 }
 
 /// A response of the peer to a request of ours; `to_tag` is added if there is none.
-fn answer_to(peer: &RawPeer, request: &str, status: &str, headers: &str, body: &str) -> String {
+pub(super) fn answer_to(
+    peer: &RawPeer,
+    request: &str,
+    status: &str,
+    headers: &str,
+    body: &str,
+) -> String {
     let mut text = format!("SIP/2.0 {status}\r\n");
     for line in request.split("\r\n").take_while(|line| !line.is_empty()) {
         let name = line.split(':').next().unwrap_or(line);
@@ -27,11 +33,11 @@ fn answer_to(peer: &RawPeer, request: &str, status: &str, headers: &str, body: &
     text
 }
 
-fn header<'a>(message: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn header<'a>(message: &'a str, name: &str) -> Option<&'a str> {
     message.split("\r\n").find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
-fn cseq(message: &str) -> u32 {
+pub(super) fn cseq(message: &str) -> u32 {
     let value = header(message, "CSeq").expect("every message has one");
     value.split(' ').next().and_then(|number| number.parse().ok()).expect("a number")
 }
