@@ -82,7 +82,7 @@ impl Names {
             builder.build()
         });
         if let Err(error) = &resolver {
-            tracing::warn!(%error, "no DNS server is known: SRV records are not looked up");
+            tracing::info!(%error, "no DNS server is known: SRV records are not looked up");
         }
         Self { resolver: resolver.ok(), hosts, silent: Mutex::default() }
     }
