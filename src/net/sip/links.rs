@@ -24,6 +24,7 @@ use super::address::{SipUri, UriTransport, tag_of, user_of};
 use super::counters::{Counters, MalformedKind};
 use super::dialog::DialogKey;
 use super::door::Door;
+use super::forks::Forks;
 use super::frame::FrameError;
 use super::gate::{Refusal, Verdict, judge};
 use super::incoming::IncomingCall;
@@ -79,6 +80,7 @@ pub(super) struct Wire {
     pub(super) ports: BTreeMap<Transport, u16>,
     pub(super) tls: Tls,
     pub(super) door: Door,
+    pub(super) forks: Forks,
     registry: Arc<Registry>,
     links: Mutex<HashMap<u64, Arc<Link>>>,
     acks: Mutex<HashMap<(String, String), KeptAck>>,
@@ -167,6 +169,7 @@ impl Wire {
             ports,
             tls,
             door,
+            forks: Forks::default(),
             registry,
             links: Mutex::default(),
             acks: Mutex::default(),
@@ -413,7 +416,11 @@ impl Wire {
                 TransactionKey::from_request(request, TransactionRole::Server)
             }
             SipMessage::Response(response) => {
-                self.repeat_ack(message, response.status_code.kind()).await;
+                let kind = response.status_code.kind();
+                if kind == StatusCodeKind::Successful && self.forks.divert(response) {
+                    return None;
+                }
+                self.repeat_ack(message, kind).await;
                 TransactionKey::from_response(response, TransactionRole::Client)
             }
         };
