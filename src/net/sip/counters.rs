@@ -33,13 +33,15 @@ pub enum MalformedKind {
     Version,
     /// Larger than this server takes.
     TooLarge,
+    /// A NOTIFY about a transfer whose body does not begin with a status line (RFC 3515 2.4.5).
+    Fragment,
     /// Passed our checks but not the library's parser.
     Parser,
 }
 
 impl MalformedKind {
     /// Every kind, for metrics that want a zero for what did not happen.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NotSip,
         Self::Framing,
         Self::Encoding,
@@ -53,6 +55,7 @@ impl MalformedKind {
         Self::Uri,
         Self::Version,
         Self::TooLarge,
+        Self::Fragment,
         Self::Parser,
     ];
 
@@ -72,6 +75,7 @@ impl MalformedKind {
             Self::Uri => "uri",
             Self::Version => "version",
             Self::TooLarge => "too_large",
+            Self::Fragment => "fragment",
             Self::Parser => "parser",
         }
     }

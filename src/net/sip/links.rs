@@ -23,6 +23,7 @@ use super::address::{tag_of, user_of};
 use super::counters::{Counters, MalformedKind};
 use super::dialog::DialogKey;
 use super::door::Door;
+use super::forks::Forks;
 use super::frame::FrameError;
 use super::gate::{Refusal, Verdict, judge};
 use super::hops::Lame;
@@ -83,6 +84,7 @@ pub(super) struct Wire {
     pub(super) names: Names,
     /// Servers that did not answer lately.
     pub(super) lame: Mutex<Lame>,
+    pub(super) forks: Forks,
     registry: Arc<Registry>,
     links: Mutex<HashMap<u64, Arc<Link>>>,
     acks: Mutex<HashMap<(String, String), KeptAck>>,
@@ -173,6 +175,7 @@ impl Wire {
             door,
             names,
             lame: Mutex::default(),
+            forks: Forks::default(),
             registry,
             links: Mutex::default(),
             acks: Mutex::default(),
@@ -428,7 +431,11 @@ impl Wire {
                 TransactionKey::from_request(request, TransactionRole::Server)
             }
             SipMessage::Response(response) => {
-                self.repeat_ack(message, response.status_code.kind()).await;
+                let kind = response.status_code.kind();
+                if kind == StatusCodeKind::Successful && self.forks.divert(response) {
+                    return None;
+                }
+                self.repeat_ack(message, kind).await;
                 TransactionKey::from_response(response, TransactionRole::Client)
             }
         };

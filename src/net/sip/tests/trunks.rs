@@ -204,6 +204,7 @@ fn to_domain() -> OutgoingRequest {
         target_uri: "sip:bank@pbx.example".to_owned(),
         from_user: "1".to_owned(),
         offer_sdp: OFFER.to_owned(),
+        ..OutgoingRequest::default()
     }
 }
 
