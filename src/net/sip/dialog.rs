@@ -256,7 +256,7 @@ impl Dialog {
         }
         let path = match SipUri::parse(&next_hop) {
             Some(hop) if self.is_behind_nat(&hop) => Ok((self.link.clone(), self.peer)),
-            Some(hop) => wire.path_to(&hop, Some(&self.link)).await,
+            Some(hop) => wire.path_to(&hop, &self.link).await,
             None => Err(SipError::BadTarget { uri: next_hop.into() }),
         };
         let (link, to) = match path {

@@ -98,8 +98,8 @@ impl Wire {
         Ok(Ways { host: uri.host.clone(), hops, at: 0, failed: None })
     }
 
-    /// Finds a way to a URI: the given link if it fits, else another UDP socket or a connection,
-    /// dialled if there is none.
+    /// Finds the way of a request within a call: over the given link if it fits, else over another
+    /// UDP socket or a connection, dialled if there is none.
     ///
     /// # Errors
     /// The host has no address, its transport is not spoken here, or there is no listener or
@@ -107,12 +107,8 @@ impl Wire {
     pub(super) async fn path_to(
         self: &Arc<Self>,
         uri: &SipUri,
-        preferred: Option<&Arc<Link>>,
+        preferred: &Arc<Link>,
     ) -> Result<(Arc<Link>, SocketAddr), SipError> {
-        let Some(preferred) = preferred else {
-            let (link, hop) = self.ways_to(uri).await?.next_way(self).await?;
-            return Ok((link, hop.address));
-        };
         let transport = match uri.transport {
             Some(UriTransport::Ours(transport)) => transport,
             Some(UriTransport::Other) => {

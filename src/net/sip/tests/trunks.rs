@@ -90,6 +90,13 @@ fn keepalive(uris: Vec<String>) -> KeepalivePlan {
     KeepalivePlan { trunk: "pbx".to_owned(), uris, every: Duration::from_millis(20) }
 }
 
+fn register_plan(registrars: Vec<String>) -> RegisterPlan {
+    let credentials =
+        Credentials { username: "100".to_owned(), password: Pii::new("secret".to_owned()) };
+    let (trunk, username) = ("pbx".to_owned(), "100".to_owned());
+    RegisterPlan { trunk, registrars, username, credentials, expires_s: 600 }
+}
+
 async fn stands(us: &SipEndpoint, at: usize, wanted: fn(&TrunkState) -> bool) -> TrunkReach {
     let mut reach = us.trunk_reach(at);
     soon(reach.wait_for(|reach| wanted(&reach.state))).await.expect("it is asked").clone()
@@ -127,18 +134,8 @@ async fn a_trunk_that_goes_and_comes_is_seen() {
 async fn a_registrar_that_went_silent_is_left_before_the_registration_ends() {
     let (first, second) = (Server::new().await, Server::new().await);
     let registrars = vec![first.uri.clone(), second.uri.clone()];
-    let plan = RegisterPlan {
-        trunk: "pbx".to_owned(),
-        registrars: registrars.clone(),
-        username: "100".to_owned(),
-        credentials: Credentials {
-            username: "100".to_owned(),
-            password: Pii::new("secret".to_owned()),
-        },
-        expires_s: 600,
-    };
     let config = SipConfig {
-        registrations: vec![plan],
+        registrations: vec![register_plan(registrars.clone())],
         keepalives: vec![keepalive(registrars)],
         ..config()
     };
@@ -154,8 +151,8 @@ async fn a_registrar_that_went_silent_is_left_before_the_registration_ends() {
     soon(us.shutdown()).await;
 }
 
-/// Two servers that SRV records name, the first one before the second, and who asks for them.
-async fn behind_records(transaction_limit: Duration) -> (SipEndpoint, RawPeer, RawPeer) {
+/// Two servers that SRV records name with these priorities, and the DNS server that has those.
+async fn two_servers(priorities: [u16; 2]) -> (DnsServer, RawPeer, RawPeer) {
     let sockets = [
         UdpSocket::bind("127.0.0.1:0").await.unwrap(),
         UdpSocket::bind("127.0.0.1:0").await.unwrap(),
@@ -166,12 +163,18 @@ async fn behind_records(transaction_limit: Duration) -> (SipEndpoint, RawPeer, R
     });
     let name = "_sip._udp.pbx.example";
     let dns = DnsServer::with(vec![
-        srv(name, [20, 0, second.local.port()], "two.pbx.example"),
-        srv(name, [10, 0, first.local.port()], "one.pbx.example"),
+        srv(name, [priorities[1], 1, second.local.port()], "two.pbx.example"),
+        srv(name, [priorities[0], 1, first.local.port()], "one.pbx.example"),
         a("one.pbx.example", [127, 0, 0, 1]),
         a("two.pbx.example", [127, 0, 0, 1]),
     ])
     .await;
+    (dns, first, second)
+}
+
+/// Who asks for those servers, the first one before the second.
+async fn behind_records(transaction_limit: Duration) -> (SipEndpoint, RawPeer, RawPeer) {
+    let (dns, first, second) = two_servers([10, 20]).await;
     let option = EndpointOption {
         t1: Duration::from_millis(10),
         t1x64: transaction_limit,
@@ -263,4 +266,45 @@ async fn a_name_is_there_if_one_of_its_servers_is() {
     });
     let pong = pong.expect("the second is there");
     assert_eq!((pong.status, pong.from), (200, second.local));
+}
+
+/// The REGISTER with this CSeq, and whether it came to the first of two servers.
+async fn registered_at(
+    first: &RawPeer,
+    second: &RawPeer,
+    wanted: u32,
+) -> (bool, (String, SocketAddr)) {
+    loop {
+        let (is_first, asked) = tokio::select! {
+            asked = request(first, "REGISTER ") => (true, asked),
+            asked = request(second, "REGISTER ") => (false, asked),
+        };
+        if cseq(&asked.0) == wanted {
+            return (is_first, asked);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_challenge_is_answered_where_it_came_from() {
+    // Either server may be drawn each time, so once would prove little.
+    for _ in 0..8 {
+        let (dns, first, second) = two_servers([10, 10]).await;
+        let registrations = vec![register_plan(vec!["sip:pbx.example".to_owned()])];
+        let config = SipConfig { registrations, dns_server: Some(dns.address), ..config() };
+        let (us, _calls) = SipEndpoint::bind(config).await.expect("loopback can be bound");
+        let (is_first, asked) = registered_at(&first, &second, 1).await;
+        let peer = if is_first { &first } else { &second };
+        let challenge = "WWW-Authenticate: Digest realm=\"pbx\", nonce=\"n\", qop=\"auth\"\r\n";
+        let text = answer_to(peer, &asked.0, "401 Unauthorized", challenge, "");
+        peer.socket.send_to(text.as_bytes(), asked.1).await.unwrap();
+        let (is_first_again, asked) = registered_at(&first, &second, 2).await;
+        assert!(header(&asked.0, "Authorization").is_some(), "{}", asked.0);
+        assert_eq!(is_first_again, is_first);
+        answer(peer, &asked, "200 OK", "").await;
+        let mut state = us.registration_state(0);
+        let is_registered =
+            |state: &RegistrationState| matches!(state, RegistrationState::Registered { .. });
+        soon(state.wait_for(is_registered)).await.expect("it runs");
+    }
 }
