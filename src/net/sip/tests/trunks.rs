@@ -130,6 +130,13 @@ async fn a_trunk_that_goes_and_comes_is_seen() {
     soon(us.shutdown()).await;
 }
 
+fn is_at(state: &RegistrationState, uri: &str) -> bool {
+    match state {
+        RegistrationState::Registered { registrar, .. } => registrar == uri,
+        _ => false,
+    }
+}
+
 #[tokio::test]
 async fn a_registrar_that_went_silent_is_left_before_the_registration_ends() {
     let (first, second) = (Server::new().await, Server::new().await);
@@ -141,13 +148,9 @@ async fn a_registrar_that_went_silent_is_left_before_the_registration_ends() {
     };
     let (us, _calls) = SipEndpoint::bind(config).await.expect("loopback can be bound");
     let mut state = us.registration_state(0);
-    let at = |uri: &str| {
-        let uri = uri.to_owned();
-        move |state: &RegistrationState| matches!(state, RegistrationState::Registered { registrar, .. } if *registrar == uri)
-    };
-    soon(state.wait_for(at(&first.uri))).await.expect("it runs");
+    soon(state.wait_for(|state| is_at(state, &first.uri))).await.expect("it runs");
     first.answers(503);
-    soon(state.wait_for(at(&second.uri))).await.expect("it runs");
+    soon(state.wait_for(|state| is_at(state, &second.uri))).await.expect("it runs");
     soon(us.shutdown()).await;
 }
 
