@@ -382,8 +382,8 @@ impl Inner {
         finish(&self.wire, transaction, refusal);
     }
 
-    /// The answer to an OPTIONS that was let in: what we can do, or, as an INVITE would be answered,
-    /// which limit is reached.
+    /// The answer to an OPTIONS that was let in: what we can do, or, as an INVITE would be
+    /// answered, which limit is reached.
     fn answer_to_question(&self, request: &Request) -> Response {
         let full = self.vacancy.as_ref().and_then(|vacancy| {
             let (_, source) = self.wire.origin(request)?;

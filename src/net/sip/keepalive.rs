@@ -1,5 +1,5 @@
-//! Carries out what `pulse` decides: asks a trunk's addresses whether they are there, logs and shows
-//! each change once, and wakes the trunk's registration.
+//! Carries out what `pulse` decides: asks a trunk's addresses whether they are there, logs and
+//! shows each change once, and wakes the trunk's registration.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -216,7 +216,7 @@ impl Names {
             Ok(found) => found.answers().to_vec(),
             Err(error) if error.is_no_records_found() => Vec::new(),
             Err(error) => {
-                tracing::debug!(question = name, %kind, %error, "a question to the DNS was not answered");
+                tracing::debug!(question = name, %kind, %error, "the DNS gave no answer");
                 let mut silent = locked(&self.silent);
                 silent.retain(|_, until| now < *until);
                 if silent.len() < SILENT_MAX {

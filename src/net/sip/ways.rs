@@ -21,8 +21,8 @@ pub(super) struct Ways {
     failed: Option<SipError>,
 }
 
-/// Whether this status says that another server should be asked (RFC 3263 4.3): there was no answer,
-/// or no service.
+/// Whether this status says that another server should be asked (RFC 3263 4.3): there was no
+/// answer, or no service.
 pub(super) fn is_out_of_service(status: u16) -> bool {
     matches!(status, 408 | 503)
 }
