@@ -200,6 +200,8 @@ pub struct SipConfig {
     pub certificate: Option<CertificateConfig>,
     /// Whose certificates are believed where we connect over TLS, instead of the machine's own list.
     pub tls_ca: Option<PathBuf>,
+    /// The DNS server that is asked for SIP servers, instead of the machine's own.
+    pub dns_server: Option<SocketAddr>,
     /// Whether calls that come from no trunk are taken.
     pub accept_unknown: bool,
     /// New calls a second, all together; more are refused with 503.

@@ -44,6 +44,7 @@ pub(super) struct RawSip {
     pub tls_certificate: Option<String>,
     pub tls_key: Option<String>,
     pub tls_ca: Option<String>,
+    pub dns_server: Option<String>,
     pub accept_unknown: Option<bool>,
     pub calls_per_s_max: Option<i64>,
     pub calls_per_source_max: Option<i64>,
@@ -59,6 +60,8 @@ pub(super) struct RawTrunk {
     pub password_env: Option<String>,
     pub calls_max: Option<i64>,
     pub calls_per_s_max: Option<i64>,
+    pub to: Option<String>,
+    pub keepalive_s: Option<i64>,
     pub register: Option<RawRegister>,
 }
 

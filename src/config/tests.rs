@@ -166,6 +166,16 @@ fn trunks_and_numbers_are_checked() {
             "[trunks.a.register]\nregistrars = [\"pbx\"]\nusername = \"u\"\npassword_env = \"P\"",
             "\"pbx\" is not the address of a registrar",
         ),
+        (
+            "[trunks.a]\nfrom = [\"::1\"]\nto = \"sip:1@h\"",
+            "\"sip:1@h\" is not the address of a SIP",
+        ),
+        ("[trunks.a]\nfrom = [\"::1\"]\nkeepalive_s = 30", "keepalive_s: has nobody to ask"),
+        (
+            "[trunks.a]\nfrom = [\"::1\"]\nto = \"sip:h\"\nkeepalive_s = 3",
+            ":6: trunks.a.keepalive_s: 3 is less than 5. Give 5 or more, or 0",
+        ),
+        ("[sip]\ndns_server = \"ns.example\"", "sip.dns_server: \"ns.example\" is not an IP"),
         ("[numbers]\n\"+44*20\" = {}", "a star stands at the end"),
         ("[numbers]\n\"+4420\" = { trunk = \"mian\" }\n[trunks.main]\nfrom = [\"::1\"]", "`main`?"),
         ("[numbers]\n\"+44 20\" = {}\n\"+4420\" = {}", "the same number as"),
@@ -193,6 +203,8 @@ fn trunks_and_numbers_get_their_defaults() {
     );
     let register = trunk.register.as_ref().expect("given");
     assert_eq!((register.registrars.len(), register.expires_s), (2, 600));
+    assert_eq!(trunk.keepalive_s, 30, "there is somebody to ask");
+    assert_eq!(trunk.addresses().collect::<Vec<_>>(), ["sip:a.example", "sips:b.example"]);
     assert_eq!(register.login.username, "4420");
     let profiles: Vec<_> =
         config.numbers.iter().map(|n| (n.pattern.as_str(), &n.profile)).collect();
@@ -200,6 +212,28 @@ fn trunks_and_numbers_get_their_defaults() {
     assert_eq!(profiles, [("*", &PathBuf::from(bank)), ("44207123", &PathBuf::from(clinic))]);
     let alone = parse(SERVER).expect("valid");
     assert!(alone.sip.accept_unknown && alone.numbers.is_empty());
+}
+
+#[test]
+fn a_trunk_is_asked_whether_it_is_there_if_it_has_an_address() {
+    for (lines, keepalive_s) in [
+        ("", 0),
+        ("to = \"sips:pbx.example\"\n", 30),
+        ("to = \"sip:pbx.example\"\nkeepalive_s = 0\n", 0),
+        ("to = \"sip:pbx.example\"\nkeepalive_s = 60\n", 60),
+    ] {
+        let text = format!("{SERVER}[trunks.a]\nfrom = [\"192.0.2.1\"]\n{lines}");
+        assert_eq!(parse(&text).expect("valid").trunks[0].keepalive_s, keepalive_s, "{lines}");
+    }
+    for (written, expected) in [
+        ("192.0.2.53", "192.0.2.53:53"),
+        ("192.0.2.53:5353", "192.0.2.53:5353"),
+        ("2001:db8::53", "[2001:db8::53]:53"),
+    ] {
+        let text = format!("{SERVER}[sip]\ndns_server = \"{written}\"\n");
+        let found = parse(&text).expect("valid").sip.dns_server;
+        assert_eq!(found.map(|server| server.to_string()).as_deref(), Some(expected));
+    }
 }
 
 fn http(lines: &str) -> String {

@@ -18,8 +18,20 @@ pub struct TrunkConfig {
     pub calls_max: Option<usize>,
     /// Its new calls a second; more are refused with 503.
     pub calls_per_s_max: Option<u32>,
+    /// SIP URI of the trunk itself, without a user, if it is not one of its registrars.
+    pub to: Option<String>,
+    /// How often its addresses are asked whether they are there; 0 for never.
+    pub keepalive_s: u32,
     /// Where we tell it that we are here.
     pub register: Option<RegisterConfig>,
+}
+
+impl TrunkConfig {
+    /// SIP URIs at which the trunk can be asked whether it is there: its registrars and `to`.
+    pub fn addresses(&self) -> impl Iterator<Item = &str> {
+        let registrars = self.register.iter().flat_map(|register| &register.registrars);
+        registrars.chain(&self.to).map(String::as_str)
+    }
 }
 
 /// A name with the environment variable that holds its password.
@@ -76,6 +88,8 @@ impl TrunkConfig {
             login: None,
             calls_max: None,
             calls_per_s_max: None,
+            to: None,
+            keepalive_s: 0,
             register: None,
         }
     }

@@ -8,6 +8,9 @@ use super::suggest::did_you_mean;
 use super::trunks::TrunkConfig;
 use super::validate::{Checker, Places};
 
+/// Where DNS servers are asked (RFC 1035 4.2).
+const DNS_PORT: u16 = 53;
+
 pub(super) fn sip(
     check: &mut Checker<'_>,
     raw: raw::RawSip,
@@ -58,6 +61,7 @@ pub(super) fn sip(
         session_min_s,
         certificate,
         tls_ca: raw.tls_ca.map(|path| places.resolve(&path)),
+        dns_server: dns_server(check, raw.dns_server),
         accept_unknown,
         calls_per_s_max: limit(check, &["sip", "calls_per_s_max"], raw.calls_per_s_max),
         calls_per_source_max: limit(
@@ -169,6 +173,18 @@ fn listen_address(written: &str) -> Result<ListenAddress, String> {
         .parse()
         .map_err(|_| format!("\"{address}\" is not an IP address with a port. {example}"))?;
     Ok(ListenAddress { transport, address })
+}
+
+/// An IP address, with a port unless it is 53.
+fn dns_server(check: &mut Checker<'_>, written: Option<String>) -> Option<SocketAddr> {
+    let written = written?;
+    let whole = written.parse::<SocketAddr>().ok();
+    let server = whole.or_else(|| Some(SocketAddr::new(written.parse::<IpAddr>().ok()?, DNS_PORT)));
+    if server.is_none() {
+        let message = "is not an IP address. Write it like \"192.0.2.53\" or \"192.0.2.53:5353\"";
+        check.problem(&["sip", "dns_server"], format!("\"{written}\" {message}"));
+    }
+    server
 }
 
 fn advertise_ip(check: &mut Checker<'_>, written: Option<String>) -> Option<IpAddr> {

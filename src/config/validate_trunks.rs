@@ -53,7 +53,17 @@ fn trunk(check: &mut Checker<'_>, name: &str, raw: raw::RawTrunk) -> TrunkConfig
              from = [\"192.0.2.0/24\"], or username and password_env",
         );
     }
+    let to = raw.to.filter(|uri| {
+        let is_one = is_server(uri);
+        if !is_one {
+            let message = format!("\"{uri}\" is not the address of a SIP server. {SERVER_HINT}");
+            check.problem(&["trunks", name, "to"], message);
+        }
+        is_one
+    });
     TrunkConfig {
+        keepalive_s: keepalive(check, name, raw.keepalive_s, to.is_some() || register.is_some()),
+        to,
         calls_max: limit(check, &["trunks", name, "calls_max"], raw.calls_max)
             .map(|limit| limit as usize),
         calls_per_s_max: limit(check, &["trunks", name, "calls_per_s_max"], raw.calls_per_s_max),
@@ -62,6 +72,31 @@ fn trunk(check: &mut Checker<'_>, name: &str, raw: raw::RawTrunk) -> TrunkConfig
         login,
         register,
     }
+}
+
+const SERVER_HINT: &str =
+    "Write it like \"sip:pbx.example.com:5060;transport=tcp\", without a user";
+
+/// Whether it is a `sip:` or `sips:` URI without a user.
+fn is_server(uri: &str) -> bool {
+    let host = uri.strip_prefix("sip:").or_else(|| uri.strip_prefix("sips:"));
+    host.is_some_and(|host| !host.is_empty() && !host.contains(['@', ' ', '<', '>', '"']))
+}
+
+/// Asked for by default wherever there is somebody to ask.
+fn keepalive(check: &mut Checker<'_>, name: &str, written: Option<i64>, has_address: bool) -> u32 {
+    let path = ["trunks", name, "keepalive_s"];
+    let keepalive_s = check.number(&path, written, if has_address { 30 } else { 0 }, 0..=3600);
+    if (1..5).contains(&keepalive_s) {
+        let message = "is less than 5. Give 5 or more, or 0 to ask never";
+        check.problem(&path, format!("{keepalive_s} {message}"));
+    }
+    if keepalive_s > 0 && !has_address {
+        let message = "has nobody to ask: the trunk has no address. Give to = \
+                       \"sip:pbx.example.com\", or remove it";
+        check.problem(&path, message);
+    }
+    keepalive_s
 }
 
 /// `192.0.2.0/24`, or one address.
@@ -118,11 +153,10 @@ fn register(check: &mut Checker<'_>, name: &str, raw: raw::RawRegister) -> Regis
         check.problem(&key("registrars"), message);
     }
     for registrar in &registrars {
-        let host = registrar.strip_prefix("sip:").or_else(|| registrar.strip_prefix("sips:"));
-        if host.is_none_or(|host| host.is_empty() || host.contains(['@', ' ', '<', '>', '"'])) {
-            let message = "is not the address of a registrar. Write it like \
-                           \"sip:pbx.example.com:5060;transport=tcp\", without a user";
-            check.problem(&key("registrars"), format!("\"{registrar}\" {message}"));
+        if !is_server(registrar) {
+            let message =
+                format!("\"{registrar}\" is not the address of a registrar. {SERVER_HINT}");
+            check.problem(&key("registrars"), message);
         }
     }
     let username = raw.username.unwrap_or_default();

@@ -11,6 +11,7 @@ use std::time::Instant;
 use tokio::sync::watch;
 
 use crate::config::Config;
+use crate::net::sip::{Full, Vacancy};
 
 /// Why a call is not taken. All are answered 503 with Retry-After.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,8 +126,8 @@ impl Ledger {
         }
     }
 
-    /// Books a call, or says why not. A call that is refused uses up nothing.
-    fn admit(&mut self, now: Instant, trunk: Option<&str>, source: IpAddr) -> Result<(), Refusal> {
+    /// Why a call would not be taken now, if it would not be.
+    fn check(&mut self, now: Instant, trunk: Option<&str>, source: IpAddr) -> Result<(), Refusal> {
         if self.is_draining {
             return Err(Refusal::Draining);
         }
@@ -140,8 +141,8 @@ impl Ledger {
         {
             return Err(Refusal::SourceLines { calls_max });
         }
-        let mut book = trunk.and_then(|trunk| self.trunks.get_mut(trunk));
-        if let (Some(trunk), Some(book)) = (trunk, &mut book) {
+        let book = trunk.and_then(|trunk| self.trunks.get_mut(trunk));
+        if let (Some(trunk), Some(book)) = (trunk, book) {
             if let Some(calls_max) = book.calls_max.filter(|calls_max| book.calls >= *calls_max) {
                 return Err(Refusal::TrunkLines { trunk: trunk.to_owned(), calls_max });
             }
@@ -152,20 +153,28 @@ impl Ledger {
                 return Err(Refusal::TrunkRate { trunk: trunk.to_owned(), calls_per_s_max });
             }
         }
+        if let Some(rate) = &mut self.rate
+            && !rate.has_one(now)
+        {
+            return Err(Refusal::Rate { calls_per_s_max: rate.per_s });
+        }
+        Ok(())
+    }
+
+    /// Books a call, or says why not. A call that is refused uses up nothing.
+    fn admit(&mut self, now: Instant, trunk: Option<&str>, source: IpAddr) -> Result<(), Refusal> {
+        self.check(now, trunk, source)?;
         if let Some(rate) = &mut self.rate {
-            if !rate.has_one(now) {
-                return Err(Refusal::Rate { calls_per_s_max: rate.per_s });
-            }
             rate.take_one();
         }
-        if let Some(book) = book {
+        if let Some(book) = trunk.and_then(|trunk| self.trunks.get_mut(trunk)) {
             book.calls += 1;
             if let Some(rate) = &mut book.rate {
                 rate.take_one();
             }
         }
         self.calls += 1;
-        self.sources.insert(source, from_source + 1);
+        *self.sources.entry(source).or_default() += 1;
         Ok(())
     }
 
@@ -184,7 +193,7 @@ impl Ledger {
 }
 
 /// Counts calls.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct Admission {
     ledger: Arc<Mutex<Ledger>>,
     in_progress: Arc<watch::Sender<usize>>,
@@ -235,6 +244,13 @@ impl Admission {
     }
 }
 
+impl Vacancy for Admission {
+    fn full(&self, trunk: Option<&str>, source: IpAddr) -> Option<Full> {
+        let refusal = self.ledger().check(Instant::now(), trunk, source.to_canonical()).err()?;
+        Some(Full { reason: refusal.reason(), retry_after_s: refusal.retry_after_s() })
+    }
+}
+
 impl Drop for Line {
     fn drop(&mut self) {
         let mut ledger = self.admission.ledger();
@@ -269,9 +285,17 @@ mod tests {
         let refusal = admission.admit(Some("main"), ip(1)).err().expect("there is none left");
         assert_eq!(refusal.reason(), "server.calls_max: 1 calls at once");
         assert_eq!(admission.in_progress(), 1);
+        // Who asks first is told the same, however often it asks.
+        let full = Full { reason: refusal.reason(), retry_after_s: 10 };
+        assert_eq!(admission.full(Some("main"), ip(1)), Some(full));
         drop(line);
         assert_eq!(admission.in_progress(), 0);
+        for _ in 0..10 {
+            assert_eq!(admission.full(Some("main"), ip(1)), None, "three a second are not used up");
+        }
         admission.drain();
+        let full = Full { reason: "the server is stopping".to_owned(), retry_after_s: 30 };
+        assert_eq!(admission.full(None, ip(9)), Some(full));
         assert_eq!(admission.admit(None, ip(9)).err(), Some(Refusal::Draining));
     }
 

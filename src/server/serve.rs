@@ -23,7 +23,8 @@ use crate::net::sdp::{
 };
 use crate::net::secure::Identity;
 use crate::net::sip::{
-    Access, IncomingCall, RegisterPlan, SessionLimits, SipConfig, SipEndpoint, SipError, TlsFiles,
+    Access, IncomingCall, KeepalivePlan, RegisterPlan, SessionLimits, SipConfig, SipEndpoint,
+    SipError, TlsFiles,
 };
 use crate::nlu::ConfidencePolicy;
 use crate::prompts::{ActionName, Finding, VerificationName};
@@ -113,7 +114,9 @@ impl Server {
         }
         warnings.extend(others.iter().flat_map(|other| other.warnings.clone()));
         let other_profiles = others.iter().map(|other| other.generation.profile.clone()).collect();
-        let sip_config = sip_config(&config)?;
+        let admission = Admission::new(&config);
+        let mut sip_config = sip_config(&config)?;
+        sip_config.vacancy = Some(Arc::new(admission.clone()));
         let mut store = Store::open(&config.store_path()).await?;
         if config.handoff.webhook.is_some() {
             store = store.with_webhooks();
@@ -158,7 +161,7 @@ impl Server {
         let shared = Arc::new(Shared {
             rules: rules(&config),
             protection: ProtectionPolicy::new(&config)?,
-            admission: Admission::new(&config),
+            admission,
             calls: TaskTracker::new(),
             stop_calls: CancellationToken::new(),
             config,
@@ -306,6 +309,9 @@ fn sip_config(config: &Config) -> Result<SipConfig, SipError> {
         },
         access: Access::from_config(config)?,
         registrations: RegisterPlan::from_config(config)?,
+        keepalives: KeepalivePlan::from_config(config),
+        dns_server: config.sip.dns_server,
+        vacancy: None,
     })
 }
 

@@ -96,6 +96,7 @@ impl Line {
             target_uri: to.to_owned(),
             from_user: from.to_owned(),
             offer_sdp: offer_sdp.clone(),
+            ..OutgoingRequest::default()
         };
         let mut call = sip.place_call(request).await?;
         let answer_sdp =
@@ -328,6 +329,8 @@ async fn wait_for_answer(call: &mut OutgoingCall) -> anyhow::Result<String> {
             }
             Some(
                 OutgoingEvent::Ringing
+                | OutgoingEvent::Progress { .. }
+                | OutgoingEvent::EarlyMedia { .. }
                 | OutgoingEvent::Reoffer { .. }
                 | OutgoingEvent::LateAnswer { .. },
             ) => {}

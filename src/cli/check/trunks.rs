@@ -1,5 +1,5 @@
 //! What a trunk engineer wants to know before serving: the certificate, the ports, the passwords, the
-//! registrars.
+//! servers that a trunk's addresses lead to, and whether they answer.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::config::{Config, ListenAddress, Transport};
 use crate::net::sip::{
-    Access, RegisterPlan, SipConfig, SipEndpoint, SipError, TlsFiles, check_certificate,
+    Access, Hop, Pong, RegisterPlan, SipConfig, SipEndpoint, SipError, TlsFiles, check_certificate,
 };
 
 /// A certificate that ends sooner is warned about: renewal should have happened by then.
@@ -30,7 +30,7 @@ pub(super) async fn run(config: &Config) -> usize {
         }
     }
     println!("ok    trunks: {}", names(config));
-    failed + registrars(config).await
+    failed + addresses(config).await
 }
 
 fn names(config: &Config) -> String {
@@ -116,14 +116,16 @@ fn port(listen: &ListenAddress) -> usize {
     }
 }
 
-async fn registrars(config: &Config) -> usize {
+/// Which servers the trunks' addresses lead to, and whether they answer.
+async fn addresses(config: &Config) -> usize {
+    for trunk in config.trunks.iter().filter(|trunk| trunk.addresses().next().is_none()) {
+        let name = &trunk.name;
+        println!("      trunk {name} has no address to ask whether it is there (register, or to)");
+    }
     let asked: Vec<(&str, &str)> = config
         .trunks
         .iter()
-        .filter_map(|trunk| Some((trunk.name.as_str(), trunk.register.as_ref()?)))
-        .flat_map(|(name, register)| {
-            register.registrars.iter().map(move |uri| (name, uri.as_str()))
-        })
+        .flat_map(|trunk| trunk.addresses().map(move |uri| (trunk.name.as_str(), uri)))
         .collect();
     if asked.is_empty() {
         return 0;
@@ -137,19 +139,42 @@ async fn registrars(config: &Config) -> usize {
     };
     let mut failed = 0;
     for (trunk, uri) in asked {
-        match sip.ping(uri).await {
-            Ok(pong) => {
-                let took = pong.took.as_millis();
-                println!("ok    trunk {trunk}: {uri} answers ({}, {took} ms)", pong.status);
-            }
-            Err(error) => {
-                failed += 1;
-                println!("WRONG trunk {trunk}: {uri}: {error}");
-            }
+        let found = match sip.servers(uri).await {
+            Ok(hops) => leads_to(&hops),
+            Err(_) => None,
+        };
+        if let Some(found) = found {
+            println!("ok    trunk {trunk}: {uri} leads to {found}");
         }
+        let (is_well, said) = match sip.ping(uri).await {
+            Ok(pong) => {
+                let Pong { status, took, from } = pong;
+                let said = format!("answers ({status}, {} ms, from {from})", took.as_millis());
+                match pong.is_in_service() {
+                    true => (true, said),
+                    false => (false, format!("{said}: it is out of service")),
+                }
+            }
+            Err(error) => (false, format!("does not answer: {error}")),
+        };
+        failed += usize::from(!is_well);
+        println!("{} trunk {trunk}: {uri} {said}", if is_well { "ok   " } else { "WRONG" });
     }
     sip.shutdown().await;
     failed
+}
+
+/// The servers that SRV records name, in the order in which they are tried; `None` if it is the
+/// host itself.
+fn leads_to(hops: &[Hop]) -> Option<String> {
+    hops.iter().any(|hop| hop.srv.is_some()).then(|| {
+        let shown = hops.iter().map(|hop| {
+            let Hop { transport, address, server, srv } = hop;
+            let (priority, weight) = srv.unwrap_or_default();
+            format!("{server} ({transport}:{address}, priority {priority}, weight {weight})")
+        });
+        shown.collect::<Vec<_>>().join(", ")
+    })
 }
 
 /// An endpoint to ask from; not every machine has IPv6.
@@ -158,6 +183,7 @@ async fn endpoint(config: &Config) -> Result<SipEndpoint, SipError> {
         SipEndpoint::bind(SipConfig {
             udp: any.to_vec(),
             tls_ca: config.sip.tls_ca.clone(),
+            dns_server: config.sip.dns_server,
             advertise_ip: config.sip.advertise_ip,
             user_agent: concat!("frontdoor-check/", env!("CARGO_PKG_VERSION")).to_owned(),
             incoming_queue_len_max: 1,
@@ -175,6 +201,21 @@ async fn endpoint(config: &Config) -> Result<SipEndpoint, SipError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_servers_of_srv_records_are_shown_in_their_order() {
+        let hop = |last: u8, srv| Hop {
+            transport: Transport::Tls,
+            address: SocketAddr::from(([192, 0, 2, last], 5061)),
+            server: format!("s{last}.pbx.example"),
+            srv,
+        };
+        let found = leads_to(&[hop(1, Some((10, 5))), hop(2, Some((20, 0)))]);
+        let expected = "s1.pbx.example (tls:192.0.2.1:5061, priority 10, weight 5), \
+                        s2.pbx.example (tls:192.0.2.2:5061, priority 20, weight 0)";
+        assert_eq!(found.as_deref(), Some(expected));
+        assert_eq!(leads_to(&[hop(1, None)]), None);
+    }
 
     #[test]
     fn a_certificate_is_judged_by_its_dates() {

@@ -139,6 +139,14 @@ impl SipUri {
         Some(Self { user: percent_decode(user), host, port, transport })
     }
 
+    /// The transport that it asks for, if that is one of ours.
+    pub(super) fn asked_transport(&self) -> Option<Transport> {
+        match self.transport {
+            Some(UriTransport::Ours(transport)) => Some(transport),
+            Some(UriTransport::Other) | None => None,
+        }
+    }
+
     /// Whether a way to the URI can be opened.
     pub(super) fn is_within_reach(&self) -> bool {
         match self.transport {

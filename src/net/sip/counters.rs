@@ -33,13 +33,15 @@ pub enum MalformedKind {
     Version,
     /// Larger than this server takes.
     TooLarge,
+    /// A NOTIFY about a transfer whose body does not begin with a status line (RFC 3515 2.4.5).
+    Fragment,
     /// Passed our checks but not the library's parser.
     Parser,
 }
 
 impl MalformedKind {
     /// Every kind, for metrics that want a zero for what did not happen.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NotSip,
         Self::Framing,
         Self::Encoding,
@@ -53,6 +55,7 @@ impl MalformedKind {
         Self::Uri,
         Self::Version,
         Self::TooLarge,
+        Self::Fragment,
         Self::Parser,
     ];
 
@@ -72,6 +75,7 @@ impl MalformedKind {
             Self::Uri => "uri",
             Self::Version => "version",
             Self::TooLarge => "too_large",
+            Self::Fragment => "fragment",
             Self::Parser => "parser",
         }
     }
@@ -102,6 +106,10 @@ pub struct SipCountersSnapshot {
     pub ignored: u64,
     /// Leg events lost because nobody read them.
     pub events_lost: u64,
+    /// Questions to trunks (OPTIONS) that no server in service answered.
+    pub keepalives_missed: u64,
+    /// Addresses of trunks that do not answer at present.
+    pub trunk_addresses_down: u64,
     /// Receive tasks that died and were started again; anything but 0 is a bug.
     pub receivers_restarted: u64,
 }
@@ -124,6 +132,8 @@ pub(super) struct Counters {
     pub(super) sources_banned: AtomicU64,
     pub(super) ignored: AtomicU64,
     pub(super) events_lost: AtomicU64,
+    pub(super) keepalives_missed: AtomicU64,
+    pub(super) trunk_addresses_down: AtomicU64,
     pub(super) receivers_restarted: AtomicU64,
     malformed: Mutex<BTreeMap<MalformedKind, u64>>,
     refused: Mutex<BTreeMap<u16, u64>>,
@@ -169,6 +179,8 @@ impl Counters {
             sources_banned: read(&self.sources_banned),
             ignored: read(&self.ignored),
             events_lost: read(&self.events_lost),
+            keepalives_missed: read(&self.keepalives_missed),
+            trunk_addresses_down: read(&self.trunk_addresses_down),
             receivers_restarted: read(&self.receivers_restarted),
         }
     }

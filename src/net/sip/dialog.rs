@@ -209,7 +209,17 @@ impl Dialog {
 
     /// Goes on counting where an early form of the dialog has come to.
     pub(super) fn count_on_from(&mut self, early: &Self) {
-        self.local_cseq = self.local_cseq.max(early.local_cseq);
+        self.count_on(early.local_cseq);
+    }
+
+    /// Goes on counting from there, if it is not beyond already.
+    pub(super) fn count_on(&mut self, cseq: u32) {
+        self.local_cseq = self.local_cseq.max(cseq);
+    }
+
+    /// The URI that we are known by in the dialog.
+    pub(super) fn local_uri(&self) -> Option<String> {
+        NameAddr::parse(&self.local_party).map(|party| party.uri)
     }
 
     /// Whether requests must go back where the INVITE came from, because the phone's own idea of
@@ -246,7 +256,7 @@ impl Dialog {
         }
         let path = match SipUri::parse(&next_hop) {
             Some(hop) if self.is_behind_nat(&hop) => Ok((self.link.clone(), self.peer)),
-            Some(hop) => wire.path_to(&hop, Some(&self.link)).await,
+            Some(hop) => wire.path_to(&hop, &self.link).await,
             None => Err(SipError::BadTarget { uri: next_hop.into() }),
         };
         let (link, to) = match path {
@@ -263,7 +273,7 @@ impl Dialog {
             Header::UserAgent(UserAgent::new(wire.agent.clone())),
         ];
         headers.extend(routes.into_iter().map(|route| Header::Route(Route::new(route))));
-        if matches!(method, Method::Invite | Method::Update) {
+        if matches!(method, Method::Invite | Method::Update | Method::Refer) {
             headers.push(Header::Contact(Contact::new(self.contact.clone())));
             headers.push(Header::Allow(ALLOW.into()));
             headers.push(make_header("Supported", CALLER_SUPPORTED.to_owned()));

@@ -102,10 +102,10 @@ fn proof(algorithm: Algorithm, who: &Credentials, realm: &str, proof: &Proof<'_>
     })
 }
 
-/// What a registrar asks of us.
+/// What a registrar, a proxy or whom we call asks of us.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Challenge {
-    realm: String,
+    pub(super) realm: String,
     pub(super) nonce: String,
     opaque: Option<String>,
     algorithm: Algorithm,

@@ -183,7 +183,8 @@ impl Door {
         }
     }
 
-    fn trunk_by_address(&self, source: IpAddr) -> Option<String> {
+    /// The trunk whose address this is, as the configuration or a registration says.
+    pub(super) fn trunk_by_address(&self, source: IpAddr) -> Option<String> {
         match trunk_of(&self.access.trunks, source) {
             Some((trunk, _)) => Some(trunk.name.clone()),
             None => locked(&self.learned)

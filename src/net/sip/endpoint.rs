@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use rsipstack::EndpointBuilder;
 use rsipstack::sip::prelude::HeadersExt;
-use rsipstack::sip::{Accept, AcceptEncoding, Allow, Header, Method, Supported};
+use rsipstack::sip::{
+    Accept, AcceptEncoding, Allow, Header, Method, Request, Response, RetryAfter, Supported,
+};
 use rsipstack::transaction::endpoint::EndpointOption;
 use rsipstack::transaction::{Transaction, TransactionReceiver};
 use tokio::net::{TcpListener, UdpSocket};
@@ -21,8 +23,11 @@ use super::address::{SipUri, tag_of};
 use super::counters::{Counters, SipCountersSnapshot};
 use super::dialog::{Dialog, DialogKey, Parts, cseq_of, finish, refusal, response};
 use super::door::{Access, Door};
+use super::hops::Hop;
 use super::incoming::{IncomingCall, offered};
+use super::keepalive::{ALARM_QUEUE_LEN_MAX, KeepalivePlan, Keeper, TrunkReach};
 use super::links::{Transport, Wire, local_ip_toward};
+use super::names::Names;
 use super::outgoing::{OutgoingCall, OutgoingRequest, place};
 use super::ping::{Pong, ping};
 use super::refusal::RefusalCause;
@@ -33,6 +38,7 @@ use super::replaces::Replaces;
 use super::session::{value_of, words_of};
 use super::session_timer::SessionLimits;
 use super::tls::{Tls, TlsFiles};
+use super::vacancy::{Full, Vacancy};
 use super::{ACCEPT, ALLOW, SUPPORTED, SipError};
 
 /// How long `shutdown` waits for BYEs to be answered.
@@ -68,6 +74,13 @@ pub struct SipConfig {
     pub access: Access,
     /// Where we are to be registered.
     pub registrations: Vec<RegisterPlan>,
+    /// Who is to be asked whether they are there.
+    pub keepalives: Vec<KeepalivePlan>,
+    /// The DNS server that is asked for SIP servers, instead of the machine's own.
+    pub dns_server: Option<SocketAddr>,
+    /// Who says whether another call would be taken; without it, it is taken while there is room in
+    /// the queue.
+    pub vacancy: Option<Arc<dyn Vacancy>>,
 }
 
 /// A running SIP endpoint. A cheap handle: clones are the same endpoint, which runs until
@@ -87,6 +100,8 @@ struct Inner {
     /// Cancelled when no more calls are to be sent to us, at the latest with `drain`.
     leave: CancellationToken,
     registrations: Vec<(String, watch::Receiver<RegistrationState>)>,
+    trunks: Vec<watch::Receiver<TrunkReach>>,
+    vacancy: Option<Arc<dyn Vacancy>>,
 }
 
 impl SipEndpoint {
@@ -121,7 +136,8 @@ impl SipEndpoint {
         let door = Door::new(config.access);
         let registry = Arc::new(Registry::new(config.session));
         let us = (config.user_agent, config.advertise_ip);
-        let wire = Wire::new(stack, us, ports, tls, door, room, registry.clone());
+        let peers = (tls, Names::new(config.dns_server));
+        let wire = Wire::new(stack, us, ports, peers, door, room, registry.clone());
         let wire = Arc::new(wire);
         let mut local_addrs = Vec::new();
         for (socket, address) in udp {
@@ -137,11 +153,23 @@ impl SipEndpoint {
         let drain = CancellationToken::new();
         let leave = drain.child_token();
         let mut registrations = Vec::new();
+        let mut to_registrars = BTreeMap::new();
         for plan in config.registrations {
             let trunk = plan.trunk.clone();
-            let registrar = Registrar::new(&wire, plan);
+            let (to_registrar, alarms) = mpsc::channel(ALARM_QUEUE_LEN_MAX);
+            to_registrars.insert(trunk.clone(), to_registrar);
+            let registrar = Registrar::new(&wire, plan, alarms);
             registrations.push((trunk, registrar.state()));
             registry.legs.spawn(registrar.run(leave.clone()));
+        }
+        let mut trunks = Vec::new();
+        for KeepalivePlan { trunk, uris, every } in config.keepalives {
+            for uri in uris {
+                let alarms = to_registrars.get(&trunk).cloned();
+                let keeper = Keeper::new(&wire, (trunk.as_str(), uri.as_str()), every, alarms);
+                trunks.push(keeper.state());
+                wire.spawn(keeper.run());
+            }
         }
         let inner = Arc::new(Inner {
             wire,
@@ -151,15 +179,17 @@ impl SipEndpoint {
             drain,
             leave,
             registrations,
+            trunks,
+            vacancy: config.vacancy,
         });
         inner.wire.spawn(inner.clone().dispatch(transactions, to_server));
         Ok((Self { inner }, calls))
     }
 
-    /// Asks a peer whether it is there (OPTIONS).
+    /// Asks a peer whether it is there (OPTIONS): its servers in turn, until one is in service.
     ///
     /// # Errors
-    /// There is no way there, or no answer within 5 s.
+    /// There is no way there, or no answer within 5 s of any of the first three.
     pub async fn ping(&self, uri: &str) -> Result<Pong, SipError> {
         ping(&self.inner.wire, uri).await
     }
@@ -168,6 +198,26 @@ impl SipEndpoint {
     pub fn registrations(&self) -> Vec<(String, RegistrationState)> {
         let all = self.inner.registrations.iter();
         all.map(|(trunk, state)| (trunk.clone(), state.borrow().clone())).collect()
+    }
+
+    /// How each address of a trunk stands that is asked whether it is there.
+    pub fn trunks(&self) -> Vec<TrunkReach> {
+        self.inner.trunks.iter().map(|reach| reach.borrow().clone()).collect()
+    }
+
+    /// The servers that a SIP URI leads to, in the order in which they would be tried (RFC 3263).
+    ///
+    /// # Errors
+    /// It is no URI that can be reached, or its host has no address.
+    pub async fn servers(&self, uri: &str) -> Result<Vec<Hop>, SipError> {
+        let target = SipUri::parse(uri).filter(SipUri::is_within_reach);
+        let target = target.ok_or_else(|| SipError::BadTarget { uri: uri.to_owned().into() })?;
+        Ok(self.inner.wire.ways_to(&target).await?.hops().to_vec())
+    }
+
+    #[cfg(test)]
+    pub(super) fn trunk_reach(&self, at: usize) -> watch::Receiver<TrunkReach> {
+        self.inner.trunks[at].clone()
     }
 
     #[cfg(test)]
@@ -314,8 +364,8 @@ impl Inner {
             (Method::Options, None) => match self.closed(to_server) {
                 Some(cause) => cause,
                 None => {
-                    let ok = response(&self.wire, request, 200, options_parts());
-                    return finish(&self.wire, transaction, ok);
+                    let answer = self.answer_to_question(request);
+                    return finish(&self.wire, transaction, answer);
                 }
             },
             (Method::Bye | Method::Update | Method::PRack | Method::Info, None) => {
@@ -330,6 +380,22 @@ impl Inner {
     fn refuse(&self, transaction: Transaction, cause: RefusalCause) {
         let refusal = refusal(&self.wire, &transaction.original, cause);
         finish(&self.wire, transaction, refusal);
+    }
+
+    /// The answer to an OPTIONS that was let in: what we can do, or, as an INVITE would be
+    /// answered, which limit is reached.
+    fn answer_to_question(&self, request: &Request) -> Response {
+        let full = self.vacancy.as_ref().and_then(|vacancy| {
+            let (_, source) = self.wire.origin(request)?;
+            let trunk = self.wire.door.trunk_by_address(source.ip());
+            vacancy.full(trunk.as_deref(), source.ip())
+        });
+        let Some(Full { reason, retry_after_s }) = full else {
+            return response(&self.wire, request, 200, options_parts());
+        };
+        let mut parts = Parts::explaining(503, &reason);
+        parts.headers.push(Header::RetryAfter(RetryAfter::new(retry_after_s.to_string())));
+        response(&self.wire, request, 503, parts)
     }
 
     /// Why no call can be taken at present.

@@ -80,6 +80,20 @@ pub enum SipError {
     /// The same side has an unfinished offer; ask again when it is answered (RFC 3261 14.1).
     #[error("another change of the session is still unanswered")]
     OfferPending,
+    /// That needs an answered call.
+    #[error("the call is not answered yet")]
+    NotAnswered,
+    /// More transfers of one call are under way than are followed.
+    #[error("too many transfers of this call are under way")]
+    TooManyReferrals,
+    /// A header that cannot be sent.
+    #[error("cannot send a header named {name:?}: {why}")]
+    BadHeader {
+        /// Its name.
+        name: String,
+        /// Why not.
+        why: &'static str,
+    },
     /// The peer refused the change of the session.
     #[error("the other side refused: {status} {reason}")]
     Refused {

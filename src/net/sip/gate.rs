@@ -68,7 +68,7 @@ impl Refusal {
 
 /// Methods of SIP's extensions. One that is not served here is a 405, any other unknown one a 501
 /// (RFC 3261 8.2.1, 21.5.2).
-const OTHER_METHODS: [&str; 5] = ["REGISTER", "SUBSCRIBE", "NOTIFY", "PUBLISH", "MESSAGE"];
+const OTHER_METHODS: [&str; 4] = ["REGISTER", "SUBSCRIBE", "PUBLISH", "MESSAGE"];
 
 /// Headers every message has (RFC 3261 8.1.1). Max-Forwards is left out on purpose: old peers omit
 /// it and nothing here forwards.
@@ -99,6 +99,7 @@ pub(super) fn judge(message: &RawMessage) -> Verdict {
         readable(message)?;
         uri_is_readable(uri)?;
         method_is_ours(method)?;
+        notify_is_within_a_call(message, method)?;
         scheme_is_ours(uri)?;
         contact_is_usable(message, method)?;
         extensions_are_known(message, method)?;
@@ -206,6 +207,17 @@ fn method_is_ours(method: &str) -> Result<(), Refusal> {
     };
     let detail = Some(format!("{method} is not {which}"));
     Err(Refusal::plain(status, phrase, detail, vec![("Allow", ALLOW.to_owned())]))
+}
+
+/// The only NOTIFYs that were asked for are about a transfer of a call, and come within it (RFC 3515
+/// 2.4.4). Others are sent by many telephone systems, whether somebody asked or not.
+fn notify_is_within_a_call(message: &RawMessage, method: &str) -> Result<(), Refusal> {
+    let to = message.header("to").and_then(NameAddr::parse);
+    if method != "NOTIFY" || to.is_some_and(|to| to.tag().is_some()) {
+        return Ok(());
+    }
+    let detail = Some("a NOTIFY outside of a call, which nobody asked for".to_owned());
+    Err(Refusal::plain(481, "Subscription Does Not Exist", detail, Vec::new()))
 }
 
 /// Any URI is one word; a `sip:` or `sips:` one has a host besides (RFC 3261 25.1).
@@ -487,6 +499,13 @@ mod tests {
         for method in ["BYE", "CANCEL", "OPTIONS", "ACK", "UPDATE", "PRACK", "INFO", "REFER"] {
             assert_eq!(status(&GOOD.replace("INVITE", method)), 0, "{method}");
         }
+    }
+
+    #[test]
+    fn a_notify_comes_within_a_call_only() {
+        let outside = GOOD.replace("INVITE", "NOTIFY");
+        assert_eq!(status(&outside), 481);
+        assert_eq!(status(&outside.replace("To: <sip:bank@127.0.0.1>", "To: <sip:b@h>;tag=2")), 0);
     }
 
     #[test]

@@ -29,6 +29,7 @@ use super::endpoint::options_parts;
 use super::leg::{COMMAND_QUEUE_LEN_MAX, EVENT_QUEUE_LEN_MAX, EventSink, SipLeg, at};
 use super::leg_task::{Leg, answer_to_prack};
 use super::links::{Transport, Wire};
+use super::referrals::Referrals;
 use super::refusal::RefusalCause;
 use super::registry::{Origin, Registration};
 use super::reliable::{Due, Reliable};
@@ -332,6 +333,8 @@ impl Offered {
                 (200, Parts { contact, ..Parts::default() }, Step::Go)
             }
             Method::Refer => refused(RefusalCause::TransferByCaller),
+            // Transfers are asked for on answered calls only.
+            Method::Notify => refused(RefusalCause::NoSubscription),
             // Nobody listens for keys yet.
             Method::Info => (200, Parts::default(), Step::Go),
             // RFC 3261 14.2, RFC 3311 5.2: the first offer is not answered yet.
@@ -382,6 +385,7 @@ impl Offered {
             remote_sdp: sdp_of(&invite.request.body),
             session,
             reliable: self.reliable,
+            referrals: Referrals::default(),
             drain: self.drain,
         };
         leg.run(Some(invite)).await;

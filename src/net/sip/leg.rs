@@ -11,9 +11,11 @@ use tokio::time::{Instant, sleep_until};
 use super::SipError;
 use super::counters::Counters;
 use super::dialog::{Dialog, client};
+use super::following::ReferralEvent;
 use super::incoming::IncomingCall;
 use super::links::Wire;
 use super::outgoing::OutgoingEvent;
+use super::referral::Referral;
 use super::refusal::reason_value;
 
 /// Events that wait for their reader; when full, new ones are lost and counted, and an offer that
@@ -118,7 +120,11 @@ impl ReofferReply {
 pub(super) enum LegCommand {
     HangUp { reason: String },
     Reinvite { sdp: String, reply: oneshot::Sender<Result<String, SipError>> },
+    Refer { referral: Referral, reply: oneshot::Sender<Result<ReferralEvents, SipError>> },
 }
+
+/// What becomes of one transfer.
+pub(super) type ReferralEvents = mpsc::Receiver<ReferralEvent>;
 
 /// Our side of an answered incoming call. Dropping it hangs up.
 #[derive(Debug)]
@@ -146,6 +152,31 @@ impl SipLeg {
     pub async fn reinvite(&self, sdp: String) -> Result<String, SipError> {
         reinvite(&self.commands, sdp).await
     }
+
+    /// Asks the caller's side to call somebody else in our place (REFER, RFC 3515). What becomes of
+    /// it comes from the queue, which closes behind the last event: exactly one of
+    /// [`ReferralEvent::Succeeded`], [`ReferralEvent::Failed`] and [`ReferralEvent::Lost`]. The call
+    /// goes on meanwhile, and afterwards until somebody hangs up. Dropping the queue stops nothing.
+    ///
+    /// # Errors
+    /// The call is over, the target is no SIP URI, there is no way to the caller, or too many
+    /// transfers are under way.
+    pub async fn refer(
+        &self,
+        referral: Referral,
+    ) -> Result<mpsc::Receiver<ReferralEvent>, SipError> {
+        refer(&self.commands, referral).await
+    }
+}
+
+pub(super) async fn refer(
+    commands: &mpsc::Sender<LegCommand>,
+    referral: Referral,
+) -> Result<ReferralEvents, SipError> {
+    let (reply, started) = oneshot::channel();
+    let sent = commands.send(LegCommand::Refer { referral, reply }).await;
+    sent.map_err(|_| SipError::CallOver)?;
+    started.await.unwrap_or(Err(SipError::CallOver))
 }
 
 pub(super) async fn reinvite(

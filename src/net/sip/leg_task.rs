@@ -36,6 +36,7 @@ use super::links::Wire;
 use super::offers::{
     Asked, Change, InFlight, Own, OwnNext, RemoteOffer, SendNow, TRIES_MAX, crossing_pause,
 };
+use super::referrals::{CallState, ReferralNext, Referrals};
 use super::refusal::{OFFER_RETRY_MAX_S, RefusalCause};
 use super::registry::Registration;
 use super::reliable::Reliable;
@@ -75,6 +76,7 @@ pub(super) struct Leg {
     pub(super) session: Session,
     /// Reliable provisional responses whose PRACK may still come.
     pub(super) reliable: Option<Reliable>,
+    pub(super) referrals: Referrals,
     pub(super) drain: CancellationToken,
 }
 
@@ -99,11 +101,13 @@ impl Leg {
             match step {
                 Step::Go => {}
                 Step::End(by) => {
+                    self.referrals.end(by);
                     talk.remote.take().end(&self.wire);
                     self.events.send(&self.wire, LegEvent::Ended { by });
                     break;
                 }
                 Step::Bye(by, reason) => {
+                    self.referrals.end(by);
                     talk.remote.take().end(&self.wire);
                     self.leave(by, &reason).await;
                     break;
@@ -136,6 +140,7 @@ impl Leg {
                 Step::Go
             }
             decision = talk.remote.decided() => self.on_decision(decision, talk),
+            next = self.referrals.next() => self.on_referral(next),
             next = talk.own.next(may_send) => self.on_own(next, talk).await,
         }
     }
@@ -148,6 +153,10 @@ impl Leg {
                     true => self.send_change(change, 0, talk).await,
                     false => change.fail(SipError::OfferPending),
                 }
+            }
+            Some(LegCommand::Refer { referral, reply }) => {
+                let started = self.referrals.start(&self.wire, &mut self.dialog, &referral).await;
+                _ = reply.send(started);
             }
             Some(LegCommand::HangUp { reason }) => talk.leaving = Some(reason),
             None => talk.leaving = Some("abandoned".to_owned()),
@@ -181,6 +190,7 @@ impl Leg {
                 finish(&self.wire, transaction, answer);
             }
             Method::Info => self.on_info(transaction),
+            Method::Notify => self.referrals.on_notify(&self.wire, transaction),
             Method::Refer => self.refuse(transaction, RefusalCause::TransferByCaller),
             _ => self.refuse(transaction, RefusalCause::MethodNotAllowed),
         }
@@ -256,6 +266,13 @@ impl Leg {
         }
         let ok = response(&self.wire, request, 200, Parts::default());
         finish(&self.wire, transaction, ok);
+    }
+
+    fn on_referral(&mut self, next: ReferralNext) -> Step {
+        match self.referrals.handle(next) {
+            CallState::Stands => Step::Go,
+            CallState::Lost => Step::Bye(EndedBy::Timeout, "dialog lost".to_owned()),
+        }
     }
 
     fn receive_invite(&self, transaction: Transaction) -> Box<ServerInvite> {
@@ -507,6 +524,9 @@ impl Leg {
     async fn leave(&mut self, by: EndedBy, reason: &str) {
         let sent = send_bye(&self.wire, &mut self.dialog, by, reason).await;
         let by = if sent.is_ok() { by } else { EndedBy::TransportError };
+        // Whoever wants something of the call hears at once that it is over.
+        self.commands.close();
+        while self.commands.try_recv().is_ok() {}
         self.events.send(&self.wire, LegEvent::Ended { by });
         self.events = EventSink::Closed;
         let Ok(mut done) = sent else { return };

@@ -1,6 +1,6 @@
 //! The links, and the way of a message through them. Everything received passes
 //! [`Wire::on_bytes`]; what the gate lets through goes to the transaction layer in normal form, with
-//! a note of where it came from. Connections are in `streams`.
+//! a note of where it came from. Connections are in `streams`, ways to others in `ways`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -19,18 +19,20 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::SipError;
-use super::address::{SipUri, UriTransport, tag_of, user_of};
+use super::address::{tag_of, user_of};
 use super::counters::{Counters, MalformedKind};
 use super::dialog::DialogKey;
 use super::door::Door;
+use super::forks::Forks;
 use super::frame::FrameError;
 use super::gate::{Refusal, Verdict, judge};
+use super::hops::Lame;
 use super::incoming::IncomingCall;
+use super::names::Names;
 use super::refusal::RefusalCause;
 use super::registry::Registry;
 use super::reply::{TopVia, stateless};
-use super::sockets::{PlainUdp, resolve};
+use super::sockets::PlainUdp;
 use super::streams::{CONNECTIONS_MAX, Seats};
 use super::tls::Tls;
 pub use super::transport::Transport;
@@ -79,6 +81,10 @@ pub(super) struct Wire {
     pub(super) ports: BTreeMap<Transport, u16>,
     pub(super) tls: Tls,
     pub(super) door: Door,
+    pub(super) names: Names,
+    /// Servers that did not answer lately.
+    pub(super) lame: Mutex<Lame>,
+    pub(super) forks: Forks,
     registry: Arc<Registry>,
     links: Mutex<HashMap<u64, Arc<Link>>>,
     acks: Mutex<HashMap<(String, String), KeptAck>>,
@@ -118,7 +124,7 @@ impl Link {
 
     /// Whether it can carry what is meant for this transport. A client on WebSocket writes the same
     /// word whether there is TLS beneath it or not.
-    fn suits(&self, transport: Transport) -> bool {
+    pub(super) fn suits(&self, transport: Transport) -> bool {
         self.transport == transport || (self.transport.is_websocket() && transport.is_websocket())
     }
 
@@ -152,7 +158,7 @@ impl Wire {
         stack: EndpointInnerRef,
         (agent, advertise_ip): (String, Option<IpAddr>),
         ports: BTreeMap<Transport, u16>,
-        tls: Tls,
+        (tls, names): (Tls, Names),
         door: Door,
         calls: mpsc::WeakSender<IncomingCall>,
         registry: Arc<Registry>,
@@ -167,6 +173,9 @@ impl Wire {
             ports,
             tls,
             door,
+            names,
+            lame: Mutex::default(),
+            forks: Forks::default(),
             registry,
             links: Mutex::default(),
             acks: Mutex::default(),
@@ -207,8 +216,17 @@ impl Wire {
         locked(&self.links).remove(&link.id);
     }
 
+    /// A UDP socket that can send to this address.
+    pub(super) fn udp_link(&self, address: SocketAddr) -> Option<Arc<Link>> {
+        locked(&self.links)
+            .values()
+            .filter(|link| link.transport == Transport::Udp && link.sends_to(address))
+            .min_by_key(|link| (link.reach.is_ipv4() != address.is_ipv4(), link.id))
+            .cloned()
+    }
+
     /// An open connection to this address that was dialled for this host.
-    fn dialled_link(
+    pub(super) fn dialled_link(
         &self,
         transport: Transport,
         address: SocketAddr,
@@ -413,7 +431,11 @@ impl Wire {
                 TransactionKey::from_request(request, TransactionRole::Server)
             }
             SipMessage::Response(response) => {
-                self.repeat_ack(message, response.status_code.kind()).await;
+                let kind = response.status_code.kind();
+                if kind == StatusCodeKind::Successful && self.forks.divert(response) {
+                    return None;
+                }
+                self.repeat_ack(message, kind).await;
                 TransactionKey::from_response(response, TransactionRole::Client)
             }
         };
@@ -523,59 +545,5 @@ impl Wire {
         };
         let (message, link, to) = kept;
         _ = link.connection.send(message, Some(&destination(&link, to))).await;
-    }
-
-    /// Finds the way to a URI: the given link if it fits, else another UDP socket or a connection,
-    /// dialled if there is none.
-    ///
-    /// # Errors
-    /// The host has no address, its transport is not spoken here, or there is no listener or
-    /// connection to be had.
-    pub(super) async fn path_to(
-        self: &Arc<Self>,
-        uri: &SipUri,
-        preferred: Option<&Arc<Link>>,
-    ) -> Result<(Arc<Link>, SocketAddr), SipError> {
-        let transport = match uri.transport {
-            Some(UriTransport::Ours(transport)) => transport,
-            Some(UriTransport::Other) => {
-                return Err(SipError::BadTarget { uri: uri.host.clone().into() });
-            }
-            None => preferred.map_or(Transport::Udp, |link| link.transport),
-        };
-        let fits = |link: &&Arc<Link>| link.suits(transport) && !link.closed.is_cancelled();
-        if let Some(link) = preferred.filter(fits)
-            && let Some(remote) = link.remote
-        {
-            // Whatever the name leads to, a connection ends where it ends.
-            return Ok((link.clone(), remote));
-        }
-        let address = resolve(uri, transport.default_port()).await?;
-        if let Some(link) = preferred.filter(fits) {
-            return Ok((link.clone(), address));
-        }
-        let no_path =
-            |detail: &str| SipError::NoPath { address, transport, detail: detail.to_owned() };
-        match transport {
-            Transport::Udp => {
-                let link = locked(&self.links)
-                    .values()
-                    .filter(|link| link.transport == Transport::Udp)
-                    .filter(|link| link.sends_to(address))
-                    .min_by_key(|link| (link.reach.is_ipv4() != address.is_ipv4(), link.id))
-                    .cloned();
-                link.map(|link| (link, address))
-                    .ok_or_else(|| no_path("no UDP listener of that address family"))
-            }
-            Transport::Tcp | Transport::Tls => {
-                match self.dialled_link(transport, address, &uri.host) {
-                    Some(link) => Ok((link, address)),
-                    None => Ok((self.dial(transport, address, &uri.host).await?, address)),
-                }
-            }
-            Transport::Ws | Transport::Wss => {
-                Err(no_path("a WebSocket client is reached over its own connection only"))
-            }
-        }
     }
 }

@@ -5,6 +5,7 @@
 //! dialog and no transaction are in `gate`, and say it the same way.
 
 use super::address::quoted;
+use super::following::FRAGMENT_TYPE;
 use super::info::KEY_TYPES;
 
 /// When to come again where there is no room at present, in seconds.
@@ -58,6 +59,12 @@ pub(super) enum RefusalCause {
     NoSuchProvisional,
     /// An INFO with something else than a key.
     InfoNotUnderstood,
+    /// A NOTIFY that belongs to no transfer of ours (RFC 6665 4.1.3).
+    NoSubscription,
+    /// A NOTIFY about a transfer, with something else than a message fragment.
+    NotifyNotUnderstood,
+    /// A NOTIFY about a transfer, whose fragment has no status.
+    BadFragment,
     /// No PRACK came for ours (RFC 3262 3).
     NoPrack,
     /// The caller gave up.
@@ -81,12 +88,15 @@ pub(super) enum RefusalCause {
 impl RefusalCause {
     pub(super) fn status(self) -> u16 {
         match self {
-            Self::NoDialogPossible | Self::BadReplaces => 400,
+            Self::NoDialogPossible | Self::BadReplaces | Self::BadFragment => 400,
             Self::TransferByCaller | Self::ReplacesForeign => 403,
             Self::MethodNotAllowed => 405,
-            Self::InfoNotUnderstood => 415,
+            Self::InfoNotUnderstood | Self::NotifyNotUnderstood => 415,
             Self::SessionTooShort { .. } => 422,
-            Self::NoDialog | Self::NoSuchProvisional | Self::NothingToReplace => 481,
+            Self::NoDialog
+            | Self::NoSuchProvisional
+            | Self::NoSubscription
+            | Self::NothingToReplace => 481,
             Self::Merged => 482,
             Self::ReplacesOnlyEarly => 486,
             Self::Cancelled | Self::CallEnded => 487,
@@ -118,6 +128,9 @@ impl RefusalCause {
             Self::SessionTooShort { .. } => "Session-Expires is below session_min_s",
             Self::NoSuchProvisional => "no provisional response waits for this RAck",
             Self::InfoNotUnderstood => "an INFO with something else than a key",
+            Self::NoSubscription => "no transfer that we asked for goes with this NOTIFY",
+            Self::NotifyNotUnderstood => "a NOTIFY with something else than a message fragment",
+            Self::BadFragment => "the NOTIFY's fragment does not begin with a status line",
             Self::NoPrack => "no PRACK came for our provisional response",
             Self::Cancelled => "cancelled",
             Self::CallEnded => "the call ended",
@@ -150,6 +163,7 @@ impl RefusalCause {
         match self {
             Self::SessionTooShort { min_s } => headers.push(("Min-SE", min_s.to_string())),
             Self::InfoNotUnderstood => headers.push(("Accept", KEY_TYPES.to_owned())),
+            Self::NotifyNotUnderstood => headers.push(("Accept", FRAGMENT_TYPE.to_owned())),
             _ => {}
         }
         headers
@@ -180,7 +194,7 @@ mod tests {
         use RefusalCause as Cause;
         // (rule, status, other headers than Reason)
         type Case = (Cause, u16, &'static [(&'static str, &'static str)]);
-        let cases: [Case; 25] = [
+        let cases: [Case; 28] = [
             (Cause::NoDialog, 481, &[]),
             (Cause::Merged, 482, &[]),
             (Cause::NoDialogPossible, 400, &[]),
@@ -210,6 +224,9 @@ mod tests {
             (Cause::SessionTooShort { min_s: 90 }, 422, &[("Min-SE", "90")]),
             (Cause::NoSuchProvisional, 481, &[]),
             (Cause::InfoNotUnderstood, 415, &[("Accept", KEY_TYPES)]),
+            (Cause::NoSubscription, 481, &[]),
+            (Cause::NotifyNotUnderstood, 415, &[("Accept", FRAGMENT_TYPE)]),
+            (Cause::BadFragment, 400, &[]),
             (Cause::NoPrack, 504, &[]),
             (Cause::Cancelled, 487, &[]),
             (Cause::CallEnded, 487, &[]),

@@ -8,7 +8,7 @@ use rsipstack::sip::{
     CSeq, CallId, Contact, ContentLength, Expires, From, Header, MaxForwards, Method, Request,
     Response, To, UserAgent, Version, Via,
 };
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
@@ -16,9 +16,12 @@ use super::address::{NameAddr, SipUri, split_list, user_part};
 use super::dialog::{client, new_branch, new_token, verbatim, via_value};
 use super::digest::Credentials;
 use super::door::credentials;
+use super::hops::Hop;
+use super::keepalive::Alarm;
 use super::leg::final_answer;
 use super::links::{Link, Wire};
 use super::registration::{Ask, Registration, RegistrationState, Reply, Todo};
+use super::ways::is_out_of_service;
 use super::{ALLOW, SipError};
 use crate::config::Config;
 
@@ -71,10 +74,15 @@ pub(super) struct Registrar {
     tag: String,
     /// The connection over which we are reached, if it is one.
     connection: Option<Arc<Link>>,
+    /// The server that answered last, and the registrar it is one of: a challenge is answered where
+    /// it came from.
+    server: Option<(String, Hop)>,
+    /// Registrars that have come or gone, as the keepalive sees it.
+    alarms: mpsc::Receiver<Alarm>,
 }
 
 impl Registrar {
-    pub(super) fn new(wire: &Arc<Wire>, plan: RegisterPlan) -> Self {
+    pub(super) fn new(wire: &Arc<Wire>, plan: RegisterPlan, alarms: mpsc::Receiver<Alarm>) -> Self {
         let machine = Registration::new(
             plan.registrars.clone(),
             plan.credentials.clone(),
@@ -89,6 +97,8 @@ impl Registrar {
             call_id: format!("{}{}", new_token(), new_token()),
             tag: new_token(),
             connection: None,
+            server: None,
+            alarms,
         }
     }
 
@@ -114,6 +124,10 @@ impl Registrar {
                             self.connection = None;
                             self.machine.handle_lost_connection(Instant::now());
                         }
+                        Some(alarm) = self.alarms.recv() => match alarm.is_up {
+                            true => self.machine.handle_reachable(&alarm.uri),
+                            false => self.machine.handle_unreachable(&alarm.uri),
+                        },
                     }
                 }
                 Todo::Over => return self.tell(),
@@ -148,34 +162,66 @@ impl Registrar {
         }
     }
 
+    /// Asks the servers of a registrar, until one has an answer other than that it is out of
+    /// service (RFC 3263 4.3).
     async fn ask(&mut self, ask: &Ask) -> Reply {
-        let failed =
-            |error: &dyn std::fmt::Display| Reply { detail: error.to_string(), ..Reply::default() };
         let Some(target) = SipUri::parse(&ask.registrar).filter(SipUri::is_within_reach) else {
             return failed(&"is no address that can be reached");
         };
-        let (link, to) = match self.wire.path_to(&target, None).await {
-            Ok(path) => path,
+        let mut ways = match self.wire.ways_to(&target).await {
+            Ok(ways) => ways,
             Err(error) => return failed(&error),
         };
-        let us = link.contact_address(to, self.wire.advertise_ip);
+        if let Some((registrar, hop)) = &self.server
+            && *registrar == ask.registrar
+        {
+            ways.prefer(hop);
+        }
+        let mut last = None;
+        loop {
+            let (link, hop) = match ways.next_way(&self.wire).await {
+                Ok(way) => way,
+                Err(error) => return last.unwrap_or_else(|| failed(&error)),
+            };
+            let reply = self.ask_server(ask, &target, &link, hop.address).await;
+            if reply.status == 0 || is_out_of_service(reply.status) {
+                self.wire.mark_lame(&hop);
+                self.server = None;
+                last = Some(reply);
+                continue;
+            }
+            self.wire.clear_lame(&hop);
+            self.connection = link.remote.is_some().then(|| link.clone());
+            if reply.status == 200 && ask.expires_s > 0 {
+                let granted_s = reply.granted_s.unwrap_or(ask.expires_s).min(86_400);
+                let until = Instant::now() + Duration::from_secs(granted_s.into());
+                // Its calls may come from any of its servers.
+                for server in ways.hops() {
+                    self.wire.door.learn(server.address.ip(), &self.plan.trunk, until);
+                }
+            }
+            self.server = Some((ask.registrar.clone(), hop));
+            return reply;
+        }
+    }
+
+    async fn ask_server(
+        &self,
+        ask: &Ask,
+        target: &SipUri,
+        link: &Arc<Link>,
+        to: SocketAddr,
+    ) -> Reply {
         let sent = self
-            .request(ask, &target, &link, to)
-            .and_then(|request| client(&self.wire, request, &link, to));
+            .request(ask, target, link, to)
+            .and_then(|request| client(&self.wire, request, link, to));
         let transaction = match sent {
             Ok(transaction) => transaction,
             Err(error) => return failed(&error),
         };
-        self.connection = link.remote.is_some().then(|| link.clone());
         match final_answer(&self.wire, transaction).await {
             Ok(Some(response)) => {
-                let reply = reply_of(&response, us);
-                if reply.status == 200 && ask.expires_s > 0 {
-                    let granted_s = reply.granted_s.unwrap_or(ask.expires_s).min(86_400);
-                    let until = Instant::now() + Duration::from_secs(granted_s.into());
-                    self.wire.door.learn(to.ip(), &self.plan.trunk, until);
-                }
-                reply
+                reply_of(&response, link.contact_address(to, self.wire.advertise_ip))
             }
             _ => failed(&"no answer"),
         }
@@ -217,6 +263,11 @@ impl Registrar {
         let (version, body) = (Version::V2, Vec::new());
         Ok(Request { method: Method::Register, uri, version, headers: headers.into(), body })
     }
+}
+
+/// That nothing came back, and why.
+fn failed(why: &dyn std::fmt::Display) -> Reply {
+    Reply { detail: why.to_string(), ..Reply::default() }
 }
 
 async fn lost(connection: Option<Arc<Link>>) {

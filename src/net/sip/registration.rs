@@ -272,6 +272,30 @@ impl Registration {
         }
     }
 
+    /// This registrar does not answer any more. If it is the one that remembers us, calls would come
+    /// through it in vain, so the next one is asked, if there is one.
+    pub(super) fn handle_unreachable(&mut self, registrar: &str) {
+        let is_ours = self.registrars.get(self.at).is_some_and(|ours| ours == registrar);
+        let is_registered = matches!(self.phase, Phase::Registered { .. });
+        if !is_ours || !is_registered || self.is_leaving || self.registrars.len() < 2 {
+            return;
+        }
+        self.at = (self.at + 1) % self.registrars.len();
+        // It counts among those that have failed since one answered last.
+        (self.failed, self.answered) = (1, 0);
+        self.challenge = None;
+        self.phase = Phase::Due;
+    }
+
+    /// This registrar answers again. Who waits because all have failed need not wait any longer.
+    pub(super) fn handle_reachable(&mut self, registrar: &str) {
+        let found = self.registrars.iter().position(|ours| ours == registrar);
+        if let (Some(at), Phase::Waiting { .. }, false) = (found, self.phase, self.is_leaving) {
+            (self.at, self.failed, self.answered) = (at, 0, 0);
+            self.phase = Phase::Due;
+        }
+    }
+
     /// Gives the registration up: with a last request if anybody may still remember us.
     pub(super) fn leave(&mut self, now: Instant) {
         if self.is_leaving {
@@ -448,6 +472,42 @@ mod tests {
         assert_eq!(sent(&mut us, now).expires_s, 0);
         us.handle_reply(now, status(500));
         assert_eq!((us.poll(now), us.state()), (Todo::Over, &RegistrationState::Left));
+    }
+
+    #[test]
+    fn a_registrar_that_went_silent_is_left_for_the_next_one() {
+        let now = Instant::now();
+        let mut us = registration(&["sip:a", "sip:b"]);
+        sent(&mut us, now);
+        us.handle_reply(now, status(200));
+        us.handle_unreachable("sip:b");
+        waits(&mut us, now);
+        us.handle_unreachable("sip:a");
+        assert_eq!(sent(&mut us, now).registrar, "sip:b");
+        us.handle_reply(now, status(200));
+        assert!(is_registered(&us));
+        us.handle_unreachable("sip:a");
+        waits(&mut us, now);
+        // The other one is silent as well: a pause, until one of them is back.
+        us.handle_unreachable("sip:b");
+        assert_eq!(sent(&mut us, now).registrar, "sip:a");
+        us.handle_reply(now, status(0));
+        waits(&mut us, now);
+        us.handle_reachable("sip:c");
+        waits(&mut us, now);
+        us.handle_reachable("sip:b");
+        assert_eq!(sent(&mut us, now).registrar, "sip:b");
+        us.handle_reply(now, status(200));
+        assert!(is_registered(&us));
+        // With a single one there is nowhere to go.
+        let mut us = registration(&["sip:a"]);
+        sent(&mut us, now);
+        us.handle_reply(now, status(200));
+        us.handle_unreachable("sip:a");
+        waits(&mut us, now);
+        us.leave(now);
+        us.handle_reachable("sip:a");
+        assert_eq!(sent(&mut us, now).expires_s, 0);
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! The ends of links: a UDP socket, the writers of connections, and the look-up of names.
+//! The ends of links: a UDP socket, and the writers of connections.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -16,8 +16,6 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
-use super::SipError;
-use super::address::SipUri;
 use crate::net::{for_socket, plain};
 
 /// How long one message may take to be written.
@@ -168,19 +166,4 @@ pub(super) async fn write_websocket<S>(
     }
     _ = timeout(WRITE_LIMIT, writer.close()).await;
     outbox.closed.cancel();
-}
-
-/// The network address of a URI's host, at `default_port` unless it names one.
-///
-/// # Errors
-/// The name has none.
-pub(super) async fn resolve(uri: &SipUri, default_port: u16) -> Result<SocketAddr, SipError> {
-    let port = uri.port.unwrap_or(default_port);
-    if let Ok(ip) = uri.host.parse::<IpAddr>() {
-        return Ok(plain(SocketAddr::new(ip, port)));
-    }
-    let failed = |detail: String| SipError::Unresolved { host: uri.host.clone(), detail };
-    let found = tokio::net::lookup_host((uri.host.as_str(), port)).await;
-    let mut found = found.map_err(|error| failed(error.to_string()))?;
-    found.next().map(plain).ok_or_else(|| failed("the name has no address".to_owned()))
 }

@@ -13,8 +13,12 @@ use tokio::sync::mpsc;
 use super::*;
 
 mod access;
+pub(super) mod dns;
+mod outgoing;
+mod referrals;
 mod register;
 mod transports;
+mod trunks;
 
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
     m=audio 4000 RTP/AVP 0\r\n";
@@ -66,6 +70,7 @@ fn request_to(endpoint: &SipEndpoint, transport: Transport) -> OutgoingRequest {
         target_uri: format!("sip:bank@{address};transport={transport}"),
         from_user: "+1555".to_owned(),
         offer_sdp: OFFER.to_owned(),
+        ..OutgoingRequest::default()
     }
 }
 
@@ -495,7 +500,7 @@ async fn what_is_not_for_us_is_answered_by_the_book() {
     let strange_to = invite(&peer, "t", OFFER).replace("bank@127.0.0.1>", "bank@h;transport=bird>");
     let no_port = ask("OPTIONS", "z").replace(&format!("UDP {}", peer.local), "UDP 127.0.0.1:0");
     let cases = [
-        (ask("OPTIONS", "o"), "200 OK", "CANCEL, OPTIONS, UPDATE, PRACK, INFO\r\n"),
+        (ask("OPTIONS", "o"), "200 OK", "OPTIONS, UPDATE, PRACK, INFO, NOTIFY\r\n"),
         (ask("OPTIONS", "p"), "200 OK", "Accept: application/sdp\r\n"),
         (ask("OPTIONS", "ps"), "200 OK", "Supported: 100rel, replaces, timer\r\n"),
         (ask("REGISTER", "r"), "405 Method Not Allowed", "Allow: INVITE"),
@@ -504,6 +509,7 @@ async fn what_is_not_for_us_is_answered_by_the_book() {
         (ask("UPDATE", "u"), "481 ", "Reason: SIP;cause=481;text=\"no such call here\"\r\n"),
         (ask("PRACK", "pr"), "481 ", "Reason: SIP;cause=481;"),
         (ask("REFER", "rf"), "403 ", "callers cannot have us call somebody"),
+        (ask("NOTIFY", "no"), "481 ", "a NOTIFY outside of a call"),
         (ask("CANCEL", "c"), "481 ", "CSeq: 1 CANCEL\r\n"),
         (raw(&peer, "BYE", 2, "x", ";tag=none", ""), "481 ", ""),
         (text_body, "415 ", "Accept: application/sdp\r\n"),

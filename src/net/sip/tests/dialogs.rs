@@ -3,12 +3,18 @@
 use super::*;
 
 /// A request with more header lines.
-fn with(request: &str, headers: &str) -> String {
+pub(super) fn with(request: &str, headers: &str) -> String {
     request.replacen("Max-Forwards", &format!("{headers}\r\nMax-Forwards"), 1)
 }
 
 /// A response of the peer to a request of ours; `to_tag` is added if there is none.
-fn answer_to(peer: &RawPeer, request: &str, status: &str, headers: &str, body: &str) -> String {
+pub(super) fn answer_to(
+    peer: &RawPeer,
+    request: &str,
+    status: &str,
+    headers: &str,
+    body: &str,
+) -> String {
     let mut text = format!("SIP/2.0 {status}\r\n");
     for line in request.split("\r\n").take_while(|line| !line.is_empty()) {
         let name = line.split(':').next().unwrap_or(line);
@@ -27,17 +33,17 @@ fn answer_to(peer: &RawPeer, request: &str, status: &str, headers: &str, body: &
     text
 }
 
-fn header<'a>(message: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn header<'a>(message: &'a str, name: &str) -> Option<&'a str> {
     message.split("\r\n").find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
-fn cseq(message: &str) -> u32 {
+pub(super) fn cseq(message: &str) -> u32 {
     let value = header(message, "CSeq").expect("every message has one");
     value.split(' ').next().and_then(|number| number.parse().ok()).expect("a number")
 }
 
 /// The next message that starts like this and has a higher CSeq: no repetition.
-async fn newer(peer: &RawPeer, start: &str, than: u32) -> String {
+pub(super) async fn newer(peer: &RawPeer, start: &str, than: u32) -> String {
     loop {
         let text = peer.message(start).await;
         if cseq(&text) > than {
@@ -47,7 +53,7 @@ async fn newer(peer: &RawPeer, start: &str, than: u32) -> String {
 }
 
 /// The final response to the first request of this Call-ID.
-async fn verdict_on(peer: &RawPeer, id: &str) -> String {
+pub(super) async fn verdict_on(peer: &RawPeer, id: &str) -> String {
     loop {
         let text = peer.message("SIP/2.0 ").await;
         if header(&text, "Call-ID") == Some(id) && !text.starts_with("SIP/2.0 1") {
@@ -61,7 +67,7 @@ async fn endpoint_with(session: SessionLimits) -> (SipEndpoint, mpsc::Receiver<I
 }
 
 /// A call from the peer that is up: our leg and our tag.
-async fn up(
+pub(super) async fn up(
     calls: &mut mpsc::Receiver<IncomingCall>,
     peer: &RawPeer,
     id: &str,
@@ -75,7 +81,7 @@ async fn up(
     (leg, tag)
 }
 
-const PLAIN: &str = "X-Nothing: here";
+pub(super) const PLAIN: &str = "X-Nothing: here";
 
 #[tokio::test]
 async fn session_timers_are_agreed_with_callers() {
@@ -188,6 +194,7 @@ async fn a_callee_may_demand_a_longer_interval() {
         target_uri: format!("sip:bank@{}", peer.local),
         from_user: "1".to_owned(),
         offer_sdp: OFFER.to_owned(),
+        ..OutgoingRequest::default()
     };
     let mut out = caller.place_call(request).await.unwrap();
     let first = peer.message("INVITE ").await;
@@ -459,6 +466,7 @@ async fn an_answer_that_crosses_our_cancel_is_acknowledged_and_hung_up() {
         target_uri: format!("sip:bank@{}", peer.local),
         from_user: "1".to_owned(),
         offer_sdp: OFFER.to_owned(),
+        ..OutgoingRequest::default()
     };
     let mut out = caller.place_call(request).await.unwrap();
     let invite = peer.message("INVITE ").await;
@@ -557,6 +565,7 @@ async fn a_call_of_ours_is_refreshed_as_its_callee_says() {
             target_uri: format!("sip:bank@{}", peer.local),
             from_user: "1".to_owned(),
             offer_sdp: OFFER.to_owned(),
+            ..OutgoingRequest::default()
         };
         let mut out = caller.place_call(request).await.unwrap();
         let invite = peer.message("INVITE ").await;
@@ -585,6 +594,8 @@ async fn a_callee_may_demand_that_its_ringing_is_acknowledged() {
         target_uri: format!("sip:bank@{}", peer.local),
         from_user: "1".to_owned(),
         offer_sdp: OFFER.to_owned(),
+        accept_early_media: true,
+        ..OutgoingRequest::default()
     };
     let mut out = caller.place_call(request).await.unwrap();
     let first = peer.message("INVITE ").await;
@@ -609,6 +620,21 @@ async fn a_callee_may_demand_that_its_ringing_is_acknowledged() {
     // The answer came early, and need not come again.
     peer.send(&answer_to(&peer, &invite, "200 OK", "", "")).await;
     assert_eq!(cseq(&peer.message("ACK ").await), 2);
+    // What came out of order was told of in order, and once.
+    for number in 181..=183 {
+        let event = soon(out.next_event()).await;
+        assert!(
+            matches!(event, Some(OutgoingEvent::Progress { status }) if status == number),
+            "{event:?}"
+        );
+        // The first one has brought the answer.
+        if number == 181 {
+            match soon(out.next_event()).await {
+                Some(OutgoingEvent::EarlyMedia { sdp }) => assert_eq!(sdp, ANSWER),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
     match soon(out.next_event()).await {
         Some(OutgoingEvent::Answered { sdp }) => assert_eq!(sdp, ANSWER),
         other => panic!("{other:?}"),

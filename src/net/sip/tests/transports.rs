@@ -41,6 +41,7 @@ fn tls_call(callee: &SipEndpoint, scheme: &str, parameter: &str) -> OutgoingRequ
         target_uri: format!("{scheme}:bank@{at}{parameter}"),
         from_user: "+1555".to_owned(),
         offer_sdp: OFFER.to_owned(),
+        ..OutgoingRequest::default()
     }
 }
 
