@@ -1,6 +1,6 @@
 //! Whole calls on simulated time: audio frames in, speech out, no clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::base::CallId;
 use crate::conversation::VerificationRule;
 use crate::conversation::tests::generation;
 use crate::nlu::{ConfidencePolicy, IntentName, IntentScore, Readings, Understanding};
-use crate::prompts::{ActionName, VerificationName};
+use crate::prompts::{ActionName, QueueName, VerificationName};
 use crate::sim::LevelVad;
 use crate::speech::{EndpointerConfig, TurnState};
 
@@ -48,6 +48,7 @@ impl Bench {
                 VerificationRule { action: ActionName::new("crm.verify_pin"), attempts_max: 3 },
             )]),
             action_inputs: BTreeMap::new(),
+            transfers: BTreeSet::from([QueueName::new("cards")]),
             today: (2026, 11, 24),
         };
         let call = Call::new(facts, settings, generation(), rules, Box::new(LevelVad), 1);

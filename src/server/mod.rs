@@ -25,5 +25,5 @@ pub use error::ServerError;
 pub use profile::{declared, load_profile, parse_profile, read_profile, shown_path};
 pub use reload::{Changes, Reloaded, Reloader, Running};
 pub use serve::{Server, Started, call_settings, rules};
-pub use text_call::{TextCall, TextCallParts, TextEvent, TextTurn, understand};
+pub use text_call::{TextCall, TextCallParts, TextEvent, TextTurn, rules_without_line, understand};
 pub use training::{Lessons, Trainer, embeddings_dir, train_understander};

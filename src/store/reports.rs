@@ -439,6 +439,7 @@ mod tests {
             summary: "Wanted something.".into(),
             generation: "abc".into(),
             promise: "callback".into(),
+            reference: None,
         }
     }
 
