@@ -40,7 +40,7 @@ pub struct CallEnd {
     pub protection: Option<String>,
     /// Turns of the caller.
     pub turns: u32,
-    /// One word for what came of it: `contained`, `handed_off`, `abandoned`, ...
+    /// What came of it, in a word or two: `served`, `handed off`, `transferred`, `bridged`, ...
     pub outcome: String,
 }
 
