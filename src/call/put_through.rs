@@ -82,6 +82,8 @@ impl Call {
         // Keys that were pressed meanwhile answer no question that is asked now.
         self.timers.cancel(Timer::InterDigit);
         self.keys.clear();
+        // What is said now answers nothing that the caller has said meanwhile: it is no latency.
+        self.clock = None;
         self.converse(now, ConversationInput::TransferEnded { outcome });
     }
 

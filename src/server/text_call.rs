@@ -1,8 +1,9 @@
 //! One call on text: the real conversation, classifier and actions, without audio and without time.
 //! For people who try out prompt files, and for tests that are written as whole calls.
 //!
-//! Non-job: it stores no record and no hand-off; a hand-off is kept by whoever reads the turns. Nobody is
-//! put through either, as there is no line: people call back, whatever the configuration says.
+//! Non-job: it stores no record and no hand-off; a hand-off is kept by whoever reads the turns.
+//! Nobody is put through either, as there is no line: people call back, whatever the configuration
+//! says.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;

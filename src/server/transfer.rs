@@ -224,8 +224,8 @@ fn outcome_of(status: u16) -> TransferOutcome {
     }
 }
 
-/// Whether a telephone system that answers a REFER so does not move callers (RFC 3515 section 2.4.2); other
-/// statuses are about this one.
+/// Whether a telephone system that answers a REFER so does not move callers (RFC 3515 section
+/// 2.4.2); other statuses are about this one.
 fn refuses_to_move(status: u16) -> bool {
     matches!(status, 400 | 403 | 405 | 420 | 489 | 501 | 603)
 }
