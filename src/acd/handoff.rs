@@ -25,6 +25,25 @@ pub enum HandoffReason {
     OutOfScope,
 }
 
+/// What a caller is promised with a hand-off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Promise {
+    /// Somebody will call back.
+    Callback,
+    /// To be put through now if somebody is free; else somebody will call back.
+    Transfer,
+}
+
+impl Promise {
+    /// The word in the document.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Callback => "callback",
+            Self::Transfer => "transfer",
+        }
+    }
+}
+
 /// How a fact is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -83,8 +102,13 @@ pub struct Handoff {
     pub summary: String,
     /// Hash of the prompt files in force.
     pub generation: String,
-    /// What the caller was promised: `callback` until a queue can take them live.
+    /// What the caller was promised, as [`Promise`] has it: `callback`, or `transfer` where it was
+    /// tried at once to put them through, with a callback if that failed.
     pub promise: String,
+    /// What the telephone system was told to find this document by (`User-to-User`, RFC 7433): 128
+    /// random bits in hexadecimal, which say nothing about the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
 }
 
 /// What the caller wants.

@@ -64,6 +64,10 @@ impl Call {
                     let handoff = self.build_handoff(now, *request);
                     self.outputs.push_back(CallOutput::StoreHandoff(Box::new(handoff)));
                 }
+                DialogAct::Transfer { queue, announcement } => {
+                    self.timers.cancel(Timer::NoInput);
+                    self.put_through(now, queue.as_str().to_owned(), announcement);
+                }
                 DialogAct::HangUp { reason } => {
                     self.timers.cancel(Timer::NoInput);
                     if self.playout.is_empty() {

@@ -7,9 +7,6 @@ use crate::conversation::HandoffRequest;
 
 use super::Call;
 
-/// What a caller is promised while no queue can take them live.
-const PROMISE: &str = "callback";
-
 impl Call {
     pub(super) fn build_handoff(&self, now: Instant, request: HandoffRequest) -> Handoff {
         let unix_ms = self.facts.answered_unix_ms + self.elapsed_ms(now) as i64;
@@ -60,7 +57,8 @@ impl Call {
             priority: request.priority,
             summary: request.summary,
             generation: self.generation_hash.clone(),
-            promise: PROMISE.to_owned(),
+            promise: request.promise.as_str().to_owned(),
+            reference: None,
         }
     }
 }

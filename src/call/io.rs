@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::acd::handoff::Handoff;
 use crate::audio::{AudioFrame, SampleRate};
 use crate::base::{ActionRunId, CallId, Pii, SpeechId, Termination, UtteranceId};
-use crate::conversation::{ActionResult, Expected};
+use crate::conversation::{ActionResult, Expected, TransferOutcome};
 use crate::nlu::{IntentName, Readings, Understanding};
 use crate::speech::EndpointerConfig;
 
@@ -124,6 +124,11 @@ pub enum CallInput {
         /// Whether it is durable.
         stored: bool,
     },
+    /// It has been tried to put the caller through.
+    TransferEnded {
+        /// What came of it.
+        outcome: TransferOutcome,
+    },
     /// The leg is gone.
     LegEnded(Termination),
     /// The time given by [`super::Call::poll_timeout`] has come.
@@ -176,6 +181,15 @@ pub enum CallOutput {
     },
     /// Store this before anything is promised.
     StoreHandoff(Box<Handoff>),
+    /// Put the caller through to the people of this queue, with the hand-off that was stored last.
+    Transfer {
+        /// Whose people.
+        queue: String,
+        /// What is said to whoever answers, before they take the call.
+        announcement: Pii<String>,
+    },
+    /// That has taken too long: whoever is rung, and has not got the call, is not to get it.
+    CancelTransfer,
     /// A line of the transcript, for the record.
     Line(TranscriptLine),
     /// A turn was answered; how long each part took.

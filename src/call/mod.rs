@@ -17,6 +17,7 @@ mod handoff;
 mod io;
 mod keys;
 mod listening;
+mod put_through;
 mod speaking;
 mod timing;
 
@@ -33,6 +34,7 @@ pub use io::{
     TranscriptLine,
 };
 use listening::PendingUtterance;
+use put_through::PutThrough;
 use speaking::PlayItem;
 use timing::TurnClock;
 pub use timing::TurnTiming;
@@ -60,6 +62,8 @@ enum Timer {
     Patience,
     /// A hand-off is not on the disk yet.
     Storing,
+    /// Nobody knows yet what came of putting the caller through.
+    PuttingThrough,
     /// Speech that was asked for has not come.
     Speech,
 }
@@ -96,6 +100,7 @@ pub struct Call {
     next_speech: SpeechId,
     playout: VecDeque<PlayItem>,
     hang_up_after_speech: Option<String>,
+    put_through: PutThrough,
 
     turn_id: TurnId,
     clock: Option<TurnClock>,
@@ -139,6 +144,7 @@ impl Call {
             next_speech: SpeechId::default(),
             playout: VecDeque::new(),
             hang_up_after_speech: None,
+            put_through: PutThrough::No,
             turn_id: TurnId::default(),
             clock: None,
             lines: Vec::new(),
@@ -190,6 +196,7 @@ impl Call {
                 self.timers.cancel(Timer::Storing);
                 self.converse(now, ConversationInput::HandoffStored { stored });
             }
+            CallInput::TransferEnded { outcome } => self.on_transfer_ended(now, outcome),
             CallInput::LegEnded(termination) => self.on_leg_ended(now, termination),
             CallInput::Timeout => self.on_timeout(now),
         }
@@ -274,6 +281,7 @@ impl Call {
                 Timer::Storing => {
                     self.converse(now, ConversationInput::HandoffStored { stored: false });
                 }
+                Timer::PuttingThrough => self.on_transfer_overdue(now),
                 Timer::Speech => self.on_speech_overdue(now),
             }
         }
@@ -297,6 +305,7 @@ impl Call {
     fn arm_no_input(&mut self, now: Instant) {
         let idle = self.playout.is_empty() && self.running.is_none() && !self.on_hold;
         if idle
+            && self.put_through.is_no()
             && self.pending.is_empty()
             && !self.endpointer.is_speaking()
             && self.hang_up_after_speech.is_none()
@@ -324,6 +333,12 @@ impl Call {
     /// Longest wait for a hand-off to be on the disk before it counts as lost.
     fn storing_limit() -> Duration {
         Duration::from_secs(10)
+    }
+
+    /// Longest wait for what comes of putting the caller through. Whoever does it has limits of its
+    /// own, which are shorter.
+    fn putting_through_limit() -> Duration {
+        Duration::from_secs(5 * 60)
     }
 
     /// Longest wait for an action beyond its own timeout.

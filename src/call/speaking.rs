@@ -10,7 +10,7 @@ use crate::speech::{TurnInput, TurnState};
 use super::{Call, CallOutput, LineSpeaker, PlayoutFrame, Timer, TranscriptLine};
 
 /// Samples in a frame: 20 ms at 8 kHz.
-const FRAME: usize = 160;
+pub(super) const FRAME: usize = 160;
 
 /// A sample louder than this (about -44 dBFS) counts as voiced for the latency figures.
 const VOICED_LEVEL: u16 = 200;
@@ -153,6 +153,8 @@ impl Call {
         }
         if filled > 0 {
             self.note_voiced(now, &samples);
+        } else if !self.on_hold {
+            self.put_through.fill(&mut samples);
         }
         PlayoutFrame { samples, speaking: !self.playout.is_empty() || filled > 0 }
     }
@@ -196,6 +198,7 @@ impl Call {
         self.timers.cancel(Timer::Speech);
         match self.hang_up_after_speech.take() {
             Some(reason) => self.finish(reason),
+            None if self.put_through.is_waiting() => self.begin_put_through(now),
             None => self.arm_no_input(now),
         }
     }
@@ -233,8 +236,10 @@ impl Call {
 
     /// The caller means it: be quiet at once.
     pub(super) fn stop_agent(&mut self, now: Instant) {
-        // The last words are said to their end: there is nothing left to interrupt for.
-        if self.playout.is_empty() || self.hang_up_after_speech.is_some() {
+        // The last words are said to their end, and so are those before the caller is put through:
+        // there is nothing left to interrupt for.
+        let is_leaving = self.hang_up_after_speech.is_some() || self.put_through.is_waiting();
+        if self.playout.is_empty() || is_leaving {
             return;
         }
         let was_heard = self.playout.iter().any(|item| item.played > 0);

@@ -6,7 +6,9 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
 use crate::config::Config;
-use crate::store::{CallRecord, CallSummary, QualityRecord, Reveal, Store, StoreError};
+use crate::store::{
+    CallRecord, CallSummary, QualityRecord, Reveal, Store, StoreError, TransferRecord,
+};
 
 use super::table::write_table;
 
@@ -168,6 +170,9 @@ fn show(out: &mut impl Write, record: &CallRecord, reveal: Reveal) -> io::Result
     if let Some(quality) = &record.quality {
         writeln!(out, "{:9}  {}", "sound", quality_words(quality))?;
     }
+    for transfer in &record.transfers {
+        writeln!(out, "{:9}  {}", "transfer", transfer_words(transfer))?;
+    }
     show_lines(out, record, reveal)?;
     show_turns(out, record)?;
     show_actions(out, record)?;
@@ -192,6 +197,15 @@ fn show_lines(out: &mut impl Write, record: &CallRecord, reveal: Reveal) -> io::
         writeln!(out)?;
     }
     Ok(())
+}
+
+/// "cards by refer: busy (486) after 3 s".
+fn transfer_words(transfer: &TransferRecord) -> String {
+    let TransferRecord { queue, way, outcome, .. } = transfer;
+    let status = transfer.status.map_or_else(String::new, |status| format!(" ({status})"));
+    let took_s = transfer.took_ms / 1000;
+    let bridged = transfer.bridged_ms.map(|ms| format!(", then through us for {} s", ms / 1000));
+    format!("{queue} by {way}: {outcome}{status} after {took_s} s{}", bridged.unwrap_or_default())
 }
 
 /// One line for both directions, scores from 1 (bad) to 4.4.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::audio::Codecs;
 
 use super::sql::SqlActionConfig;
+use super::transfers::{TransferConfig, TransferRules};
 use super::trunks::{NumberConfig, TrunkConfig};
 
 /// A whole `frontdoor.toml` that makes sense.
@@ -41,6 +42,10 @@ pub struct Config {
     pub recording: RecordingConfig,
     /// `[handoff]`.
     pub handoff: HandoffConfig,
+    /// `[transfers....]`, by queue.
+    pub transfers: BTreeMap<String, TransferConfig>,
+    /// `[transfer_rules]`.
+    pub transfer_rules: TransferRules,
     /// `[caller_lookup]`.
     pub caller_lookup: Option<CallerLookupConfig>,
     /// `[actions."..."]` by name.

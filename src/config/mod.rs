@@ -11,11 +11,13 @@ mod raw;
 mod routes;
 mod sql;
 mod suggest;
+mod transfers;
 mod trunks;
 mod validate;
 mod validate_actions;
 mod validate_sip;
 mod validate_sql;
+mod validate_transfers;
 mod validate_trunks;
 
 pub use checked::{
@@ -28,6 +30,7 @@ pub use error::{ConfigError, Problem};
 pub use routes::{Called, Routed, route};
 pub use sql::{SqlActionConfig, SqlEffect, SqlRefusal, SqlStatement, TODAY};
 pub use suggest::{did_you_mean, nearest};
+pub use transfers::{TransferConfig, TransferRules, TransferWay};
 pub use trunks::{LoginConfig, NumberConfig, RegisterConfig, TrunkConfig, trunk_of};
 
 use std::ffi::OsString;

@@ -19,6 +19,8 @@ pub(super) struct RawConfig {
     pub models: RawModels,
     pub recording: RawRecording,
     pub handoff: RawHandoff,
+    pub transfers: BTreeMap<String, RawTransfer>,
+    pub transfer_rules: RawTransferRules,
     pub caller_lookup: Option<RawCallerLookup>,
     pub actions: BTreeMap<String, RawAction>,
     pub verifications: BTreeMap<String, RawVerification>,
@@ -150,6 +152,26 @@ pub(super) struct RawHandoff {
     pub webhook_url: Option<String>,
     pub webhook_secret_env: Option<String>,
     pub webhook_timeout_ms: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTransfer {
+    pub to: Option<String>,
+    pub way: Option<String>,
+    pub bridge_if_refused: Option<bool>,
+    pub ring_s: Option<i64>,
+    pub screening: Option<bool>,
+    pub trunk: Option<String>,
+    pub header: Option<String>,
+    pub record: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTransferRules {
+    pub hosts: Option<Vec<String>>,
+    pub calls_max: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -13,7 +13,8 @@ use super::checked::{
 };
 use super::error::{ConfigError, Problem};
 use super::raw;
-use super::{locate, validate_actions, validate_sip, validate_trunks};
+use super::transfers::TransferConfig;
+use super::{locate, validate_actions, validate_sip, validate_transfers, validate_trunks};
 
 /// RTP and RTCP: two ports for every call.
 const PORTS_PER_CALL: usize = 2;
@@ -148,6 +149,12 @@ pub(super) fn validate(
     let trunks = validate_trunks::trunks(&mut check, raw.trunks);
     let numbers =
         validate_trunks::numbers(&mut check, raw.numbers, &trunks, &server.profile, &places);
+    let transfer_rules = validate_transfers::rules(&mut check, raw.transfer_rules, &server);
+    let transfers =
+        validate_transfers::transfers(&mut check, raw.transfers, &trunks, &transfer_rules);
+    if transfers.values().any(TransferConfig::may_place_calls) {
+        check_ports(&mut check, &media, server.calls_max + transfer_rules.calls_max);
+    }
     let config = Config {
         path: path.to_owned(),
         sip: validate_sip::sip(&mut check, raw.sip, &trunks, &places),
@@ -186,6 +193,8 @@ pub(super) fn validate(
         },
         models: ModelsConfig { cache_dir: raw.models.cache_dir.map(|dir| places.resolve(&dir)) },
         handoff: handoff(&mut check, raw.handoff),
+        transfers,
+        transfer_rules,
         server,
         recording,
         caller_lookup,
@@ -268,6 +277,19 @@ fn media(check: &mut Checker<'_>, raw: raw::RawMedia, calls_max: usize) -> Media
         codecs: codecs(check, raw.codecs),
         srtp,
         srtp_sdes_without_tls: raw.srtp_sdes_without_tls.unwrap_or(false),
+    }
+}
+
+/// Whether there are ports for these calls and for the legs on which callers are put through.
+fn check_ports(check: &mut Checker<'_>, media: &MediaConfig, calls_max: usize) {
+    let (low, high) = (usize::from(media.rtp_port_min), usize::from(media.rtp_port_max));
+    let pairs = (high + 1).saturating_sub(low) / PORTS_PER_CALL;
+    if pairs < calls_max {
+        let message = format!(
+            "{low} to {high} is room for {pairs} calls; server.calls_max and \
+             transfer_rules.calls_max come to {calls_max}. Each call takes {PORTS_PER_CALL} ports"
+        );
+        check.problem(&["media", "rtp_port_max"], message);
     }
 }
 

@@ -1,10 +1,10 @@
 //! What goes into a conversation and what comes out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::acd::handoff::{
-    HandoffAction, HandoffIntent, HandoffReason, HandoffSlot, HandoffVerification,
+    HandoffAction, HandoffIntent, HandoffReason, HandoffSlot, HandoffVerification, Promise,
 };
 use crate::base::{ActionRunId, Pii};
 use crate::nlu::{ConfidencePolicy, Readings, SlotKind, Understanding};
@@ -54,12 +54,45 @@ pub enum ConversationInput {
         /// Whether it is durable.
         stored: bool,
     },
+    /// It has been tried to put the caller through.
+    TransferEnded {
+        /// What came of it.
+        outcome: TransferOutcome,
+    },
     /// The caller stopped us in mid-sentence.
     Interrupted,
     /// Speech cannot be recognised at present.
     HearingDown,
     /// Speech cannot be made at present.
     VoiceDown,
+}
+
+/// What came of putting a caller through. A caller who hangs up meanwhile has none: the call is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransferOutcome {
+    /// The caller is with somebody else now.
+    Succeeded,
+    /// All who could take the call are taken.
+    Busy,
+    /// It rang, and nobody took the call.
+    NoAnswer,
+    /// The other side would not have the call.
+    Refused,
+    /// It could not be done.
+    Failed,
+}
+
+impl TransferOutcome {
+    /// The words used in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Busy => "busy",
+            Self::NoAnswer => "no answer",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// How an action ended: its outputs, or what went wrong.
@@ -108,6 +141,14 @@ pub enum DialogAct {
     },
     /// Store this hand-off before anything is promised.
     HandOff(Box<HandoffRequest>),
+    /// Put the caller through to the people of this queue, once everything is said. The hand-off is
+    /// stored.
+    Transfer {
+        /// Whose people.
+        queue: QueueName,
+        /// What is said to whoever answers, before they take the call.
+        announcement: Pii<String>,
+    },
     /// Hang up once everything is said.
     HangUp {
         /// Why, for the record.
@@ -202,6 +243,8 @@ pub struct Rules {
     pub verifications: BTreeMap<VerificationName, VerificationRule>,
     /// Inputs of each declared action.
     pub action_inputs: BTreeMap<ActionName, Vec<String>>,
+    /// Queues whose people callers are put through to; those of all others call back.
+    pub transfers: BTreeSet<QueueName>,
     /// The day of the call (year, month, day).
     pub today: (i32, u8, u8),
 }
@@ -282,6 +325,8 @@ pub struct HandoffRequest {
     pub language: String,
     /// One paragraph made from these facts only.
     pub summary: String,
+    /// What the caller is promised once it is stored.
+    pub promise: Promise,
 }
 
 // The record and the summary are personal data, and a Debug may end up in a log.

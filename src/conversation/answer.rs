@@ -34,11 +34,12 @@ impl Conversation {
         before_question: bool,
     ) {
         match self.stage {
-            Stage::Over | Stage::HandingOff => {
+            Stage::Over | Stage::HandingOff { .. } => {
                 self.out_of_place += 1;
                 return;
             }
             Stage::Acting { .. } => return self.on_heard_while_acting(text, &understanding),
+            Stage::PuttingThrough => return self.on_heard_while_ringing(text, &understanding),
             _ => {}
         }
         self.silences = 0;
@@ -164,7 +165,10 @@ impl Conversation {
                 self.on_offer_answer(reason, queue, text, understanding);
             }
             Stage::KeypadMenu => self.on_no_match(),
-            Stage::Over | Stage::HandingOff | Stage::Acting { .. } => {}
+            Stage::Over
+            | Stage::HandingOff { .. }
+            | Stage::PuttingThrough
+            | Stage::Acting { .. } => {}
         }
     }
 

@@ -13,7 +13,7 @@ use super::task::{Scope, Stage};
 impl Conversation {
     pub(super) fn on_keyed(&mut self, keys: &Pii<String>, before_question: bool) {
         match self.stage {
-            Stage::Over | Stage::HandingOff => {
+            Stage::Over | Stage::HandingOff { .. } | Stage::PuttingThrough => {
                 self.out_of_place += 1;
                 return;
             }

@@ -6,7 +6,9 @@
 //!   │ ▲ unsure                     verification's slots first,                │
 //!   │ └─ ConfirmIntent / Clarify   then the task's own                        ▼ failed
 //!   └─ "agent", too many tries, out of scope twice ──▶ HandingOff ◀── OfferPerson
-//!      an emergency, wherever it is told of ───────────────┘
+//!      an emergency, wherever it is told of ───────────────┘ │ the queue has a transfer
+//!   ▲                                                        ▼
+//!   └────────── nobody could be reached ─────────── PuttingThrough ──succeeded──▶ Over
 //! ```
 //!
 //! The claim gate: words that say something was done are rendered only from an `ActionSuccess`,
@@ -32,6 +34,7 @@ mod slots;
 mod speaker;
 mod summary;
 mod task;
+mod transfer;
 mod view;
 
 #[cfg(test)]
@@ -42,12 +45,13 @@ use std::sync::Arc;
 
 pub use acts::{
     ActionReport, ActionResult, ConversationInput, DialogAct, Expectation, Expected, FailureWords,
-    HandoffRequest, Phrase, Rules, Signals, VerificationReport, VerificationRule,
+    HandoffRequest, Phrase, Rules, Signals, TransferOutcome, VerificationReport, VerificationRule,
 };
 use by_ear::Ear;
 use outcome::ActionSuccess;
 use speaker::Speaker;
 use task::{Stage, Task, VerificationState};
+use transfer::onward_of;
 pub use view::{Step, volunteered_slots};
 
 use crate::acd::handoff::HandoffReason;
@@ -90,6 +94,8 @@ pub struct Conversation {
     wants_person: bool,
     /// Told of an emergency while an action ran, in these words.
     emergency: Option<(IntentScore, Pii<String>)>,
+    /// How often it was tried to put the caller through.
+    transfers: u32,
     /// Once the hand-off is stored, what else was asked for is done: it was not for a person.
     goes_on: bool,
     /// Recognition failed while an action ran.
@@ -132,6 +138,7 @@ impl Conversation {
             secrets: Vec::new(),
             wants_person: false,
             emergency: None,
+            transfers: 0,
             goes_on: false,
             hearing_failed: false,
             voice_failed: false,
@@ -166,6 +173,7 @@ impl Conversation {
             ConversationInput::Silence => self.on_silence(),
             ConversationInput::ActionFinished { run, result } => self.on_action(run, result),
             ConversationInput::HandoffStored { stored } => self.on_handoff_stored(stored),
+            ConversationInput::TransferEnded { outcome } => self.on_transfer_ended(outcome),
             ConversationInput::Interrupted => self.signals.interruptions += 1,
             ConversationInput::HearingDown => self.on_hearing_down(),
             ConversationInput::VoiceDown => self.on_voice_down(),
@@ -209,7 +217,7 @@ impl Conversation {
     }
 
     fn on_silence(&mut self) {
-        if matches!(self.stage, Stage::Over | Stage::HandingOff | Stage::Acting { .. }) {
+        if self.is_between_turns() {
             self.out_of_place += 1;
             return;
         }
@@ -233,11 +241,19 @@ impl Conversation {
         self.ask_again();
     }
 
+    /// Whether something is under way during which nothing is asked, or everything is over.
+    fn is_between_turns(&self) -> bool {
+        matches!(
+            self.stage,
+            Stage::Over | Stage::HandingOff { .. } | Stage::PuttingThrough | Stage::Acting { .. }
+        )
+    }
+
     fn on_hearing_down(&mut self) {
         // Whoever spoke is a caller who wants something, even if nobody can tell what.
         self.heard_anything = true;
         match self.stage {
-            Stage::Over | Stage::HandingOff => {}
+            Stage::Over | Stage::HandingOff { .. } | Stage::PuttingThrough => {}
             Stage::Acting { .. } => self.hearing_failed = true,
             Stage::KeypadMenu => self.request_person(HandoffReason::Outage, None),
             _ => self.offer_keypad_menu(),
@@ -252,7 +268,7 @@ impl Conversation {
 
     fn on_voice_down(&mut self) {
         match self.stage {
-            Stage::Over | Stage::HandingOff => {}
+            Stage::Over | Stage::HandingOff { .. } | Stage::PuttingThrough => {}
             Stage::Acting { .. } => self.voice_failed = true,
             _ => self.request_person(HandoffReason::Outage, None),
         }
@@ -293,8 +309,8 @@ impl Conversation {
         let queue = queue
             .or_else(|| self.current_intent().and_then(|intent| intent.handoff.clone()))
             .or_else(|| self.default_queue());
-        self.stage = Stage::HandingOff;
         let request = self.handoff_request(reason, queue);
+        self.stage = Stage::HandingOff { onward: onward_of(&request) };
         self.acts.push(DialogAct::HandOff(Box::new(request)));
     }
 
@@ -313,13 +329,17 @@ impl Conversation {
     }
 
     fn on_handoff_stored(&mut self, stored: bool) {
-        if !matches!(self.stage, Stage::HandingOff) {
+        let Stage::HandingOff { onward } = &mut self.stage else {
             self.out_of_place += 1;
             return;
-        }
+        };
+        let onward = onward.take();
         if !stored {
             self.say_pattern(Pattern::HandOffFailed, &[]);
             return self.hang_up("the hand-off could not be stored");
+        }
+        if let Some(onward) = onward {
+            return self.put_through(onward);
         }
         self.say_pattern(Pattern::HandOffCallback, &[]);
         if std::mem::take(&mut self.goes_on) {

@@ -118,7 +118,11 @@ impl Conversation {
             }
             // Any word may be a name.
             Stage::WhichName { .. } => true,
-            Stage::Acting { .. } | Stage::KeypadMenu | Stage::HandingOff | Stage::Over => false,
+            Stage::Acting { .. }
+            | Stage::KeypadMenu
+            | Stage::HandingOff { .. }
+            | Stage::PuttingThrough
+            | Stage::Over => false,
         };
         answers || self.command_in(rest).is_some()
     }

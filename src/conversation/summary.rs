@@ -25,6 +25,7 @@ impl Conversation {
         let verification = self.handoff_verification();
         HandoffRequest {
             reason,
+            promise: self.promise_for(queue.as_ref()),
             queue: queue.clone().unwrap_or_else(|| QueueName::new("anyone")),
             skills: found.map(|queue| queue.skills.clone()).unwrap_or_default(),
             priority: found.map_or(DEFAULT_PRIORITY, |queue| queue.priority),

@@ -128,8 +128,21 @@ pub(super) enum Stage {
     },
     /// Recognition is down: keys only.
     KeypadMenu,
-    HandingOff,
+    HandingOff {
+        /// Where the caller is put through to once the hand-off is stored, if anywhere.
+        onward: Option<Onward>,
+    },
+    /// It is tried to put the caller through.
+    PuttingThrough,
     Over,
+}
+
+/// Where a caller is put through to.
+#[derive(Debug, Clone)]
+pub(super) struct Onward {
+    pub queue: QueueName,
+    /// What whoever answers is told.
+    pub summary: Pii<String>,
 }
 
 /// What was being asked when something else came up.

@@ -6,6 +6,7 @@ mod manners;
 mod people;
 mod scope;
 mod sharing;
+mod transfer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -103,6 +104,15 @@ impl Talk {
     }
 
     fn on(generation: Arc<Generation>, caller: &[(&str, &str)]) -> Self {
+        Self::transferring(generation, caller, &[])
+    }
+
+    /// A conversation in which callers are put through to the people of these queues.
+    fn transferring(
+        generation: Arc<Generation>,
+        caller: &[(&str, &str)],
+        transfers: &[&str],
+    ) -> Self {
         let declared = declared();
         let rules = Rules {
             policy: ConfidencePolicy::default(),
@@ -116,6 +126,7 @@ impl Talk {
                 .iter()
                 .map(|(name, signature)| (name.clone(), signature.inputs.clone()))
                 .collect(),
+            transfers: transfers.iter().map(|queue| QueueName::new(*queue)).collect(),
             today: (2026, 11, 24),
         };
         let mut talk = Self {

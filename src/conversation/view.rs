@@ -41,6 +41,8 @@ pub enum Step {
     Keys,
     /// Nothing: a hand-off is being stored.
     HandoffStored,
+    /// Nothing but an emergency: the caller is being put through.
+    TransferEnded,
     /// Nothing: the conversation is over.
     End,
 }
@@ -63,6 +65,7 @@ impl fmt::Display for Step {
             Self::PersonOffer => f.write_str("yes or no: shall a person take over?"),
             Self::Keys => f.write_str("keys"),
             Self::HandoffStored => f.write_str("the hand-off to be stored"),
+            Self::TransferEnded => f.write_str("what comes of putting the caller through"),
             Self::End => f.write_str("nothing: the conversation is over"),
         }
     }
@@ -85,7 +88,8 @@ impl Conversation {
             Stage::QuestionAnswered => Step::AnswerCheck,
             Stage::OfferPerson { .. } => Step::PersonOffer,
             Stage::KeypadMenu => Step::Keys,
-            Stage::HandingOff => Step::HandoffStored,
+            Stage::HandingOff { .. } => Step::HandoffStored,
+            Stage::PuttingThrough => Step::TransferEnded,
             Stage::Over => Step::End,
         }
     }

@@ -79,6 +79,14 @@ pub enum Pattern {
     OfferTeam,
     /// A new value may be for two things: "which should I change, {first} or {second}?"
     WhichValue,
+    /// It is about to be tried to put the caller through; may use `{queue}`. Promises nothing.
+    PuttingThrough,
+    /// It was tried, and nobody could take the call: they will call back.
+    NobodyFree,
+    /// It was tried and could not be done: they will call back.
+    NotPutThrough,
+    /// Said to the colleague who answers, before they take the call: uses `{summary}`.
+    Screening,
 }
 
 /// Whether a profile can do without a [`Pattern`].
@@ -94,7 +102,7 @@ pub enum PatternNeed {
 
 impl Pattern {
     /// Every pattern, in the order of a call.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 42] = [
         Self::NoInput,
         Self::NoMatch,
         Self::Clarify,
@@ -133,6 +141,10 @@ impl Pattern {
         Self::WhoIsThis,
         Self::OfferTeam,
         Self::WhichValue,
+        Self::PuttingThrough,
+        Self::NobodyFree,
+        Self::NotPutThrough,
+        Self::Screening,
     ];
 
     /// Its heading in `patterns.md`.
@@ -176,6 +188,10 @@ impl Pattern {
             Self::WhoIsThis => "Who is this",
             Self::OfferTeam => "Offer a team",
             Self::WhichValue => "Which value",
+            Self::PuttingThrough => "Putting through",
+            Self::NobodyFree => "Nobody free",
+            Self::NotPutThrough => "Not put through",
+            Self::Screening => "Screening",
         }
     }
 
@@ -185,9 +201,14 @@ impl Pattern {
             Self::Frustrated | Self::FrustratedAgain | Self::Abuse | Self::WhoIsThis => {
                 PatternNeed::Advised
             }
-            // Without the last two, the words of `## Question not answered` offer a person, and
-            // those of `## What to change` ask.
+            // Without `## Offer a team` the words of `## Question not answered` offer a person, and
+            // without `## Which value` those of `## What to change` ask.
             Self::AbuseGoodbye | Self::OfferTeam | Self::WhichValue => PatternNeed::Optional,
+            // Said only where callers are put through; `## One moment` and `## Hand off callback`
+            // stand in for them, and colleagues hear the summary and which key to press.
+            Self::PuttingThrough | Self::NobodyFree | Self::NotPutThrough | Self::Screening => {
+                PatternNeed::Optional
+            }
             _ => PatternNeed::Required,
         }
     }
@@ -200,6 +221,7 @@ impl Pattern {
             Self::ReadBack => &["value"],
             Self::Help => &["topics"],
             Self::OfferTeam => &["queue"],
+            Self::Screening => &["summary"],
             _ => &[],
         }
     }
@@ -208,6 +230,7 @@ impl Pattern {
     pub const fn optional_variables(self) -> &'static [&'static str] {
         match self {
             Self::OutOfScope => &["topics"],
+            Self::PuttingThrough => &["queue"],
             _ => &[],
         }
     }

@@ -95,7 +95,10 @@ const fn pattern_moment(pattern: Pattern) -> Moment {
         | Pattern::Cancelled
         | Pattern::Verified
         | Pattern::TaskDone
-        | Pattern::HandOffCallback => Moment::Apart,
+        | Pattern::HandOffCallback
+        | Pattern::NobodyFree
+        | Pattern::NotPutThrough
+        | Pattern::Screening => Moment::Apart,
         _ => Moment::Before,
     }
 }

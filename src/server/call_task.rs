@@ -3,6 +3,7 @@
 //! Every 20 ms a frame from the caller goes in and one for the caller comes out. In between come
 //! packets, signalling, engines' answers and timers, each as a `CallInput`.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -21,6 +22,7 @@ use super::dispatch::Dispatch;
 use super::recorder::Recorder;
 use super::records::CallRecorder;
 use super::serve::{ProtectionPolicy, negotiate, sip_status};
+use super::transfer::{Attempt, Happened, Transfers, next_of};
 
 /// Length of a telephone frame.
 const FRAME: Duration = Duration::from_millis(20);
@@ -47,7 +49,7 @@ pub(super) struct KeyPaths(Option<(KeyPath, Instant)>);
 
 impl KeyPaths {
     /// Whether a key that came this way counts.
-    fn counts(&mut self, now: Instant, path: KeyPath) -> bool {
+    pub(super) fn counts(&mut self, now: Instant, path: KeyPath) -> bool {
         let is_other = |(last, at): (KeyPath, Instant)| {
             last != path && now.saturating_duration_since(at) < SAME_KEY
         };
@@ -78,6 +80,14 @@ pub(super) struct CallTask {
     pub keys: KeyPaths,
     /// How the media of a leg that takes over may be protected.
     pub protection: ProtectionPolicy,
+    /// To whom callers can be put through.
+    pub transfers: Transfers,
+    /// A try to put this one through.
+    pub attempt: Option<Attempt>,
+    /// What the hand-off that was stored last is found by from outside.
+    pub reference: Option<String>,
+    /// Where our media is bound.
+    pub media_ip: IpAddr,
 }
 
 enum Step {
@@ -86,6 +96,7 @@ enum Step {
     Leg(Option<LegEvent>),
     Packet { ours: bool },
     MediaLost(MediaError),
+    Attempt(Happened),
     Stop,
 }
 
@@ -117,6 +128,7 @@ impl CallTask {
                     Ok(ours) => Step::Packet { ours },
                     Err(error) => Step::MediaLost(error),
                 },
+                happened = next_of(&mut self.attempt) => Step::Attempt(happened),
                 () = self.stop.cancelled(), if !stopping => Step::Stop,
             };
             match step {
@@ -133,6 +145,7 @@ impl CallTask {
                     self.take_digits();
                 }
                 Step::MediaLost(error) => self.media_lost(&error).await,
+                Step::Attempt(happened) => self.on_attempt(happened).await,
                 Step::Stop => {
                     stopping = true;
                     self.stopped().await;
@@ -144,7 +157,7 @@ impl CallTask {
     }
 
     /// Notes results for the record, whatever the call makes of them.
-    fn record(&mut self, input: &CallInput) {
+    pub(super) fn record(&mut self, input: &CallInput) {
         match input {
             CallInput::ActionFinished { run, result } => {
                 let words = result.as_ref().map_or_else(|f| f.as_words(), |_| "done");
@@ -179,19 +192,19 @@ impl CallTask {
     }
 
     /// Ends the call if the handshake for the keys of its audio has failed.
-    async fn end_without_keys(&mut self) -> bool {
+    pub(super) async fn end_without_keys(&mut self) -> bool {
         let Some(why) = self.media.failure().map(str::to_owned) else { return false };
         tracing::warn!(%why, "the audio could not be encrypted as agreed");
         self.end(Termination::new(TerminationResult::CallerError, why)).await;
         true
     }
 
-    async fn media_lost(&mut self, error: &MediaError) {
+    pub(super) async fn media_lost(&mut self, error: &MediaError) {
         tracing::error!(%error, "the media socket failed");
         self.end(Termination::new(TerminationResult::OurError, "the media socket failed")).await;
     }
 
-    async fn stopped(&mut self) {
+    pub(super) async fn stopped(&mut self) {
         let reason = "the server was stopped during the call";
         self.end(Termination::new(TerminationResult::OurError, reason)).await;
     }
@@ -252,7 +265,7 @@ impl CallTask {
         }
     }
 
-    async fn on_leg(&mut self, event: Option<LegEvent>) {
+    pub(super) async fn on_leg(&mut self, event: Option<LegEvent>) {
         let now = Instant::now();
         match event {
             Some(LegEvent::Confirmed) => self.is_confirmed = true,
@@ -369,8 +382,12 @@ impl CallTask {
                     self.dispatch.run_action(run, action, inputs);
                 }
                 CallOutput::StoreHandoff(handoff) => {
-                    self.dispatch.store_handoff(*handoff);
+                    self.reference = Some(self.dispatch.store_handoff(*handoff));
                 }
+                CallOutput::Transfer { queue, announcement } => {
+                    self.begin_transfer(queue, announcement).await;
+                }
+                CallOutput::CancelTransfer => self.cancel_transfer("took too long"),
                 CallOutput::Line(line) => self.records.line(line),
                 CallOutput::Turn(timing) => {
                     tracing::info!(
@@ -393,7 +410,7 @@ impl CallTask {
     }
 
     /// Hangs up from our side.
-    async fn end(&mut self, termination: Termination) {
+    pub(super) async fn end(&mut self, termination: Termination) {
         self.leg.hang_up(&termination.reason).await;
         self.call.handle(Instant::now(), CallInput::LegEnded(termination));
     }
@@ -411,6 +428,8 @@ impl CallTask {
     }
 
     async fn finish(mut self) {
+        // Nobody is to ring any longer for a caller who is gone.
+        self.cancel_transfer("the call ended first");
         self.media.close().await;
         self.await_results().await;
         let stats = self.media.stats();

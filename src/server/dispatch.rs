@@ -195,7 +195,11 @@ impl Dispatch {
         tokio::spawn(work.instrument(span));
     }
 
-    pub fn store_handoff(&self, handoff: Handoff) {
+    /// Stores a hand-off; gives what it can be found by from outside.
+    pub fn store_handoff(&self, mut handoff: Handoff) -> String {
+        // 128 bits of chance: it is told to telephone systems, and says nothing about the call.
+        let reference = format!("{:032x}", rand::random::<u128>());
+        handoff.reference = Some(reference.clone());
         let (store, inputs) = (self.services.store.clone(), self.inputs.clone());
         let data_dir = self.services.data_dir.clone();
         let span = tracing::info_span!("handoff");
@@ -213,6 +217,7 @@ impl Dispatch {
             let _ = inputs.send(CallInput::HandoffStored { stored }).await;
         };
         tokio::spawn(work.instrument(span));
+        reference
     }
 }
 

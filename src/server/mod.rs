@@ -2,6 +2,8 @@
 //! shutdown. Decides nothing: what is said and done comes from the pure rooms.
 
 mod admission;
+mod agent_leg;
+mod bridge;
 mod call_task;
 mod customers;
 mod dispatch;
@@ -16,6 +18,7 @@ mod reload;
 mod serve;
 mod text_call;
 mod training;
+mod transfer;
 mod watching;
 
 pub use customers::{CustomerSystem, Customers, HandoffStorage};
@@ -24,6 +27,6 @@ pub use engines::{Ears, Engines, EnginesReport, derived_dir};
 pub use error::ServerError;
 pub use profile::{declared, load_profile, parse_profile, read_profile, shown_path};
 pub use reload::{Changes, Reloaded, Reloader, Running};
-pub use serve::{Server, Started, call_settings, rules};
-pub use text_call::{TextCall, TextCallParts, TextEvent, TextTurn, understand};
+pub use serve::{Server, Started, call_settings, rules, unknown_transfers};
+pub use text_call::{TextCall, TextCallParts, TextEvent, TextTurn, rules_without_line, understand};
 pub use training::{Lessons, Trainer, embeddings_dir, train_understander};

@@ -14,11 +14,11 @@ use tokio::task::JoinHandle;
 use crate::audio::Codec;
 use crate::base::{ActionRunId, CallId, Termination, TerminationResult};
 use crate::call::{TranscriptLine, TurnTiming};
-use crate::conversation::Expected;
+use crate::conversation::{Expected, TransferOutcome};
 use crate::rtp::Quality;
 use crate::store::{
     ActionRunRecord, CallEnd, CallStart, Entry, LineRecord, NOT_HELPED, QualityRecord, Store,
-    TurnRecord,
+    TransferRecord, TurnRecord,
 };
 
 const QUEUE_LEN_MAX: usize = 1_024;
@@ -35,6 +35,8 @@ pub(super) struct CallRecorder {
     recording: Option<std::path::PathBuf>,
     protection: Option<String>,
     handed_off: bool,
+    /// What came of putting the caller through, if that went well.
+    put_through: Option<&'static str>,
     actions_done: u32,
     /// Requests that were understood, and those of which nothing could be made.
     requests: u32,
@@ -79,6 +81,7 @@ impl CallRecorder {
             recording,
             protection: None,
             handed_off: false,
+            put_through: None,
             actions_done: 0,
             requests: 0,
             refused: 0,
@@ -131,7 +134,7 @@ impl CallRecorder {
     }
 
     pub fn action_started(&mut self, run: ActionRunId, action: &str) {
-        let at_ms = self.began.elapsed().as_millis() as u64;
+        let at_ms = self.elapsed_ms();
         self.running.insert(run, (action.to_owned(), at_ms, Instant::now()));
     }
 
@@ -165,6 +168,22 @@ impl CallRecorder {
         !self.running.is_empty()
     }
 
+    /// Time since the answer.
+    pub fn elapsed_ms(&self) -> u64 {
+        self.began.elapsed().as_millis() as u64
+    }
+
+    /// Notes a try to put the caller through.
+    pub fn transfer(&mut self, transfer: TransferRecord) {
+        if transfer.outcome == TransferOutcome::Succeeded.as_str() {
+            self.put_through = Some(match transfer.bridged_ms {
+                Some(_) => "bridged",
+                None => "transferred",
+            });
+        }
+        self.push(Entry::Transfer(transfer));
+    }
+
     pub fn handed_off(&mut self) {
         self.handed_off = true;
     }
@@ -185,7 +204,7 @@ impl CallRecorder {
             self.action_ended(run, "not known when the call ended");
         }
         let outcome = match (self.handed_off, self.actions_done) {
-            (true, _) => "handed off",
+            (true, _) => self.put_through.unwrap_or("handed off"),
             // A goodbye after requests that were all refused is no success.
             (false, 0) if self.requests == 0 && self.refused > 0 => NOT_HELPED,
             (false, 0) => "answered",

@@ -27,7 +27,7 @@ use crate::net::sip::{
     SipError, TlsFiles,
 };
 use crate::nlu::ConfidencePolicy;
-use crate::prompts::{ActionName, Finding, VerificationName};
+use crate::prompts::{ActionName, Finding, Generation, QueueName, VerificationName};
 use crate::speech::EndpointerConfig;
 use crate::store::webhook::{self, WebhookTarget};
 use crate::store::{CallStart, Store, StoreError, import_unsaved};
@@ -39,6 +39,7 @@ use super::profiles::{Profiles, Sound};
 use super::recorder::Recorder;
 use super::records::CallRecorder;
 use super::reload::Running;
+use super::transfer::Transfers;
 use super::{Engines, EnginesReport, ServerError};
 
 /// When a refused caller may try again.
@@ -92,6 +93,7 @@ struct Shared {
     rules: Rules,
     services: Services,
     protection: ProtectionPolicy,
+    transfers: Transfers,
     admission: Admission,
     calls: TaskTracker,
     stop_calls: CancellationToken,
@@ -113,6 +115,11 @@ impl Server {
             others.push(Sound::read(config.with_profile(&profile))?);
         }
         warnings.extend(others.iter().flat_map(|other| other.warnings.clone()));
+        let generations: Vec<&Generation> =
+            std::iter::once(&first).chain(&others).map(|sound| &*sound.generation).collect();
+        for queue in unknown_transfers(&config, &generations) {
+            tracing::warn!(queue, "[transfers] names a queue that no prompt files have");
+        }
         let other_profiles = others.iter().map(|other| other.generation.profile.clone()).collect();
         let admission = Admission::new(&config);
         let mut sip_config = sip_config(&config)?;
@@ -126,6 +133,8 @@ impl Server {
         let (engines, report) = Engines::start(&config, &generation).await?;
         let (profiles, reloaders) = Profiles::start(first, others, &engines).await?;
         let (sip, incoming) = SipEndpoint::bind(sip_config).await?;
+        let protection = ProtectionPolicy::new(&config)?;
+        let transfers = Transfers::new(&config, &sip, &engines.voice, &protection)?;
         let services = Services {
             engines,
             actions,
@@ -160,7 +169,8 @@ impl Server {
         };
         let shared = Arc::new(Shared {
             rules: rules(&config),
-            protection: ProtectionPolicy::new(&config)?,
+            protection,
+            transfers,
             admission,
             calls: TaskTracker::new(),
             stop_calls: CancellationToken::new(),
@@ -337,8 +347,17 @@ pub fn rules(config: &Config) -> Rules {
         failures_max: config.conversation.failures_max,
         verifications: verifications.collect(),
         action_inputs: inputs.collect(),
+        transfers: config.transfers.keys().map(|queue| QueueName::new(queue.as_str())).collect(),
         today: today(),
     }
+}
+
+/// Queues of `[transfers]` that are in none of these prompt files.
+pub fn unknown_transfers<'c>(config: &'c Config, generations: &[&Generation]) -> Vec<&'c str> {
+    let known = |queue: &str| {
+        generations.iter().any(|generation| generation.queues.keys().any(|q| q.as_str() == queue))
+    };
+    config.transfers.keys().map(String::as_str).filter(|queue| !known(queue)).collect()
 }
 
 /// The local calendar day.
@@ -398,7 +417,12 @@ impl ProtectionPolicy {
 
     /// How that of this call may be.
     pub(super) fn of(&self, incoming: &IncomingCall) -> Security {
-        let keys = match incoming.transport.is_encrypted() || self.keys_without_tls {
+        self.toward(incoming.transport.is_encrypted())
+    }
+
+    /// How that of a call may be whose signalling is encrypted or not.
+    pub(super) fn toward(&self, is_encrypted: bool) -> Security {
+        let keys = match is_encrypted || self.keys_without_tls {
             true => KeysInSdp::Allowed,
             false => KeysInSdp::InClear,
         };
@@ -501,6 +525,10 @@ async fn answer_call(
         stop: shared.stop_calls.clone(),
         keys: KeyPaths::default(),
         protection: shared.protection.clone(),
+        transfers: shared.transfers.clone(),
+        attempt: None,
+        reference: None,
+        media_ip: ip.bind,
     };
     tracing::info!(trunk, "answered");
     task.run(record).await;

@@ -2,8 +2,10 @@
 //! For people who try out prompt files, and for tests that are written as whole calls.
 //!
 //! Non-job: it stores no record and no hand-off; a hand-off is kept by whoever reads the turns.
+//! Nobody is put through either, as there is no line: people call back, whatever the configuration
+//! says.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use crate::base::{ActionRunId, CallId, Pii};
 use crate::config::Config;
 use crate::conversation::{
     ActionResult, Conversation, ConversationInput, DialogAct, Expectation, Expected, FailureWords,
-    HandoffRequest, Phrase, Step,
+    HandoffRequest, Phrase, Rules, Step, TransferOutcome,
 };
 use crate::engine::understanding::{Understander, UnderstandingError};
 use crate::nlu::{Readings, SlotKind, SlotName, SlotValue, Understanding};
@@ -116,7 +118,7 @@ impl TextCall {
         let generation = Arc::clone(&parts.generation);
         let call = CallId::from_u128(uuid::Uuid::now_v7().as_u128());
         Self {
-            conversation: Conversation::new(generation, rules(&parts.config), seed),
+            conversation: Conversation::new(generation, rules_without_line(&parts.config), seed),
             customers: Customers::new(Arc::clone(&parts.config), parts.actions.clone(), call),
             expectation: Expectation::of(Expected::Request),
             slots: BTreeMap::new(),
@@ -261,6 +263,10 @@ impl TextCall {
                 turn.events.push(TextEvent::HandedOff { request, stored });
                 return vec![ConversationInput::HandoffStored { stored }];
             }
+            DialogAct::Transfer { .. } => {
+                let outcome = TransferOutcome::Failed;
+                return vec![ConversationInput::TransferEnded { outcome }];
+            }
             DialogAct::HangUp { reason } => {
                 self.over = true;
                 turn.events.push(TextEvent::HungUp { reason });
@@ -297,6 +303,11 @@ impl TextCall {
             self.slots.insert(name.clone(), value.clone());
         }
     }
+}
+
+/// How conversations are held where there is no line to put a caller through.
+pub fn rules_without_line(config: &Config) -> Rules {
+    Rules { transfers: BTreeSet::new(), ..rules(config) }
 }
 
 /// Classifies words on a thread where that may take its time.

@@ -19,6 +19,9 @@ pub const ACT: Duration = Duration::from_millis(40);
 /// A hand-off on its way to the disk.
 pub const STORE: Duration = Duration::from_millis(5);
 
+/// How long a telephone rings that nobody answers.
+pub const RING: Duration = Duration::from_secs(25);
+
 /// Silence of the other side after which it is a caller's turn. Longer than the pauses between two
 /// sentences.
 pub const MY_TURN_AFTER: Duration = Duration::from_millis(700);

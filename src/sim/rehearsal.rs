@@ -7,11 +7,13 @@ use crate::acd::handoff::Handoff;
 use crate::audio::{AudioFrame, MediaTime, SampleRate};
 use crate::base::{Pii, SpeechId, Termination, TerminationResult};
 use crate::call::{Call, CallInput, CallOutput, HeardResult, TranscriptLine, TurnTiming};
-use crate::conversation::ActionResult;
+use crate::conversation::{ActionResult, TransferOutcome};
 use crate::nlu::{Readings, Understanding};
 
 use super::caller::{Caller, Doing, Step};
-use super::pace::{ACT, CALL_MAX, FIRST_SOUND, FRAME, STORE, TRANSCRIBE, UNDERSTAND, our_speech};
+use super::pace::{
+    ACT, CALL_MAX, FIRST_SOUND, FRAME, RING, STORE, TRANSCRIBE, UNDERSTAND, our_speech,
+};
 
 /// What audio waits in a quiet network's jitter buffer.
 const JITTER_BUFFER: Duration = Duration::from_millis(40);
@@ -42,6 +44,12 @@ pub trait World {
         true
     }
 
+    /// What comes of putting a caller through to this queue, and after how long; `None`: it is never
+    /// told.
+    fn put_through(&mut self, _queue: &str) -> Option<(Duration, TransferOutcome)> {
+        Some((RING, TransferOutcome::NoAnswer))
+    }
+
     /// Whether a hand-off gets onto the disk.
     fn store(&mut self, _handoff: &Handoff) -> bool {
         true
@@ -59,6 +67,19 @@ pub struct ActionRun {
     pub at: Duration,
 }
 
+/// A try to put the caller through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransferRun {
+    /// To whom.
+    pub queue: String,
+    /// What they are told before they take the call.
+    pub announcement: String,
+    /// When, from answer.
+    pub at: Duration,
+    /// What came of it, once it is known.
+    pub outcome: Option<TransferOutcome>,
+}
+
 /// A call as it went.
 #[derive(Debug)]
 pub struct Rehearsed {
@@ -68,6 +89,8 @@ pub struct Rehearsed {
     pub actions: Vec<ActionRun>,
     /// Hand-offs in order.
     pub handoffs: Vec<Handoff>,
+    /// Tries to put the caller through, in order.
+    pub transfers: Vec<TransferRun>,
     /// Turns answered.
     pub turns: Vec<TurnTiming>,
     /// Frames of the caller's voice that a recording would hold though they were begun while a
@@ -112,6 +135,7 @@ pub fn rehearse(
             lines: Vec::new(),
             actions: Vec::new(),
             handoffs: Vec::new(),
+            transfers: Vec::new(),
             turns: Vec::new(),
             secret_frames_recorded: 0,
             longest_silence: Duration::ZERO,
@@ -197,6 +221,11 @@ impl Stage<'_> {
     }
 
     fn input(&mut self, input: CallInput) {
+        if let CallInput::TransferEnded { outcome } = &input
+            && let Some(run) = self.result.transfers.last_mut()
+        {
+            run.outcome = Some(*outcome);
+        }
         self.call.handle(self.now, input);
         self.drain();
     }
@@ -242,6 +271,16 @@ impl Stage<'_> {
                 let stored = self.world.store(&handoff);
                 self.result.handoffs.push(*handoff);
                 self.later(STORE, CallInput::HandoffStored { stored });
+            }
+            CallOutput::Transfer { queue, announcement } => {
+                if let Some((delay, outcome)) = self.world.put_through(&queue) {
+                    self.later(delay, CallInput::TransferEnded { outcome });
+                }
+                let (announcement, at) = (announcement.into_inner(), self.elapsed());
+                self.result.transfers.push(TransferRun { queue, announcement, at, outcome: None });
+            }
+            CallOutput::CancelTransfer => {
+                self.due.retain(|_, input| !matches!(input, CallInput::TransferEnded { .. }));
             }
             CallOutput::Line(line) => self.result.lines.push(line),
             CallOutput::Turn(timing) => self.result.turns.push(timing),

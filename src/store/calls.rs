@@ -10,7 +10,7 @@ use crate::base::{ActionRunId, CallId, Pii, TurnId};
 
 use super::record::{
     ActionRunRecord, CallEnd, CallRecord, CallStart, CallSummary, Entry, HandoffRef, LineRecord,
-    QualityRecord, TurnRecord,
+    QualityRecord, TransferRecord, TurnRecord,
 };
 use super::{Store, StoreError};
 
@@ -195,6 +195,8 @@ impl Store {
         )
         .await
         .map_err(failed)?;
+        let transfers =
+            rows("SELECT * FROM transfers WHERE call = ? ORDER BY id").await.map_err(failed)?;
         let qualities = rows("SELECT * FROM call_quality WHERE call = ?").await.map_err(failed)?;
         let read = |result: Result<_, sqlx::Error>| result.map_err(failed);
         Ok(CallRecord {
@@ -214,6 +216,7 @@ impl Store {
                     })
                 })
                 .collect::<Result<_, StoreError>>()?,
+            transfers: transfers.iter().map(transfer).collect::<Result<_, _>>().map_err(failed)?,
             quality: qualities.first().map(quality).transpose().map_err(failed)?,
         })
     }
@@ -328,6 +331,19 @@ async fn insert(
         .bind(quality.sent_jitter_ms)
         .bind(quality.sent_mos)
         .bind(quality.round_trip_ms),
+        Entry::Transfer(transfer) => sqlx::query(
+            "INSERT INTO transfers
+                 (call, at_ms, queue, way, outcome, status, took_ms, bridged_ms)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(call)
+        .bind(whole(transfer.at_ms))
+        .bind(&transfer.queue)
+        .bind(&transfer.way)
+        .bind(&transfer.outcome)
+        .bind(transfer.status)
+        .bind(whole(transfer.took_ms))
+        .bind(transfer.bridged_ms.map(whole)),
     }
     .execute(connection)
     .await?;
@@ -372,6 +388,19 @@ fn quality(row: &SqliteRow) -> Result<QualityRecord, sqlx::Error> {
         sent_jitter_ms: row.try_get("sent_jitter_ms")?,
         sent_mos: row.try_get("sent_mos")?,
         round_trip_ms: row.try_get("round_trip_ms")?,
+    })
+}
+
+fn transfer(row: &SqliteRow) -> Result<TransferRecord, sqlx::Error> {
+    let bridged_ms: Option<i64> = row.try_get("bridged_ms")?;
+    Ok(TransferRecord {
+        at_ms: row.try_get::<i64, _>("at_ms")?.unsigned_abs(),
+        queue: row.try_get("queue")?,
+        way: row.try_get("way")?,
+        outcome: row.try_get("outcome")?,
+        status: row.try_get("status")?,
+        took_ms: row.try_get::<i64, _>("took_ms")?.unsigned_abs(),
+        bridged_ms: bridged_ms.map(i64::unsigned_abs),
     })
 }
 

@@ -128,14 +128,17 @@ impl Store {
         let mut session = self.session().await?;
         let mut transaction =
             session.connection()?.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        sqlx::query("INSERT INTO handoffs (id, call, created_at, json) VALUES (?, ?, ?, ?)")
-            .bind(id.to_string())
-            .bind(&handoff.call_id)
-            .bind(&now)
-            .bind(json)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
+        sqlx::query(
+            "INSERT INTO handoffs (id, call, created_at, json, reference) VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(id.to_string())
+        .bind(&handoff.call_id)
+        .bind(&now)
+        .bind(json)
+        .bind(handoff.reference.as_deref())
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed)?;
         if self.webhooks == Outbox::On {
             sqlx::query(
                 "INSERT INTO webhooks (handoff, idempotency_key, state, created_at, next_attempt_at)
@@ -167,6 +170,22 @@ impl Store {
             .await
             .map_err(|error| self.failed(error))?;
         json.map(|json| self.read_handoff(&json)).transpose()
+    }
+
+    /// The document of a hand-off, as JSON, by the reference that a telephone system was given.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn handoff_by_reference(
+        &self,
+        reference: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let mut session = self.session().await?;
+        sqlx::query_scalar("SELECT json FROM handoffs WHERE reference = ?")
+            .bind(reference)
+            .fetch_optional(session.connection()?)
+            .await
+            .map_err(|error| self.failed(error))
     }
 
     /// The hand-offs of a call, in order.

@@ -21,7 +21,7 @@ pub use error::StoreError;
 pub use handoffs::{DueWebhook, HandoffId, HandoffSummary, ParseHandoffIdError, WebhookMark};
 pub use record::{
     ActionRunRecord, CallEnd, CallRecord, CallStart, CallSummary, Entry, HandoffRef, LineRecord,
-    QualityRecord, Reveal, TurnRecord,
+    QualityRecord, Reveal, TransferRecord, TurnRecord,
 };
 pub use reports::{CallsReport, IntentReport, NOT_HELPED, ReportRules, UtteranceRecord};
 pub use unsaved::{Imported, NotSaved, Saved, import_unsaved, put_handoff_or_file};

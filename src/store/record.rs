@@ -40,7 +40,7 @@ pub struct CallEnd {
     pub protection: Option<String>,
     /// Turns of the caller.
     pub turns: u32,
-    /// One word for what came of it: `contained`, `handed_off`, `abandoned`, ...
+    /// What came of it, in a word or two: `served`, `handed off`, `transferred`, `bridged`, ...
     pub outcome: String,
 }
 
@@ -103,6 +103,25 @@ pub struct ActionRunRecord {
     pub took_ms: u32,
 }
 
+/// A try to put the caller through to people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransferRecord {
+    /// When it began, from answer.
+    pub at_ms: u64,
+    /// Whose people.
+    pub queue: String,
+    /// The way it went in the end: `refer`, `attended` or `bridge`.
+    pub way: String,
+    /// `succeeded`, `busy`, `no answer`, `refused`, `failed`, or that the call ended first.
+    pub outcome: String,
+    /// The SIP status that told, if one did.
+    pub status: Option<u16>,
+    /// Until it was known what came of it.
+    pub took_ms: u64,
+    /// How long the audio went through us, if it did.
+    pub bridged_ms: Option<u64>,
+}
+
 /// How a call sounded: what we heard, and what the other side's reports say it heard.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QualityRecord {
@@ -137,6 +156,8 @@ pub enum Entry {
     Action(ActionRunRecord),
     /// How the call sounded; a later one counts.
     Quality(QualityRecord),
+    /// It was tried to put the caller through.
+    Transfer(TransferRecord),
 }
 
 /// A call in a list.
@@ -200,6 +221,8 @@ pub struct CallRecord {
     pub actions: Vec<ActionRunRecord>,
     /// Hand-offs, in order.
     pub handoffs: Vec<HandoffRef>,
+    /// Tries to put the caller through, in order.
+    pub transfers: Vec<TransferRecord>,
     /// How it sounded, once it has ended.
     pub quality: Option<QualityRecord>,
 }
@@ -327,6 +350,7 @@ impl CallRecord {
                 })
             })
             .collect();
+        whole["transfers"] = self.transfers.iter().map(transfer_json).collect();
         whole["quality"] = self.quality.as_ref().map_or(Value::Null, quality_json);
         whole
     }
@@ -357,6 +381,18 @@ fn quality_json(quality: &QualityRecord) -> Value {
         "sent_jitter_ms": quality.sent_jitter_ms,
         "sent_mos": quality.sent_mos,
         "round_trip_ms": quality.round_trip_ms,
+    })
+}
+
+fn transfer_json(transfer: &TransferRecord) -> Value {
+    json!({
+        "at_ms": transfer.at_ms,
+        "queue": transfer.queue,
+        "way": transfer.way,
+        "outcome": transfer.outcome,
+        "status": transfer.status,
+        "took_ms": transfer.took_ms,
+        "bridged_ms": transfer.bridged_ms,
     })
 }
 

@@ -301,7 +301,7 @@ fn totals(
     for row in calls {
         match row.try_get::<Option<String>, _>("outcome")?.as_deref() {
             // A hand-off that went into a file beside the database may not be in it yet.
-            Some("handed off") => {
+            Some("handed off" | "transferred" | "bridged") => {
                 handed.insert(row.try_get("id")?);
             }
             Some(NOT_HELPED) => not_helped += 1,
@@ -439,6 +439,7 @@ mod tests {
             summary: "Wanted something.".into(),
             generation: "abc".into(),
             promise: "callback".into(),
+            reference: None,
         }
     }
 

@@ -57,6 +57,7 @@ fn handoff(call: &str) -> Handoff {
         summary: "The caller asked for a person.".into(),
         generation: "abc".into(),
         promise: "callback".into(),
+        reference: None,
     }
 }
 
@@ -80,6 +81,21 @@ impl Place {
     async fn other_connection(&self) -> SqliteConnection {
         let options = SqliteConnectOptions::new().filename(self.store.path());
         SqliteConnection::connect_with(&options).await.expect("opens")
+    }
+}
+
+#[tokio::test]
+async fn a_handoff_is_found_by_the_reference_that_a_telephone_system_was_given() {
+    let place = Place::open().await;
+    let reference = "0123456789abcdef0123456789abcdef";
+    let with = Handoff { reference: Some(reference.into()), ..handoff("7") };
+    for handoff in [&with, &handoff("8"), &handoff("9")] {
+        place.store.put_handoff(handoff).await.expect("kept");
+    }
+    let json = place.store.handoff_by_reference(reference).await.expect("read").expect("found");
+    assert_eq!(serde_json::from_str::<Handoff>(&json).expect("a hand-off"), with);
+    for unknown in ["", "0123456789abcdef0123456789abcdee", "%"] {
+        assert_eq!(place.store.handoff_by_reference(unknown).await.expect("read"), None);
     }
 }
 
@@ -115,11 +131,21 @@ async fn a_call_is_kept_whole() {
         result: "done".into(),
         took_ms: 5,
     };
+    let transfer = TransferRecord {
+        at_ms: 9000,
+        queue: "cards".into(),
+        way: "bridge".into(),
+        outcome: "succeeded".into(),
+        status: Some(405),
+        took_ms: 4200,
+        bridged_ms: Some(65_000),
+    };
     let entries = [
         Entry::Line(line.clone()),
         Entry::Turn(turn),
         Entry::Turn(turn),
         Entry::Action(run.clone()),
+        Entry::Transfer(transfer.clone()),
     ];
     place.store.begin_call(&start(7)).await.expect("begins");
     place.store.answer_call(id, at(8)).await.expect("answered");
@@ -141,6 +167,8 @@ async fn a_call_is_kept_whole() {
     assert_eq!(record.lines, [line]);
     assert_eq!(record.turns, [turn], "a turn measured again counts once");
     assert_eq!(record.actions, [run]);
+    assert_eq!(record.to_json(Reveal::Masked)["transfers"][0]["bridged_ms"], 65_000);
+    assert_eq!(record.transfers, [transfer]);
     assert_eq!(record.handoffs[0].id, handoff_id);
     assert_eq!(record.handoffs[0].webhook.as_deref(), Some("pending"));
     assert_eq!(record.summary.answered_at, Some(at(8)));

@@ -10,11 +10,11 @@ use frontdoor::acd::handoff::{Handoff, HandoffReason};
 use frontdoor::base::{CallId, LIST_OUTPUT, Pii, join_list};
 use frontdoor::call::{Call, CallFacts, HeardResult, LineSpeaker};
 use frontdoor::config::Config;
-use frontdoor::conversation::{ActionResult, FailureWords};
+use frontdoor::conversation::{ActionResult, FailureWords, Rules, TransferOutcome};
 use frontdoor::nlu::{IntentName, IntentScore, Readings, SlotKind, Understanding};
-use frontdoor::prompts::{ActionName, Generation};
+use frontdoor::prompts::{ActionName, Generation, QueueName};
 use frontdoor::server::{call_settings, load_profile, rules};
-use frontdoor::sim::{LevelVad, Rehearsed, Step, World, rehearse};
+use frontdoor::sim::{LevelVad, Rehearsed, Step, TransferRun, World, rehearse};
 use proptest::prelude::*;
 
 /// What is broken in a world.
@@ -38,6 +38,19 @@ struct Bank {
     fault: Fault,
     card_blocked: bool,
     moved: Vec<String>,
+    people: People,
+}
+
+/// What comes of putting callers through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum People {
+    /// There is nobody to put them through to: people call back.
+    #[default]
+    CallBack,
+    /// This, after so many seconds.
+    Tell(TransferOutcome, u64),
+    /// It is never told.
+    Silent,
 }
 
 impl World for Bank {
@@ -80,6 +93,14 @@ impl World for Bank {
 
     fn store(&mut self, _handoff: &Handoff) -> bool {
         self.fault != Fault::Store
+    }
+
+    fn put_through(&mut self, _queue: &str) -> Option<(Duration, TransferOutcome)> {
+        match self.people {
+            People::Tell(outcome, seconds) => Some((Duration::from_secs(seconds), outcome)),
+            People::Silent => None,
+            People::CallBack => panic!("nobody is to be put through"),
+        }
     }
 
     fn act(
@@ -125,7 +146,14 @@ fn generation(config: &Config) -> Arc<Generation> {
 
 fn call(script: &[Step], bank: &mut Bank, seed: u64) -> Rehearsed {
     let config = config();
-    call_on(&config, generation(&config), script, bank, seed)
+    let generation = generation(&config);
+    let transfers = if bank.people == People::CallBack { Vec::new() } else { all(&generation) };
+    call_with(&config, generation, script, bank, (seed, transfers))
+}
+
+/// All queues of these prompt files.
+fn all(generation: &Generation) -> Vec<QueueName> {
+    generation.queues.keys().cloned().collect()
 }
 
 fn call_on(
@@ -135,6 +163,18 @@ fn call_on(
     world: &mut dyn World,
     seed: u64,
 ) -> Rehearsed {
+    call_with(config, generation, script, world, (seed, Vec::new()))
+}
+
+/// The same where callers are put through to the people of these queues.
+fn call_with(
+    config: &Config,
+    generation: Arc<Generation>,
+    script: &[Step],
+    world: &mut dyn World,
+    (seed, transfers): (u64, Vec<QueueName>),
+) -> Rehearsed {
+    let rules = Rules { transfers: transfers.into_iter().collect(), ..rules(config) };
     let facts = CallFacts {
         call: CallId::from_u128(7),
         caller: Pii::new("sip:anonymous@example.com".to_owned()),
@@ -143,7 +183,7 @@ fn call_on(
         answered_unix_ms: 1_775_000_000_000,
     };
     let vad = Box::new(LevelVad);
-    let call = Call::new(facts, call_settings(config), generation, rules(config), vad, seed);
+    let call = Call::new(facts, call_settings(config), generation, rules, vad, seed);
     rehearse(call, script, BTreeMap::new(), world)
 }
 
@@ -259,6 +299,90 @@ fn silence_ends_the_call_politely() {
     assert!(call.took < Duration::from_secs(60), "{:?}", call.took);
 }
 
+/// Beginnings of what callers are told whom nobody could take.
+const NOT_THROUGH: [&str; 4] =
+    ["nobody could take your call", "nobody free", "couldn't get you through", "That didn't work"];
+
+fn bank_with(people: People) -> Bank {
+    Bank { people, ..Bank::default() }
+}
+
+#[test]
+fn a_caller_who_is_put_through_hears_no_more_than_that_it_is_tried() {
+    let mut bank = bank_with(People::Tell(TransferOutcome::Succeeded, 8));
+    let call = call(&[say("I lost my card"), say("agent")], &mut bank, 1);
+    let said = ours(&call);
+    assert!(!said.contains("call you back"), "{said}");
+    let [handoff] = &call.handoffs[..] else { panic!("{said}") };
+    assert_eq!((handoff.queue.as_str(), handoff.promise.as_str()), ("cards", "transfer"));
+    let [transfer] = &call.transfers[..] else { panic!("{said}") };
+    assert_eq!(
+        (transfer.queue.as_str(), transfer.outcome),
+        ("cards", Some(TransferOutcome::Succeeded))
+    );
+    assert!(transfer.announcement.contains(&handoff.summary), "{}", transfer.announcement);
+    let last = call.lines.last().expect("it is tried");
+    assert!(Duration::from_millis(last.at_ms) < transfer.at, "{said}");
+    assert_eq!(call.ended.expect("ends").reason, "put through");
+}
+
+#[test]
+fn a_caller_whom_nobody_could_take_is_told_so_and_gets_what_else_they_want() {
+    for (outcome, seconds) in [
+        (TransferOutcome::Busy, 1),
+        (TransferOutcome::NoAnswer, 25),
+        (TransferOutcome::Refused, 1),
+        (TransferOutcome::Failed, 3),
+    ] {
+        // Until it is known what came of it: about five seconds are said before it is tried.
+        let wait = Step::Wait(Duration::from_secs(seconds + 6));
+        let script = [say("agent"), wait, say("when are you open"), say("no that's all")];
+        let call = call(&script, &mut bank_with(People::Tell(outcome, seconds)), 1);
+        let said = ours(&call);
+        let truth = call.lines.iter().find(|line| line.text.expose().contains("call you back"));
+        let truth = truth.unwrap_or_else(|| panic!("{outcome:?}: {said}"));
+        assert!(Duration::from_millis(truth.at_ms) > call.transfers[0].at, "{outcome:?}: {said}");
+        assert!(said.contains("weekdays"), "{outcome:?}: {said}");
+        assert_eq!(call.ended.expect("ends").reason, "the caller said goodbye", "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_caller_who_hangs_up_while_it_rings_ends_the_call_and_the_handoff_is_kept() {
+    let mut bank = bank_with(People::Tell(TransferOutcome::NoAnswer, 25));
+    let script = [say("agent"), Step::Wait(Duration::from_secs(14)), Step::HangUp];
+    let call = call(&script, &mut bank, 1);
+    assert_eq!(call.transfers.len(), 1, "{}", ours(&call));
+    assert_eq!(call.transfers[0].outcome, None);
+    assert_eq!(call.handoffs.len(), 1);
+    assert_eq!(call.ended.expect("ends").reason, "the caller hung up");
+    assert!(call.took < Duration::from_secs(40), "{:?}", call.took);
+}
+
+#[test]
+fn a_transfer_of_which_nothing_is_heard_is_given_up() {
+    let call = call(&[say("agent")], &mut bank_with(People::Silent), 1);
+    assert!(ours(&call).contains("call you back"), "{}", ours(&call));
+    assert_eq!(call.transfers[0].outcome, None);
+    assert!(call.ended.is_some());
+}
+
+fn any_people() -> impl Strategy<Value = People> {
+    let outcomes = vec![
+        TransferOutcome::Succeeded,
+        TransferOutcome::Busy,
+        TransferOutcome::NoAnswer,
+        TransferOutcome::Refused,
+        TransferOutcome::Failed,
+    ];
+    prop_oneof![
+        2 => Just(People::CallBack),
+        3 => (prop::sample::select(outcomes), 0_u64..40)
+            .prop_map(|(outcome, seconds)| People::Tell(outcome, seconds)),
+        1 => Just(People::Silent),
+    ]
+}
+
 fn any_step() -> impl Strategy<Value = Step> {
     let words = prop::sample::select(vec![
         "I lost my card",
@@ -313,9 +437,10 @@ proptest! {
     fn any_call_ends_and_tells_the_truth(
         script in prop::collection::vec(any_step(), 0..14),
         fault in any_fault(),
+        people in any_people(),
         seed: u64,
     ) {
-        let mut bank = Bank { fault, ..Bank::default() };
+        let mut bank = Bank { fault, people, ..Bank::default() };
         let call = call(&script, &mut bank, seed);
         prop_assert!(call.ended.is_some(), "never ends:\n{}", ours(&call));
         let said = ours(&call);
@@ -325,6 +450,24 @@ proptest! {
         prop_assert!(!claims_move || !bank.moved.is_empty(), "{said}");
         let promised = said.contains("call you back");
         prop_assert!(!promised || (!call.handoffs.is_empty() && fault != Fault::Store), "{said}");
+        // That nobody could take the call is known once it was tried.
+        let failure = call.lines.iter().find(|line| {
+            let is_told = |words: &&str| line.text.expose().contains(*words);
+            line.speaker == LineSpeaker::Frontdoor && NOT_THROUGH.iter().any(is_told)
+        });
+        let tried = call.transfers.first().map(|run| run.at);
+        if let Some(line) = failure {
+            let told = Duration::from_millis(line.at_ms);
+            prop_assert!(tried.is_some_and(|tried| tried < told) && fault != Fault::Store, "{said}");
+        }
+        // Whoever is through is gone, and everybody was told of who was tried.
+        let through = |run: &&TransferRun| run.outcome == Some(TransferOutcome::Succeeded);
+        prop_assert!(call.transfers.iter().filter(through).count() <= 1, "{:?}", call.transfers);
+        prop_assert!(call.transfers.len() <= 2, "{:?}", call.transfers);
+        let handed = call.handoffs.iter().filter(|handoff| handoff.promise == "transfer");
+        for (run, handoff) in call.transfers.iter().zip(handed) {
+            prop_assert_eq!(&run.queue, &handoff.queue);
+        }
         prop_assert_eq!(call.secret_frames_recorded, 0);
         for run in &call.actions {
             let changes = run.action == "crm.block_card" || run.action == "crm.transfer";

@@ -3,6 +3,7 @@
 
 mod collisions;
 mod inline_tests;
+mod transfers;
 mod trunks;
 
 use std::path::{Path, PathBuf};
@@ -39,11 +40,14 @@ pub async fn run(args: CheckArgs) -> anyhow::Result<()> {
     let generation = check_prompts(&config);
     let store = ModelStore::open(config.models.cache_dir.clone())?;
     let mut failed = trunks_failed + usize::from(generation.is_none());
-    failed += check_other_profiles(&config);
+    let others = check_other_profiles(&config);
+    failed += others.iter().filter(|other| other.is_none()).count();
     failed += check_models(&config, &store);
     if let Some(generation) = &generation {
         failed += check_understanding(&config, &store, generation)?;
     }
+    let all: Option<Vec<Generation>> = std::iter::once(generation).chain(others).collect();
+    failed += transfers::run(&config, all.as_deref());
     if failed > 0 {
         bail!("{failed} thing(s) to mend");
     }
@@ -82,13 +86,10 @@ fn sources(lessons: &Lessons) -> String {
     known.map(|(source, count)| format!("{count} from {source}")).collect::<Vec<_>>().join(", ")
 }
 
-/// The prompt files of the profiles that `[numbers]` names besides; says how many are not sound.
-fn check_other_profiles(config: &Config) -> usize {
-    let mut failed = 0;
-    for profile in config.profiles().into_iter().skip(1) {
-        failed += usize::from(check_prompts(&config.with_profile(&profile)).is_none());
-    }
-    failed
+/// The prompt files of the profiles that `[numbers]` names besides, if they are sound.
+fn check_other_profiles(config: &Config) -> Vec<Option<Generation>> {
+    let others = config.profiles().into_iter().skip(1);
+    others.map(|profile| check_prompts(&config.with_profile(&profile))).collect()
 }
 
 /// Says how many models cannot be used.

@@ -9,6 +9,7 @@ mod encryption;
 mod faults;
 mod front_door;
 mod peers;
+mod transfer;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

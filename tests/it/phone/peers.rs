@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -83,6 +84,48 @@ pub(super) fn sipp(target: &str, folder: &Path, arguments: &[&OsStr]) -> String 
         .args(arguments)
         .stdin(Stdio::null());
     run(&mut command)
+}
+
+/// A SIPp that waits for one call and goes through a scenario with it.
+pub(super) struct SippAgent {
+    child: Child,
+    folder: PathBuf,
+    pub port: u16,
+}
+
+impl SippAgent {
+    /// Starts it in this folder, where the scenario's recordings are.
+    pub fn start(scenario: &Path, folder: &Path) -> Self {
+        let free = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+        let port = free.local_addr().expect("bound").port();
+        drop(free);
+        let child = Command::new("sipp")
+            .current_dir(folder)
+            .arg("-sf")
+            .arg(scenario)
+            .args(["-p", &port.to_string(), "-i", "127.0.0.1", "-mi", "127.0.0.1", "-m", "1"])
+            .args(["-nostdin", "-timeout", "120s", "-timeout_error", "-trace_err"])
+            .stdin(Stdio::null())
+            .stdout(fs::File::create(folder.join("agent.out")).expect("writable"))
+            .stderr(fs::File::create(folder.join("agent.err")).expect("writable"))
+            .spawn()
+            .expect("sipp is installed");
+        Self { child, folder: folder.to_owned(), port }
+    }
+
+    /// Waits until it has had its call, which must have gone as the scenario says.
+    pub fn finish(mut self) {
+        let status = self.child.wait().expect("it ends");
+        let said = |name: &str| fs::read_to_string(self.folder.join(name)).unwrap_or_default();
+        assert!(status.success(), "{status}\n{}\n{}", said("agent.out"), said("agent.err"));
+    }
+}
+
+impl Drop for SippAgent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// A baresip that has been told to call, and speaks a recording from the answer on.

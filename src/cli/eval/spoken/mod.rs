@@ -24,7 +24,7 @@ use crate::audio::{Random, SampleRate};
 use crate::base::{CallId, Pii, SpeechId, UtteranceId};
 use crate::call::{Call, CallFacts, CallInput, CallOutput, HeardResult, LineSpeaker};
 use crate::config::Config;
-use crate::conversation::{Conversation, Expected, FailureWords, Step};
+use crate::conversation::{Conversation, Expected, FailureWords, Step, TransferOutcome};
 use crate::engine::hearing::Transcript;
 use crate::engine::models::ModelStore;
 use crate::engine::understanding::Understander;
@@ -32,7 +32,7 @@ use crate::nlu::{SlotName, SlotValue};
 use crate::rtp::FRAME_LEN;
 use crate::server::{
     CustomerSystem, Customers, Ears, HandoffStorage, TextCallParts, call_settings, derived_dir,
-    listen_for, rules, transcribe, understand,
+    listen_for, rules_without_line, transcribe, understand,
 };
 use crate::sim::pace;
 use crate::speech::TurnState;
@@ -162,9 +162,10 @@ impl SpokenCall {
         };
         let generation = Arc::clone(&parts.generation);
         let vad = Box::new(studio.ears.vad.session());
+        let rules = rules_without_line(config);
         let now = Instant::now();
         Self {
-            call: Call::new(facts, call_settings(config), generation, rules(config), vad, seed),
+            call: Call::new(facts, call_settings(config), generation, rules, vad, seed),
             id,
             customers: Customers::new(Arc::clone(config), parts.actions.clone(), id),
             understander: Arc::clone(&parts.understander),
@@ -373,7 +374,14 @@ impl SpokenCall {
                 self.turn.events.push(Event::HungUp { reason });
                 self.call.handle(self.now, CallInput::LegEnded(termination));
             }
-            CallOutput::Line(_) | CallOutput::Turn(_) | CallOutput::Ended(_) => {}
+            CallOutput::Transfer { .. } => {
+                let outcome = TransferOutcome::Failed;
+                self.later(pace::STORE, CallInput::TransferEnded { outcome });
+            }
+            CallOutput::CancelTransfer
+            | CallOutput::Line(_)
+            | CallOutput::Turn(_)
+            | CallOutput::Ended(_) => {}
         }
         Ok(())
     }

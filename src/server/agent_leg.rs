@@ -1,0 +1,314 @@
+//! The leg on which somebody is called who may take a caller over: what is heard and said there, and the
+//! key with which they take the call.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use crate::audio::{AudioFrame, SampleRate};
+use crate::base::Pii;
+use crate::conversation::TransferOutcome;
+use crate::engine::voice::{Cacheable, SpeakRequest, SpeechStream, Voice, VoiceError};
+use crate::net::media_session::MediaSession;
+use crate::net::sdp::{LocalMedia, answer_secured};
+use crate::net::sip::{OutgoingCall, OutgoingEvent, ReplacesId};
+
+use super::serve::sip_status;
+use super::transfer::NotReached;
+
+/// Length of a telephone frame.
+const FRAME: Duration = Duration::from_millis(20);
+/// The same in samples at 8 kHz.
+const FRAME_LEN: usize = 160;
+
+/// How long keys for the audio may take to be agreed on: a handshake of four flights, some of them lost.
+const KEYS_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long whoever answered may take to take the call. A machine that answers never does.
+const SCREENING_LIMIT: Duration = Duration::from_secs(30);
+
+/// Silence after which they are told again, in frames: 6 s.
+const AGAIN_AFTER_FRAMES: u32 = 300;
+
+/// With this key the call is taken.
+const TAKES: char = '1';
+/// And with this one it is not.
+const DECLINES: char = '2';
+
+/// The leg. Dropping it hangs up.
+pub(super) struct AgentLeg {
+    call: OutgoingCall,
+    media: MediaSession,
+    local: LocalMedia,
+    sdp_version: u64,
+    is_held: bool,
+    ticks: Interval,
+    last_packet: Instant,
+    no_media_timeout: Duration,
+    /// Its place among the calls that we may place.
+    _line: OwnedSemaphorePermit,
+}
+
+/// What happened on the leg.
+pub(super) enum AgentStep {
+    /// 20 ms are over.
+    Tick,
+    /// Something that has been seen to.
+    SeenTo,
+    /// It is over, for this reason.
+    Gone(&'static str),
+}
+
+impl AgentLeg {
+    /// An answered call, and the media that was agreed for it.
+    pub fn new(
+        call: OutgoingCall,
+        media: MediaSession,
+        local: LocalMedia,
+        no_media_timeout: Duration,
+        line: OwnedSemaphorePermit,
+    ) -> Self {
+        let mut ticks = interval(FRAME);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        Self {
+            call,
+            media,
+            local,
+            sdp_version: 1,
+            is_held: false,
+            ticks,
+            last_packet: Instant::now(),
+            no_media_timeout,
+            _line: line,
+        }
+    }
+
+    /// Names this leg to a telephone system that is to put the caller in our place (RFC 3891).
+    pub fn replaces_id(&self) -> Option<ReplacesId> {
+        self.call.replaces_id()
+    }
+
+    /// Waits for the next thing that happens. Safe to cancel.
+    pub async fn next_step(&mut self) -> AgentStep {
+        tokio::select! {
+            biased;
+            _ = self.ticks.tick() => AgentStep::Tick,
+            event = self.call.next_event() => self.on_event(event),
+            received = self.media.recv() => match received {
+                Ok(ours) => {
+                    if ours {
+                        self.last_packet = Instant::now();
+                    }
+                    AgentStep::SeenTo
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the media socket of the other side failed");
+                    AgentStep::Gone("the media socket failed")
+                }
+            },
+        }
+    }
+
+    fn on_event(&mut self, event: Option<OutgoingEvent>) -> AgentStep {
+        let now = Instant::now();
+        match event {
+            Some(OutgoingEvent::Reoffer { offer_sdp, reply }) => {
+                self.sdp_version += 1;
+                let security = self.media.security_mut();
+                match answer_secured(&offer_sdp, &self.local, self.sdp_version, security) {
+                    Ok((sdp, agreed)) => {
+                        self.media.renegotiate(&agreed, now);
+                        self.media.set_our_sdp(sdp.clone());
+                        self.is_held = !agreed.direction.sends();
+                        reply.accept(sdp);
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "re-INVITE of the other side refused");
+                        reply.refuse(sip_status(&error));
+                    }
+                }
+                AgentStep::SeenTo
+            }
+            Some(OutgoingEvent::LateAnswer { sdp }) => {
+                match self.media.accept_late_answer(&sdp, now) {
+                    Ok(agreed) => {
+                        self.is_held = !agreed.direction.sends();
+                        AgentStep::SeenTo
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "an answer of the other side does not fit our offer");
+                        AgentStep::Gone("an SDP answer did not fit")
+                    }
+                }
+            }
+            Some(OutgoingEvent::Ended { .. } | OutgoingEvent::Refused { .. }) | None => {
+                AgentStep::Gone("the other side hung up")
+            }
+            Some(_) => AgentStep::SeenTo,
+        }
+    }
+
+    /// The next 20 ms from there: to be called at each tick.
+    ///
+    /// # Errors
+    /// Why nothing will come any more.
+    pub fn hear(&mut self, now: Instant) -> Result<AudioFrame, &'static str> {
+        match self.media.drain() {
+            Ok(true) => self.last_packet = now,
+            Ok(false) => {}
+            Err(_) => return Err("the media socket failed"),
+        }
+        if self.media.failure().is_some() {
+            return Err("the audio could not be encrypted as agreed");
+        }
+        if self.is_held || self.media.is_paused() {
+            self.last_packet = now;
+        }
+        if now.saturating_duration_since(self.last_packet) > self.no_media_timeout {
+            return Err("no audio came from the other side");
+        }
+        Ok(self.media.pull(now))
+    }
+
+    /// Says 20 ms there.
+    pub async fn say(&mut self, samples: &[i16], rate: SampleRate) {
+        if let Err(error) = self.media.send(samples, rate).await {
+            tracing::debug!(%error, "frame not sent to the other side");
+        }
+    }
+
+    /// The next key that was pressed there.
+    pub fn poll_key(&mut self) -> Option<char> {
+        self.media.poll_digit()
+    }
+
+    /// Presses a key there.
+    pub fn press(&mut self, key: char) {
+        if let Err(error) = self.media.press(key) {
+            tracing::debug!(%error, "a key was not passed on");
+        }
+    }
+
+    /// Goes on for 20 ms in which nothing is said; says whether it can.
+    async fn idle(&mut self) -> bool {
+        let goes_on = self.hear(Instant::now()).is_ok();
+        self.say(&[0; FRAME_LEN], SampleRate::HZ_8000).await;
+        goes_on
+    }
+
+    /// Keeps the leg until it is over.
+    pub async fn keep(&mut self) {
+        loop {
+            let goes_on = match self.next_step().await {
+                AgentStep::Tick => self.idle().await,
+                AgentStep::SeenTo => true,
+                AgentStep::Gone(_) => false,
+            };
+            if !goes_on {
+                return;
+            }
+        }
+    }
+
+    /// Waits until audio can flow: at once, unless hands are to be shaken.
+    pub async fn await_keys(&mut self) -> Result<(), NotReached> {
+        let limit = Instant::now() + KEYS_LIMIT;
+        while !self.media.is_ready() {
+            if let Some(why) = self.media.failure() {
+                return Err(NotReached::failed(why));
+            }
+            match self.next_step().await {
+                AgentStep::Tick if Instant::now() > limit => {
+                    return Err(NotReached::failed("no keys for the audio were agreed on in time"));
+                }
+                AgentStep::Tick => self.media.tend(Instant::now()),
+                AgentStep::SeenTo => {}
+                AgentStep::Gone(why) => return Err(NotReached::failed(why)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells whoever answered what it is about, and waits for the key with which they take the call.
+    /// If our voice fails they have it without being asked: a caller waits.
+    pub async fn screen(&mut self, voice: &Voice, words: &Pii<String>) -> Result<(), NotReached> {
+        let limit = Instant::now() + SCREENING_LIMIT;
+        let mut announcer = match Announcer::new(voice, words) {
+            Ok(announcer) => announcer,
+            Err(error) => return unasked(&error),
+        };
+        while Instant::now() < limit {
+            match self.next_step().await {
+                AgentStep::Tick => {}
+                AgentStep::SeenTo => continue,
+                AgentStep::Gone(why) => return Err(NotReached::new(TransferOutcome::Refused, why)),
+            }
+            self.hear(Instant::now()).map_err(NotReached::failed)?;
+            match self.poll_key() {
+                Some(TAKES) => return Ok(()),
+                Some(DECLINES) => {
+                    let why = "whoever answered did not take the call";
+                    return Err(NotReached::new(TransferOutcome::Refused, why));
+                }
+                _ => {}
+            }
+            match announcer.frame() {
+                Ok(frame) => self.say(&frame, SampleRate::HZ_8000).await,
+                Err(error) => return unasked(&error),
+            }
+        }
+        let why = "whoever answered pressed no key";
+        Err(NotReached::new(TransferOutcome::NoAnswer, why))
+    }
+
+    /// Ends the leg from our side.
+    pub async fn hang_up(&mut self, reason: &str) {
+        self.media.close().await;
+        self.call.hang_up(reason).await;
+    }
+}
+
+fn unasked(error: &VoiceError) -> Result<(), NotReached> {
+    tracing::error!(%error, "whoever answered was not told what it is about");
+    Ok(())
+}
+
+/// Says the same words until somebody reacts.
+struct Announcer<'w> {
+    voice: &'w Voice,
+    words: &'w Pii<String>,
+    stream: SpeechStream,
+    sound: VecDeque<i16>,
+    quiet_frames: u32,
+}
+
+impl<'w> Announcer<'w> {
+    fn new(voice: &'w Voice, words: &'w Pii<String>) -> Result<Self, VoiceError> {
+        let stream = Self::begin(voice, words)?;
+        Ok(Self { voice, words, stream, sound: VecDeque::new(), quiet_frames: 0 })
+    }
+
+    fn begin(voice: &Voice, words: &Pii<String>) -> Result<SpeechStream, VoiceError> {
+        voice.speak(SpeakRequest { text: words.clone(), cacheable: Cacheable::Personal })
+    }
+
+    /// The next 20 ms.
+    fn frame(&mut self) -> Result<[i16; FRAME_LEN], VoiceError> {
+        while let Some(piece) = self.stream.next_ready() {
+            self.sound.extend(piece?.iter().copied());
+        }
+        self.quiet_frames = if self.sound.is_empty() { self.quiet_frames + 1 } else { 0 };
+        if self.quiet_frames > AGAIN_AFTER_FRAMES {
+            self.quiet_frames = 0;
+            self.stream = Self::begin(self.voice, self.words)?;
+        }
+        let mut frame = [0; FRAME_LEN];
+        let len = self.sound.len().min(FRAME_LEN);
+        for (to, from) in frame.iter_mut().zip(self.sound.drain(..len)) {
+            *to = from;
+        }
+        Ok(frame)
+    }
+}

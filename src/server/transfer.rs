@@ -1,0 +1,617 @@
+//! Callers are put through to people: their telephone system is asked to move them (REFER), or we call
+//! somebody ourselves (`agent_leg`) and have the two joined, or pass the audio through us (`bridge`).
+//!
+//! ```text
+//!  refer     REFER ──NOTIFY──▶ told how it ended
+//!              '─ refused ──▶ call somebody ──▶ bridge
+//!  attended  call somebody ──▶ REFER with Replaces ──NOTIFY──▶ told how it ended
+//!                                 '─ refused ──▶ bridge
+//!  bridge    call somebody ──▶ bridge
+//! ```
+//!
+//! Whom to call stands in the configuration and nowhere else. What came of it goes back to the call as
+//! `CallInput::TransferEnded`, whatever it is; a caller who hangs up ends the attempt.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{sleep_until, timeout};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
+
+use crate::audio::Codecs;
+use crate::base::Pii;
+use crate::call::CallInput;
+use crate::config::{Config, TransferConfig, TransferWay};
+use crate::conversation::TransferOutcome;
+use crate::engine::voice::Voice;
+use crate::net::media::MediaPort;
+use crate::net::media_session::MediaSession;
+use crate::net::sdp::{Direction, LocalMedia, Security, accept_answer_secured, offer_secured};
+use crate::net::sip::{
+    Credentials, ExtraHeaders, OutgoingCall, OutgoingEvent, OutgoingRequest, Referral,
+    ReferralEvent, SipEndpoint, SipError, user_to_user,
+};
+use crate::store::TransferRecord;
+
+use super::agent_leg::AgentLeg;
+use super::call_task::CallTask;
+use super::serve::ProtectionPolicy;
+
+/// Whose name we call with where no trunk is named.
+const FROM_USER: &str = "frontdoor";
+
+/// The header that carries the hand-off's reference (RFC 7433).
+const USER_TO_USER: &str = "User-to-User";
+
+/// How long the name of a host may take to be found.
+const LOOKUP_LIMIT: Duration = Duration::from_secs(2);
+
+/// What a telephone system that moves a caller may take beyond the ringing.
+const MOVING_LIMIT: Duration = Duration::from_secs(10);
+
+/// The port that is asked for a way to a host; nothing is sent to it.
+const PROBE_PORT: u16 = 5060;
+
+/// To whom callers can be put through, for the calls of a server. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Transfers {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    sip: SipEndpoint,
+    plans: BTreeMap<String, Arc<Plan>>,
+    /// Calls that we may place at the same time.
+    lines: Arc<Semaphore>,
+    voice: Voice,
+    ports: RangeInclusive<u16>,
+    codecs: Codecs,
+    advertise_ip: Option<IpAddr>,
+    protection: ProtectionPolicy,
+    no_media_timeout: Duration,
+}
+
+/// How the people of a queue are reached.
+struct Plan {
+    config: TransferConfig,
+    from_user: String,
+    credentials: Option<Credentials>,
+}
+
+impl Transfers {
+    /// What a configuration says; passwords are read from the environment.
+    ///
+    /// # Errors
+    /// A password is not there.
+    pub fn new(
+        config: &Config,
+        sip: &SipEndpoint,
+        voice: &Voice,
+        protection: &ProtectionPolicy,
+    ) -> Result<Self, SipError> {
+        let mut plans = BTreeMap::new();
+        for (queue, transfer) in &config.transfers {
+            let (from_user, credentials) = caller_of(config, transfer)?;
+            let plan = Plan { config: transfer.clone(), from_user, credentials };
+            plans.insert(queue.clone(), Arc::new(plan));
+        }
+        let shared = Shared {
+            sip: sip.clone(),
+            plans,
+            lines: Arc::new(Semaphore::new(config.transfer_rules.calls_max)),
+            voice: voice.clone(),
+            ports: config.media.rtp_port_min..=config.media.rtp_port_max,
+            codecs: config.media.codecs,
+            advertise_ip: config.sip.advertise_ip,
+            protection: protection.clone(),
+            no_media_timeout: Duration::from_secs(config.media.no_media_timeout_s),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    fn plan(&self, queue: &str) -> Option<Arc<Plan>> {
+        self.shared.plans.get(queue).cloned()
+    }
+}
+
+/// With whose name and password the people of a queue are called: as we are registered at the trunk, or
+/// else with what its own calls must know.
+fn caller_of(
+    config: &Config,
+    transfer: &TransferConfig,
+) -> Result<(String, Option<Credentials>), SipError> {
+    let named = transfer.trunk.as_ref();
+    let trunk = named.and_then(|name| config.trunks.iter().find(|trunk| trunk.name == *name));
+    let Some(trunk) = trunk else { return Ok((FROM_USER.to_owned(), None)) };
+    let (user, login, key) = match (&trunk.register, &trunk.login) {
+        (Some(register), _) => {
+            (&register.username, &register.login, format!("{}.register", trunk.name))
+        }
+        (None, Some(login)) => (&login.username, login, trunk.name.clone()),
+        (None, None) => return Ok((FROM_USER.to_owned(), None)),
+    };
+    let password = std::env::var(&login.password_env).ok().filter(|value| !value.is_empty());
+    let Some(password) = password else {
+        return Err(SipError::PasswordMissing { key, variable: login.password_env.clone() });
+    };
+    let credentials =
+        Credentials { username: login.username.clone(), password: Pii::new(password) };
+    Ok((user.clone(), Some(credentials)))
+}
+
+/// One caller on their way to the people of one queue.
+pub(super) struct Order {
+    pub queue: String,
+    plan: Arc<Plan>,
+    /// The way it goes at present.
+    pub way: TransferWay,
+    reference: Option<String>,
+    announcement: Pii<String>,
+    at_ms: u64,
+    began: Instant,
+}
+
+impl Order {
+    /// Whether the recording goes on while the audio goes through us.
+    pub fn records_bridge(&self) -> bool {
+        self.plan.config.record
+    }
+
+    /// Tells whoever is called where the hand-off is: an opaque reference, none of the data.
+    fn headers(&self) -> Result<ExtraHeaders, SipError> {
+        let Some(reference) = &self.reference else { return Ok(ExtraHeaders::default()) };
+        let mut headers = vec![(USER_TO_USER.to_owned(), user_to_user(reference))];
+        if let Some(name) = &self.plan.config.header {
+            headers.push((name.clone(), reference.clone()));
+        }
+        ExtraHeaders::new(headers)
+    }
+
+    /// How long it has taken so far.
+    pub fn took_ms(&self) -> u64 {
+        self.began.elapsed().as_millis() as u64
+    }
+
+    /// What is kept of it, if this came of it just now.
+    pub fn record(&self, outcome: &str, status: Option<u16>) -> TransferRecord {
+        TransferRecord {
+            at_ms: self.at_ms,
+            queue: self.queue.clone(),
+            way: self.way.as_str().to_owned(),
+            outcome: outcome.to_owned(),
+            status,
+            took_ms: self.took_ms(),
+            bridged_ms: None,
+        }
+    }
+}
+
+/// Why nobody took the call.
+#[derive(Debug)]
+pub(super) struct NotReached {
+    outcome: TransferOutcome,
+    status: Option<u16>,
+    why: String,
+}
+
+impl NotReached {
+    pub fn new(outcome: TransferOutcome, why: &str) -> Self {
+        Self { outcome, status: None, why: why.to_owned() }
+    }
+
+    pub fn failed(why: &str) -> Self {
+        Self::new(TransferOutcome::Failed, why)
+    }
+
+    fn by_status(status: u16) -> Self {
+        let why = "the call was refused".to_owned();
+        Self { outcome: outcome_of(status), status: Some(status), why }
+    }
+}
+
+/// What a final SIP status says about whoever was called (RFC 3261 section 21).
+fn outcome_of(status: u16) -> TransferOutcome {
+    match status {
+        486 | 600 => TransferOutcome::Busy,
+        408 | 480 | 487 => TransferOutcome::NoAnswer,
+        401 | 403 | 404 | 407 | 410 | 484 | 603 | 604 => TransferOutcome::Refused,
+        _ => TransferOutcome::Failed,
+    }
+}
+
+/// Whether a telephone system that answers a REFER so does not move callers (RFC 3515 section
+/// 2.4.2); other statuses are about this one.
+fn refuses_to_move(status: u16) -> bool {
+    matches!(status, 400 | 403 | 405 | 420 | 489 | 501 | 603)
+}
+
+/// A try to put a caller through, under way.
+pub(super) struct Attempt {
+    order: Order,
+    stage: Stage,
+}
+
+enum Stage {
+    /// The telephone system was asked to move the caller.
+    Moving(Moving),
+    /// Somebody is being called.
+    Reaching { work: AbortOnDropHandle<Result<AgentLeg, NotReached>>, then: Then },
+}
+
+/// What is done with a caller for whom somebody was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Move,
+    Bridge,
+}
+
+struct Moving {
+    events: mpsc::Receiver<ReferralEvent>,
+    is_accepted: bool,
+    limit: tokio::time::Instant,
+    /// Whoever has taken the call and waits for the caller.
+    agent: Option<Box<AgentLeg>>,
+}
+
+/// Something that happened to an attempt.
+pub(super) enum Happened {
+    Told(Option<ReferralEvent>),
+    RanOut,
+    AgentGone,
+    Reached(Result<Box<AgentLeg>, NotReached>),
+}
+
+/// Waits for what happens next; for ever if nothing is under way. Safe to cancel.
+pub(super) async fn next_of(attempt: &mut Option<Attempt>) -> Happened {
+    let Some(attempt) = attempt else { return std::future::pending().await };
+    match &mut attempt.stage {
+        Stage::Moving(Moving { events, limit, agent, .. }) => tokio::select! {
+            event = events.recv() => Happened::Told(event),
+            () = sleep_until(*limit) => Happened::RanOut,
+            () = kept(agent) => Happened::AgentGone,
+        },
+        Stage::Reaching { work, .. } => Happened::Reached(match work.await {
+            Ok(reached) => reached.map(Box::new),
+            Err(error) => Err(NotReached::failed(&error.to_string())),
+        }),
+    }
+}
+
+/// Keeps the leg of whoever waits for the caller; ends when they are gone.
+async fn kept(agent: &mut Option<Box<AgentLeg>>) {
+    match agent {
+        Some(agent) => agent.keep().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl CallTask {
+    /// Begins to put the caller through.
+    pub(super) async fn begin_transfer(&mut self, queue: String, announcement: Pii<String>) {
+        let Some(plan) = self.transfers.plan(&queue) else {
+            tracing::error!(queue, "there is no way to put callers through to this queue");
+            let outcome = TransferOutcome::Failed;
+            return self.call.handle(Instant::now(), CallInput::TransferEnded { outcome });
+        };
+        let way = plan.config.way;
+        tracing::info!(queue, way = way.as_str(), "the caller is put through");
+        let order = Order {
+            queue,
+            plan,
+            way,
+            reference: self.reference.clone(),
+            announcement,
+            at_ms: self.records.elapsed_ms(),
+            began: Instant::now(),
+        };
+        match way {
+            TransferWay::Refer => self.ask_to_move(order, None).await,
+            TransferWay::Attended => self.reach(order, Then::Move),
+            TransferWay::Bridge => self.reach(order, Then::Bridge),
+        }
+    }
+
+    /// Gives up, as it has taken too long.
+    pub(super) fn cancel_transfer(&mut self, why: &str) {
+        if let Some(Attempt { order, .. }) = self.attempt.take() {
+            self.records.transfer(order.record(why, None));
+        }
+    }
+
+    /// Calls somebody.
+    fn reach(&mut self, order: Order, then: Then) {
+        let call = Placing {
+            shared: Arc::clone(&self.transfers.shared),
+            plan: Arc::clone(&order.plan),
+            headers: order.headers(),
+            announcement: order.announcement.clone(),
+            near: self.media_ip,
+        };
+        let span = tracing::info_span!("transfer", leg_id = 1, direction = "out");
+        let work = AbortOnDropHandle::new(tokio::spawn(call.reach().instrument(span)));
+        self.attempt = Some(Attempt { order, stage: Stage::Reaching { work, then } });
+    }
+
+    /// Asks the caller's telephone system to move them, to the place of whoever took the call if
+    /// somebody did.
+    async fn ask_to_move(&mut self, order: Order, agent: Option<Box<AgentLeg>>) {
+        let replaces = agent.as_ref().and_then(|agent| agent.replaces_id());
+        if agent.is_some() && replaces.is_none() {
+            tracing::warn!("the call to the other side cannot be replaced");
+            return self.not_moved(order, agent, None).await;
+        }
+        let target_uri = order.plan.config.to.clone();
+        let asked = match order.headers() {
+            Ok(headers) => self.leg.refer(Referral { target_uri, replaces, headers }).await,
+            Err(error) => Err(error),
+        };
+        match asked {
+            Ok(events) => {
+                let ring = Duration::from_secs(order.plan.config.ring_s);
+                let limit = tokio::time::Instant::now() + ring + MOVING_LIMIT;
+                let moving = Moving { events, is_accepted: false, limit, agent };
+                self.attempt = Some(Attempt { order, stage: Stage::Moving(moving) });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the telephone system cannot be asked to move the caller");
+                self.not_moved(order, agent, None).await;
+            }
+        }
+    }
+
+    /// The telephone system does not move callers.
+    async fn not_moved(
+        &mut self,
+        mut order: Order,
+        agent: Option<Box<AgentLeg>>,
+        status: Option<u16>,
+    ) {
+        if !order.plan.config.bridge_if_refused {
+            return self.end_transfer(&order, TransferOutcome::Refused, status);
+        }
+        tracing::info!(status, "the telephone system moves nobody: the audio is to go through us");
+        order.way = TransferWay::Bridge;
+        match agent {
+            Some(agent) => self.bridge(order, agent).await,
+            None => self.reach(order, Then::Bridge),
+        }
+    }
+
+    /// Goes on with an attempt.
+    pub(super) async fn on_attempt(&mut self, happened: Happened) {
+        let Some(Attempt { order, stage }) = self.attempt.take() else { return };
+        match (happened, stage) {
+            (Happened::Told(event), Stage::Moving(moving)) => {
+                self.on_told(order, moving, event).await;
+            }
+            // Where it goes well their call with us ends before it is told how it went.
+            (Happened::AgentGone, Stage::Moving(moving)) => {
+                let stage = Stage::Moving(Moving { agent: None, ..moving });
+                self.attempt = Some(Attempt { order, stage });
+            }
+            (Happened::RanOut, Stage::Moving(moving)) => {
+                let outcome = match moving.agent {
+                    Some(_) => TransferOutcome::Failed,
+                    None => TransferOutcome::NoAnswer,
+                };
+                self.end_transfer(&order, outcome, None);
+            }
+            (Happened::Reached(Ok(agent)), Stage::Reaching { then, .. }) => match then {
+                Then::Move => self.ask_to_move(order, Some(agent)).await,
+                Then::Bridge => self.bridge(order, agent).await,
+            },
+            (Happened::Reached(Err(not)), Stage::Reaching { .. }) => {
+                tracing::info!(status = not.status, why = not.why, "nobody was reached");
+                self.end_transfer(&order, not.outcome, not.status);
+            }
+            // What happened is always of the stage that was waited on.
+            (_, stage) => self.attempt = Some(Attempt { order, stage }),
+        }
+    }
+
+    async fn on_told(&mut self, order: Order, mut moving: Moving, event: Option<ReferralEvent>) {
+        match event {
+            Some(ReferralEvent::Accepted) => {
+                moving.is_accepted = true;
+                self.attempt = Some(Attempt { order, stage: Stage::Moving(moving) });
+            }
+            Some(ReferralEvent::Progress { status }) => {
+                tracing::debug!(status, "the other side is being called");
+                self.attempt = Some(Attempt { order, stage: Stage::Moving(moving) });
+            }
+            Some(ReferralEvent::Succeeded) => {
+                self.end_transfer(&order, TransferOutcome::Succeeded, None);
+            }
+            Some(ReferralEvent::Failed { status, .. })
+                if !moving.is_accepted && refuses_to_move(status) =>
+            {
+                self.not_moved(order, moving.agent, Some(status)).await;
+            }
+            Some(ReferralEvent::Failed { status, .. }) => {
+                self.end_transfer(&order, outcome_of(status), Some(status));
+            }
+            Some(ReferralEvent::Lost { why }) => {
+                tracing::warn!(why, "nobody told what became of the caller");
+                self.end_transfer(&order, TransferOutcome::Failed, None);
+            }
+            None => self.end_transfer(&order, TransferOutcome::Failed, None),
+        }
+    }
+
+    /// Tells the call and the record what came of it.
+    fn end_transfer(&mut self, order: &Order, outcome: TransferOutcome, status: Option<u16>) {
+        let (queue, words) = (order.queue.as_str(), outcome.as_str());
+        tracing::info!(
+            queue,
+            outcome = words,
+            status,
+            took_ms = order.took_ms(),
+            "no longer ringing"
+        );
+        self.records.transfer(order.record(words, status));
+        self.call.handle(Instant::now(), CallInput::TransferEnded { outcome });
+    }
+}
+
+/// A call that is to be placed.
+struct Placing {
+    shared: Arc<Shared>,
+    plan: Arc<Plan>,
+    headers: Result<ExtraHeaders, SipError>,
+    announcement: Pii<String>,
+    /// Where media is bound if the way to the other side is not known.
+    near: IpAddr,
+}
+
+/// What a call was offered with.
+struct Offered {
+    call: OutgoingCall,
+    port: MediaPort,
+    local: LocalMedia,
+    sdp: String,
+    security: Security,
+}
+
+impl Placing {
+    /// Calls, waits for the answer, and has the call taken if that is asked for.
+    async fn reach(self) -> Result<AgentLeg, NotReached> {
+        let lines = Arc::clone(&self.shared.lines);
+        let Ok(line) = lines.try_acquire_owned() else {
+            let why = "transfer_rules.calls_max: as many calls are placed as may be";
+            return Err(NotReached::new(TransferOutcome::Busy, why));
+        };
+        let Self { shared, plan, headers, announcement, near } = self;
+        let headers = headers.map_err(|error| NotReached::failed(&error.to_string()))?;
+        let mut offered = offer(&shared, &plan, headers, near).await?;
+        let ring = Duration::from_secs(plan.config.ring_s);
+        let answer = match timeout(ring, answer_to(&mut offered.call)).await {
+            Ok(answer) => answer?,
+            Err(_) => {
+                offered.call.cancel().await;
+                return Err(NotReached::new(TransferOutcome::NoAnswer, "nobody answered in time"));
+            }
+        };
+        let mut leg = answered(offered, &answer, shared.no_media_timeout, line).await?;
+        leg.await_keys().await?;
+        tracing::info!("the other side has answered");
+        if plan.config.screening {
+            leg.screen(&shared.voice, &announcement).await?;
+        }
+        Ok(leg)
+    }
+}
+
+async fn offer(
+    shared: &Shared,
+    plan: &Plan,
+    headers: ExtraHeaders,
+    near: IpAddr,
+) -> Result<Offered, NotReached> {
+    let failed = |why: String| NotReached::failed(&why);
+    let ip = address_toward(plan.config.host()).await.unwrap_or(near);
+    let bound = MediaPort::bind(ip, shared.ports.clone()).await;
+    let port = bound.map_err(|error| failed(error.to_string()))?;
+    let local = LocalMedia {
+        ip: shared.advertise_ip.unwrap_or(ip),
+        port: port.local_addr().port(),
+        session_id: u64::from(rand::random::<u32>()),
+        codecs: shared.codecs,
+    };
+    let mut security = shared.protection.toward(plan.config.is_encrypted());
+    let sdp = offer_secured(&local, 1, Direction::SendRecv, &mut security);
+    let request = OutgoingRequest {
+        target_uri: plan.config.to.clone(),
+        from_user: plan.from_user.clone(),
+        offer_sdp: sdp.clone(),
+        headers,
+        credentials: plan.credentials.clone(),
+        // What is heard before somebody has answered is nobody's.
+        accept_early_media: false,
+    };
+    let placed = shared.sip.place_call(request).await;
+    let call = placed.map_err(|error| failed(error.to_string()))?;
+    Ok(Offered { call, port, local, sdp, security })
+}
+
+/// The SDP with which the call is answered.
+async fn answer_to(call: &mut OutgoingCall) -> Result<String, NotReached> {
+    loop {
+        match call.next_event().await {
+            Some(OutgoingEvent::Answered { sdp }) => return Ok(sdp),
+            Some(OutgoingEvent::Refused { status, .. }) => {
+                return Err(NotReached::by_status(status));
+            }
+            Some(OutgoingEvent::Ended { .. }) | None => {
+                return Err(NotReached::failed("the call ended before it was answered"));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+async fn answered(
+    offered: Offered,
+    answer: &str,
+    no_media_timeout: Duration,
+    line: OwnedSemaphorePermit,
+) -> Result<AgentLeg, NotReached> {
+    let Offered { call, port, local, sdp, mut security } = offered;
+    let agreed = match accept_answer_secured(&sdp, answer, &mut security) {
+        Ok(agreed) => agreed,
+        Err(error) => {
+            call.hang_up("the SDP answer does not fit").await;
+            return Err(NotReached::failed(&error.to_string()));
+        }
+    };
+    let now = Instant::now();
+    let seed = u64::from(rand::random::<u32>());
+    let media = MediaSession::new(port, Some(&agreed), sdp, seed, now).secured(security, now);
+    Ok(AgentLeg::new(call, media, local, no_media_timeout, line))
+}
+
+/// The address of this machine that packets to that host leave from: media is bound there.
+async fn address_toward(host: &str) -> Option<IpAddr> {
+    let found = timeout(LOOKUP_LIMIT, tokio::net::lookup_host((host, PROBE_PORT))).await;
+    let to = found.ok()?.ok()?.next()?;
+    let any = match to {
+        SocketAddr::V4(_) => SocketAddr::from(([0; 4], 0)),
+        SocketAddr::V6(_) => SocketAddr::from(([0_u16; 8], 0)),
+    };
+    // A datagram socket that is "connected" sends nothing; it only picks a way.
+    let probe = tokio::net::UdpSocket::bind(any).await.ok()?;
+    probe.connect(to).await.ok()?;
+    Some(probe.local_addr().ok()?.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_status_says_about_people() {
+        for (status, outcome) in [
+            (486, TransferOutcome::Busy),
+            (600, TransferOutcome::Busy),
+            (480, TransferOutcome::NoAnswer),
+            (408, TransferOutcome::NoAnswer),
+            (404, TransferOutcome::Refused),
+            (603, TransferOutcome::Refused),
+            (500, TransferOutcome::Failed),
+            (503, TransferOutcome::Failed),
+        ] {
+            assert_eq!(outcome_of(status), outcome, "{status}");
+        }
+        assert!(refuses_to_move(405) && !refuses_to_move(408) && !refuses_to_move(481));
+    }
+
+    #[tokio::test]
+    async fn media_is_bound_where_packets_to_the_other_side_leave() {
+        let here = address_toward("127.0.0.1").await;
+        assert_eq!(here, Some(IpAddr::from([127, 0, 0, 1])));
+    }
+}
