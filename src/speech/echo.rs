@@ -4,9 +4,9 @@
 //!
 //! What was heard is compared with what was played at 2 kHz, where nearly all the power of a voice
 //! is: for each delay up to 0.7 s the two are correlated over the latest 0.4 s of sound. Another voice
-//! has no delay at which they are alike. (Measured on the telephone with human and synthetic voices:
-//! at least 0.69 for nine tenths of an echo out of a reverberant room, 30 dB down, and below 0.3 for nine tenths
-//! of what other people say at the same time.) Once the delay is known, so is how loud the echo should
+//! has no delay at which they are alike. (Measured on mu-law with human and synthetic voices: at least
+//! 0.69 for nine tenths of an echo out of a reverberant room, 20 or 30 dB down; below 0.3 for nine
+//! tenths of what other people say meanwhile.) Once the delay is known, so is how loud the echo should
 //! be; a caller who speaks over it is louder, or makes it less alike.
 //!
 //! The cost: 64 samples by 1,408 delays, and by 241 once the delay is known, are 105,536 multiply-adds
