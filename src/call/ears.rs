@@ -1,26 +1,39 @@
 //! The caller's audio on its two ways: as it came to the endpointer and so to the recogniser, and
-//! at 8 kHz to the voice activity model.
+//! levelled at 8 kHz to the voice activity model. Tells which of it is our own voice, come back.
 
-use crate::audio::{AudioFrame, FrameConverter, SampleRate};
+use std::time::Duration;
+
+use crate::audio::{AudioFrame, FrameConverter, Leveller, SampleRate};
+use crate::speech::{CallerShare, EchoDetector, Judgement, SpeechSpan};
 
 /// The model's rate.
 const VAD_RATE: SampleRate = SampleRate::HZ_8000;
 
-/// What has come and waits to fill a chunk.
+/// What has come and waits to fill a chunk, and what is known of the voices in it.
 #[derive(Debug)]
 pub(super) struct Ears {
     rate: SampleRate,
     as_it_came: Vec<i16>,
     for_vad: Vec<i16>,
     to_vad: FrameConverter,
+    echo: EchoDetector,
+    leveller: Leveller,
+    /// How much of the present utterance is the caller's.
+    pub share: CallerShare,
+    /// The present utterance was begun while an echo of ours could be heard.
+    pub over_ours: bool,
 }
 
 /// A chunk of the stream.
 pub(super) struct Chunk {
     /// At the caller's rate.
     pub as_it_came: Vec<i16>,
-    /// The same at 8 kHz.
+    /// The same at 8 kHz, at a usual level.
     pub for_vad: Vec<i16>,
+    /// Whose sound it is.
+    pub judgement: Judgement,
+    /// How long it lasts.
+    pub length: Duration,
 }
 
 impl Ears {
@@ -30,6 +43,10 @@ impl Ears {
             as_it_came: Vec::new(),
             for_vad: Vec::new(),
             to_vad: FrameConverter::new(VAD_RATE),
+            echo: EchoDetector::default(),
+            leveller: Leveller::default(),
+            share: CallerShare::default(),
+            over_ours: false,
         }
     }
 
@@ -43,16 +60,51 @@ impl Ears {
         self.for_vad.extend(self.to_vad.convert(&frame.samples, frame.rate));
     }
 
+    /// Notes what is played at the same time (8 kHz): it may come back.
+    pub fn play(&mut self, frame: &[i16]) {
+        self.echo.play(frame);
+    }
+
     /// The next chunk of this many samples at 8 kHz, once it is there.
     pub fn next_chunk(&mut self, vad_len: usize) -> Option<Chunk> {
         let len = vad_len * self.rate.hz() as usize / VAD_RATE.hz() as usize;
         if self.for_vad.len() < vad_len || self.as_it_came.len() < len {
             return None;
         }
+        let heard: Vec<i16> = self.for_vad.drain(..vad_len).collect();
+        let judgement = self.echo.judge(&heard, self.for_vad.len());
+        match judgement {
+            Judgement::NotEcho => self.leveller.hear_caller(&heard),
+            Judgement::Echo => self.leveller.hear_other(&heard),
+            Judgement::EchoFound => {
+                self.leveller.hear_other(&heard);
+                self.leveller.forget_caller();
+            }
+        }
         Some(Chunk {
             as_it_came: self.as_it_came.drain(..len).collect(),
-            for_vad: self.for_vad.drain(..vad_len).collect(),
+            for_vad: self.leveller.level_stream(&heard),
+            judgement,
+            length: VAD_RATE.duration_of(vad_len),
         })
+    }
+
+    /// Whether this caller's telephone returns what we say, and we have said something just now.
+    pub fn echo_is_due(&self) -> bool {
+        self.echo.path().is_some() && self.echo.may_return()
+    }
+
+    /// Makes an utterance fit for the recogniser: without the echo before the caller's own words,
+    /// and at a usual level. `pre_roll` is kept from before them.
+    pub fn prepare(&self, span: &mut SpeechSpan, pre_roll: Duration) {
+        if let Some(since) = self.share.began_after_echo() {
+            let keep = span.rate.samples_in(since + pre_roll);
+            let surplus = span.samples.len().saturating_sub(keep);
+            span.samples.drain(..surplus);
+            span.start.0 += surplus as u64;
+        }
+        span.voiced = span.voiced.saturating_sub(self.share.echo());
+        self.leveller.level_utterance(&mut span.samples, span.rate);
     }
 
     /// Samples that wait, at the caller's rate.

@@ -6,10 +6,11 @@ use crate::audio::AudioFrame;
 use crate::base::{Pii, UtteranceId};
 use crate::conversation::{ConversationInput, Expected};
 use crate::nlu::spoken::yes_no::parse as parse_yes_no;
-use crate::nlu::spoken::{YesNo, is_backchannel};
+use crate::nlu::spoken::{YesNo, is_backchannel, is_echo_of};
 use crate::nlu::{Readings, Understanding};
 use crate::speech::{EndpointEvent, SpeechSpan, TurnInput, TurnOutput, TurnState};
 
+use super::speaking::PlayItem;
 use super::timing::TurnClock;
 use super::{Call, CallOutput, HeardResult, LineSpeaker, Timer, TranscriptLine};
 
@@ -34,8 +35,17 @@ pub(super) struct PendingUtterance {
     pub secret: bool,
     /// It was said over our own speech.
     pub overlapped: bool,
-    /// How much of it was voice.
+    /// How much of it was voice, and not our own.
     pub voiced: Duration,
+    /// What we said just before its end, if it was begun while that could be heard as an echo.
+    pub ours: Option<Pii<String>>,
+}
+
+impl PendingUtterance {
+    /// Whether these words, heard in it, are our own.
+    fn is_echo(&self, text: &Pii<String>) -> bool {
+        self.ours.as_ref().is_some_and(|ours| is_echo_of(text.expose(), ours.expose()))
+    }
 }
 
 impl Call {
@@ -47,16 +57,18 @@ impl Call {
         self.endpointer.set_rate(frame.rate);
         while let Some(chunk) = self.ears.next_chunk(self.vad.chunk_len()) {
             let probability = self.vad.probability(&chunk.for_vad);
+            self.ears.share.pass(chunk.length);
             let event = self.endpointer.handle_chunk(&chunk.as_it_came, probability);
             match event {
                 Some(EndpointEvent::Started) => self.on_caller_started(),
                 Some(EndpointEvent::Ended(span)) => self.on_utterance(now, span, waited),
                 None => {}
             }
+            self.ears.share.count(chunk.judgement, self.endpointer.voiced());
             if self.turn.state() == TurnState::Overlapped
                 && self.endpointer.is_speaking()
                 && let Some(TurnOutput::StopAgent) =
-                    self.turn.handle(TurnInput::CallerVoiced(self.endpointer.voiced()))
+                    self.turn.handle(TurnInput::CallerVoiced(self.ears.share.own()))
             {
                 self.stop_agent(now);
             }
@@ -66,10 +78,23 @@ impl Call {
     fn on_caller_started(&mut self) {
         self.utterance_secret = self.expectation.secret;
         self.timers.cancel(Timer::NoInput);
+        let we_speak =
+            matches!(self.turn.state(), TurnState::AgentSpeaking | TurnState::Overlapped);
+        self.ears.over_ours = we_speak || self.ears.echo_is_due();
         self.turn.handle(TurnInput::CallerStarted);
     }
 
-    fn on_utterance(&mut self, now: Instant, span: SpeechSpan, waited: Duration) {
+    fn on_utterance(&mut self, now: Instant, mut span: SpeechSpan, waited: Duration) {
+        if self.ears.share.is_all_echo() {
+            if !span.cut {
+                self.turn.handle(TurnInput::CallerEnded);
+                self.utterance_secret = false;
+                self.go_on_without_echo(now);
+            }
+            return;
+        }
+        let pre_roll = Duration::from_millis(self.settings.endpointer.pre_roll_ms);
+        self.ears.prepare(&mut span, pre_roll);
         let id = self.next_utterance;
         self.next_utterance = id.next();
         let overlapped = self.turn.state() == TurnState::Overlapped;
@@ -81,7 +106,6 @@ impl Call {
         let since_voiced = span.rate.duration_of(behind) + waited;
         let voiced_until = now.checked_sub(since_voiced).unwrap_or(now);
         self.clock = Some(TurnClock::new(voiced_until, now));
-        let pre_roll = Duration::from_millis(self.settings.endpointer.pre_roll_ms);
         let length = span.rate.duration_of(span.samples.len()).saturating_sub(pre_roll);
         let started = now.checked_sub(length).unwrap_or(now);
         self.pending.push(PendingUtterance {
@@ -93,6 +117,7 @@ impl Call {
             secret: self.expectation.secret || self.utterance_secret,
             overlapped,
             voiced: span.voiced,
+            ours: self.ears.over_ours.then(|| self.our_latest_words()),
         });
         if !span.cut {
             self.utterance_secret = false;
@@ -117,6 +142,14 @@ impl Call {
             return;
         };
         match result {
+            HeardResult::Text { text, .. } if pending.is_echo(&text) => {
+                self.pending.retain(|p| p.id != utterance);
+                if self.pending.is_empty() {
+                    self.clock = None;
+                    self.timers.cancel(Timer::Deciding);
+                }
+                return self.go_on_without_echo(now);
+            }
             HeardResult::Text { text, confidence, readings } => {
                 pending.text = Some((text, confidence));
                 pending.readings = readings;
@@ -129,6 +162,35 @@ impl Call {
                 return self.converse(now, ConversationInput::HearingDown);
             }
         }
+        self.take_words(now);
+    }
+
+    /// What was heard was our own voice: listens on, or goes on with what else was said.
+    fn go_on_without_echo(&mut self, now: Instant) {
+        let waits = self.clock.as_ref().is_none_or(|clock| clock.transcribed.is_none());
+        if self.pending.is_empty() {
+            self.turn.handle(TurnInput::Ignored);
+            self.arm_no_input(now);
+        } else if waits {
+            self.take_words(now);
+        }
+    }
+
+    /// What we have said last and are saying now, as far as it can be what comes back.
+    fn our_latest_words(&self) -> Pii<String> {
+        /// An utterance can hold the end of one sentence and the next.
+        const LINES: usize = 2;
+        let ours = self.lines.iter().filter(|line| line.speaker == LineSpeaker::Frontdoor);
+        let said = ours.rev().take(LINES).map(|line| line.text.expose().as_str());
+        let mut words: Vec<&str> = said.collect();
+        words.reverse();
+        words.extend(self.playout.front().and_then(PlayItem::words_begun));
+        Pii::new(words.join(" "))
+    }
+
+    /// Goes on to what was meant, once the words of all pieces are there.
+    fn take_words(&mut self, now: Instant) {
+        let Some(utterance) = self.pending.last().map(|p| p.id) else { return };
         // The caller went on before we answered: both pieces are one turn.
         let all_in = self.pending.iter().all(|p| p.text.is_some());
         if !all_in || (self.endpointer.is_speaking() && self.playout.is_empty()) {

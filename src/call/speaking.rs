@@ -36,6 +36,13 @@ pub(super) struct PlayItem {
     tried_again: bool,
 }
 
+impl PlayItem {
+    /// Its words, once any of it has been played.
+    pub fn words_begun(&self) -> Option<&str> {
+        (self.played > 0).then_some(self.text.expose().as_str())
+    }
+}
+
 impl Call {
     pub(super) fn enqueue_speech(&mut self, now: Instant, phrase: Phrase) -> SpeechId {
         let Phrase { text, fixed, hidden, .. } = phrase;
@@ -151,6 +158,7 @@ impl Call {
             }
             self.retire_played(now);
         }
+        self.ears.play(&samples);
         if filled > 0 {
             self.note_voiced(now, &samples);
         } else if !self.on_hold {

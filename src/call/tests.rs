@@ -1,5 +1,7 @@
 //! Whole calls on simulated time: audio frames in, speech out, no clock.
 
+mod echo;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
-//! Word error rate and the English normaliser it is measured with. For evaluation only.
+//! Word error rate and the English normaliser it is measured with. For evaluation, and to know our
+//! own words again when they come back.
 //!
 //! Both sides are normalised first: lower case, no punctuation, brackets or fillers, contractions
 //! in full, numbers as single digits ("twenty one", "21" and "two one" are all `2 1`), spelled

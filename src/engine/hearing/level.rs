@@ -1,5 +1,6 @@
 //! What the level of an utterance says: whether there is anything to hear, and where it is quiet
-//! enough to cut. Works on 16 kHz samples.
+//! enough to cut. Works on 16 kHz samples. Changes none of them: a caller's level has been evened by
+//! then ([`crate::audio::level`]), and what stayed faint is.
 
 use std::ops::Range;
 
