@@ -19,6 +19,7 @@ pub(super) struct RawConfig {
     pub models: RawModels,
     pub recording: RawRecording,
     pub handoff: RawHandoff,
+    pub http: RawHttp,
     pub caller_lookup: Option<RawCallerLookup>,
     pub actions: BTreeMap<String, RawAction>,
     pub verifications: BTreeMap<String, RawVerification>,
@@ -49,6 +50,7 @@ pub(super) struct RawSip {
     pub calls_per_source_max: Option<i64>,
     pub ban_after_refusals: Option<i64>,
     pub ban_s: Option<i64>,
+    pub trace: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -147,6 +149,13 @@ pub(super) struct RawHandoff {
     pub webhook_url: Option<String>,
     pub webhook_secret_env: Option<String>,
     pub webhook_timeout_ms: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawHttp {
+    pub listen: Option<String>,
+    pub token_env: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -108,6 +108,13 @@ fn single_values_that_do_not_fit() {
             "[handoff]\nwebhook_url = \"ftp://x\"\nwebhook_secret_env = \"KEY\"",
             "must begin with http",
         ),
+        ("[http]\nlisten = \"localhost:9080\"", "\"localhost:9080\" is not an IP address"),
+        ("[http]\nlisten = \"0.0.0.0:9080\"", "http.token_env: is missing, and 0.0.0.0:9080 can"),
+        ("[http]\ntoken_env = \"TOKEN\"", "http.listen: is missing while token_env is given"),
+        (
+            "[http]\nlisten = \"127.0.0.1:1\"\ntoken_env = \"s3cret\"",
+            "http.token_env: is not the name of an environment variable",
+        ),
         ("[caller_lookup]\naction = \"crm.caller\"", "there is no action \"crm.caller\""),
         ("[verifications.v]\nslots = [\"pin\"]", "verifications.v: has no action"),
         ("[actions.\"a.b\"]\ninputs = []", "actions.\"a.b\": has no kind"),

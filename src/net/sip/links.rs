@@ -32,6 +32,7 @@ use super::registry::Registry;
 use super::reply::{TopVia, stateless};
 use super::sockets::{PlainUdp, resolve};
 use super::streams::{CONNECTIONS_MAX, Seats};
+use super::tap::Tap;
 use super::tls::Tls;
 pub use super::transport::Transport;
 use super::wire::{RawMessage, StartLine, scan};
@@ -79,6 +80,7 @@ pub(super) struct Wire {
     pub(super) ports: BTreeMap<Transport, u16>,
     pub(super) tls: Tls,
     pub(super) door: Door,
+    pub(super) tap: Arc<Tap>,
     registry: Arc<Registry>,
     links: Mutex<HashMap<u64, Arc<Link>>>,
     acks: Mutex<HashMap<(String, String), KeptAck>>,
@@ -149,7 +151,7 @@ fn is_keep_alive(bytes: &[u8]) -> bool {
 
 impl Wire {
     pub(super) fn new(
-        stack: EndpointInnerRef,
+        (stack, tap): (EndpointInnerRef, Arc<Tap>),
         (agent, advertise_ip): (String, Option<IpAddr>),
         ports: BTreeMap<Transport, u16>,
         tls: Tls,
@@ -167,6 +169,7 @@ impl Wire {
             ports,
             tls,
             door,
+            tap,
             registry,
             links: Mutex::default(),
             acks: Mutex::default(),
@@ -307,6 +310,7 @@ impl Wire {
             self.malformed(MalformedKind::NotSip, source);
             return None;
         };
+        self.tap.received(&message, link.transport, source);
         let refusal = match judge(&message) {
             Verdict::Drop(kind) => {
                 self.malformed(kind, source);
@@ -323,7 +327,9 @@ impl Wire {
         }
         self.counters.answered(refusal.status);
         let to = message.header("via").and_then(TopVia::parse)?.answer_to(source);
-        Some((stateless(&message, &refusal, source, &self.agent), to))
+        let answer = stateless(&message, &refusal, source, &self.agent);
+        self.tap.refused(&message, &answer, (link.transport, source));
+        Some((answer, to))
     }
 
     fn malformed(&self, kind: MalformedKind, source: SocketAddr) {
@@ -427,6 +433,9 @@ impl Wire {
         if let Err(refusal) = self.admit(message, source, &mut parsed, opens_call) {
             return Some(refusal);
         }
+        if opens_call {
+            self.tap.open(message, link.transport, source);
+        }
         let from = sip_addr(link.transport, source.into());
         let taken = self.stack.on_received_message(parsed, link.connection.clone(), &from).await;
         if let Err(error) = taken {
@@ -494,6 +503,7 @@ impl Wire {
         let message = SipMessage::Request(ack);
         let kept = KeptAck { cseq, message: message.clone(), link: link.clone(), to };
         locked(&self.acks).insert(dialog, kept);
+        self.tap.sent(&message, Some(to));
         if let Err(error) = link.connection.send(message, Some(&destination(&link, to))).await {
             tracing::debug!(%error, "an ACK could not be sent");
         }
@@ -522,6 +532,7 @@ impl Wire {
             (kept.message.clone(), kept.link.clone(), kept.to)
         };
         let (message, link, to) = kept;
+        self.tap.sent(&message, Some(to));
         _ = link.connection.send(message, Some(&destination(&link, to))).await;
     }
 

@@ -13,7 +13,8 @@
 //! ```
 //!
 //! `frame`, `wire`, `gate`, `reply`, `address`, `refusal`, `replaces`, `reliable`, `session_timer`,
-//! `info`, `transport`, `digest`, `bans` and `registration` are pure. The parser and the transaction
+//! `info`, `transport`, `digest`, `bans`, `registration` and `redact` are pure. `tap` keeps what passes,
+//! redacted, for `frontdoor sip trace`. The parser and the transaction
 //! machines are rsipstack's; none of its types leave this folder. It writes whole messages to the
 //! log at level info: give every log filter [`LOG_FILTER`] and [`WEBSOCKET_LOG_FILTER`].
 
@@ -38,6 +39,7 @@ mod links;
 mod offers;
 mod outgoing;
 mod ping;
+mod redact;
 mod refusal;
 mod register;
 mod registration;
@@ -50,6 +52,7 @@ mod session;
 mod session_timer;
 mod sockets;
 mod streams;
+mod tap;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -71,6 +74,7 @@ pub use ping::Pong;
 pub use register::RegisterPlan;
 pub use registration::RegistrationState;
 pub use session_timer::SessionLimits;
+pub use tap::{RefusedInvite, SipTrace, TraceDirection, TracedMessage};
 pub use tls::{CertificateDates, TlsFiles, check_certificate};
 
 /// The methods this server understands; sent as `Allow` (RFC 3261 20.5).

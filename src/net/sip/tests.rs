@@ -14,6 +14,7 @@ use super::*;
 
 mod access;
 mod register;
+mod traces;
 mod transports;
 
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
