@@ -12,6 +12,8 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 
+use super::metrics::RefusedFor;
+
 /// Why a call is not taken. All are answered 503 with Retry-After.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Refusal {
@@ -47,6 +49,18 @@ impl Refusal {
             Self::TrunkRate { trunk, calls_per_s_max } => {
                 format!("trunks.{trunk}.calls_per_s_max: {calls_per_s_max} new calls a second")
             }
+        }
+    }
+
+    /// The rule as it is counted.
+    pub fn counted_as(&self) -> RefusedFor {
+        match self {
+            Self::Draining => RefusedFor::Draining,
+            Self::AllLines { .. } => RefusedFor::AllLines,
+            Self::TrunkLines { .. } => RefusedFor::TrunkLines,
+            Self::SourceLines { .. } => RefusedFor::SourceLines,
+            Self::Rate { .. } => RefusedFor::Rate,
+            Self::TrunkRate { .. } => RefusedFor::TrunkRate,
         }
     }
 
@@ -223,6 +237,11 @@ impl Admission {
         self.ledger().is_draining = true;
     }
 
+    /// Whether no more calls are taken.
+    pub fn is_draining(&self) -> bool {
+        self.ledger().is_draining
+    }
+
     /// Calls in progress.
     pub fn in_progress(&self) -> usize {
         *self.in_progress.borrow()
@@ -271,7 +290,9 @@ mod tests {
         assert_eq!(admission.in_progress(), 1);
         drop(line);
         assert_eq!(admission.in_progress(), 0);
+        assert!(!admission.is_draining());
         admission.drain();
+        assert!(admission.is_draining());
         assert_eq!(admission.admit(None, ip(9)).err(), Some(Refusal::Draining));
     }
 

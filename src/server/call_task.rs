@@ -21,6 +21,7 @@ use super::dispatch::Dispatch;
 use super::recorder::Recorder;
 use super::records::CallRecorder;
 use super::serve::{ProtectionPolicy, negotiate, sip_status};
+use super::traces::CallTrace;
 
 /// Length of a telephone frame.
 const FRAME: Duration = Duration::from_millis(20);
@@ -78,6 +79,8 @@ pub(super) struct CallTask {
     pub keys: KeyPaths,
     /// How the media of a leg that takes over may be protected.
     pub protection: ProtectionPolicy,
+    /// Told of a leg that takes over.
+    pub trace: CallTrace,
 }
 
 enum Step {
@@ -318,6 +321,7 @@ impl CallTask {
                 return;
             }
         };
+        let sip_call_id = call.sip_call_id.clone();
         let leg = match call.answer(sdp.clone()).await {
             Ok(leg) => leg,
             Err(error) => {
@@ -326,6 +330,7 @@ impl CallTask {
             }
         };
         tracing::info!("taken over by another leg");
+        self.trace.joined_by(&sip_call_id);
         self.sdp_version = version;
         self.media.set_our_sdp(sdp);
         self.media.move_to(security);

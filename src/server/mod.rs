@@ -7,7 +7,10 @@ mod customers;
 mod dispatch;
 mod engines;
 mod error;
+mod exposition;
+mod http;
 mod lookup;
+mod metrics;
 mod profile;
 mod profiles;
 mod recorder;
@@ -15,6 +18,7 @@ mod records;
 mod reload;
 mod serve;
 mod text_call;
+mod traces;
 mod training;
 mod watching;
 

@@ -5,6 +5,7 @@
 //! way.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -21,6 +22,8 @@ use crate::store::{
     TurnRecord,
 };
 
+use super::metrics::Metrics;
+
 const QUEUE_LEN_MAX: usize = 1_024;
 
 /// The record of one call.
@@ -28,6 +31,7 @@ pub(super) struct CallRecorder {
     entries: mpsc::Sender<Entry>,
     writer: JoinHandle<()>,
     store: Store,
+    metrics: Arc<Metrics>,
     call: CallId,
     began: Instant,
     running: BTreeMap<ActionRunId, (String, u64, Instant)>,
@@ -48,6 +52,7 @@ impl CallRecorder {
         store: Store,
         start: CallStart,
         recording: Option<std::path::PathBuf>,
+        metrics: Arc<Metrics>,
     ) -> Self {
         let call = start.id;
         if let Err(error) = store.begin_call(&start).await {
@@ -72,6 +77,7 @@ impl CallRecorder {
             entries,
             writer,
             store,
+            metrics,
             call,
             began: Instant::now(),
             running: BTreeMap::new(),
@@ -118,6 +124,7 @@ impl CallRecorder {
     }
 
     pub fn turn(&mut self, timing: TurnTiming) {
+        self.metrics.answered(&timing);
         self.push(Entry::Turn(TurnRecord {
             turn: timing.turn,
             endpoint_ms: timing.endpoint_ms,
@@ -147,6 +154,7 @@ impl CallRecorder {
 
     /// Notes how the call sounded.
     pub fn quality(&mut self, codec: Codec, quality: Quality, concealed_ms: u64) {
+        self.metrics.sounded(&quality);
         self.push(Entry::Quality(QualityRecord {
             codec: codec.word().to_owned(),
             heard_loss_percent: quality.heard_loss_percent,
@@ -208,6 +216,7 @@ impl CallRecorder {
             turns,
             outcome: outcome.to_owned(),
         };
+        self.metrics.ended(end.termination.result, outcome);
         if let Err(error) = self.store.end_call(self.call, &end).await {
             tracing::error!(%error, "the end of the call was not recorded");
         }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::acd::handoff::Handoff;
 use crate::base::{ActionRunId, CallId, Pii, Termination, TurnId};
 
-use super::HandoffId;
+use super::{HandoffId, TraceRecord};
 
 /// What is known when a call arrives.
 #[derive(Debug, Clone)]
@@ -202,6 +202,8 @@ pub struct CallRecord {
     pub handoffs: Vec<HandoffRef>,
     /// How it sounded, once it has ended.
     pub quality: Option<QualityRecord>,
+    /// Its SIP messages, once it has ended.
+    pub trace: Option<TraceRecord>,
 }
 
 /// Whether personal data is shown.
@@ -328,6 +330,7 @@ impl CallRecord {
             })
             .collect();
         whole["quality"] = self.quality.as_ref().map_or(Value::Null, quality_json);
+        whole["signalling"] = self.trace.as_ref().map_or(Value::Null, signalling_json);
         whole
     }
 }
@@ -357,6 +360,16 @@ fn quality_json(quality: &QualityRecord) -> Value {
         "sent_jitter_ms": quality.sent_jitter_ms,
         "sent_mos": quality.sent_mos,
         "round_trip_ms": quality.round_trip_ms,
+    })
+}
+
+/// What the messages come to; the messages themselves are for `frontdoor sip trace`.
+fn signalling_json(trace: &TraceRecord) -> Value {
+    json!({
+        "answer": trace.answer(),
+        "ended_by": trace.ended_by(),
+        "refusals": trace.refusals(),
+        "messages": trace.count(),
     })
 }
 
