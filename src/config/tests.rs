@@ -29,7 +29,7 @@ fn defaults_fill_everything_but_the_profile() {
     assert_eq!((config.sip.session_expires_s, config.sip.session_min_s), (1800, 90));
     assert_eq!(config.hearing.endpoint_silence_ms, 600);
     assert_eq!(config.understanding.accept_confidence, 0.55);
-    assert_eq!(config.handoff.webhook, None);
+    assert_eq!((config.handoff.webhook, config.http, config.sip.trace), (None, None, true));
     let empty = complaint("");
     assert!(empty.contains("server.profile: is missing"), "{empty}");
 }
@@ -80,6 +80,15 @@ fn values_out_of_range_are_all_told_with_their_lines() {
     ] {
         assert!(message.contains(expected), "{expected}\nnot in\n{message}");
     }
+}
+
+#[test]
+fn http_is_for_this_machine_or_for_who_knows_a_token() {
+    let parsed = |lines: &str| parse(&format!("{SERVER}[http]\n{lines}\n")).expect("valid").http;
+    let local = parsed("listen = \"127.0.0.1:9080\"").expect("it is listened for");
+    assert_eq!((local.listen.port(), local.token_env), (9080, None));
+    let open = parsed("listen = \"[::]:9080\"\ntoken_env = \"TOKEN\"").expect("it is, too");
+    assert_eq!(open.token_env.as_deref(), Some("TOKEN"));
 }
 
 #[test]

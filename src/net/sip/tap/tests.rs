@@ -110,7 +110,7 @@ async fn refused_calls_are_told_with_their_rule() {
         "SIP/2.0 503 Service Unavailable",
         "a",
         "1 INVITE",
-        "Reason: SIP;cause=503;text=\"server.calls_max: 8 calls at once\"\r\n",
+        "Reason: SIP;cause=503;text=\"server.calls_max: 8 calls at once\"\r\nContent-Length: 0\r\n",
     );
     tap.sent(&SipMessage::try_from(text.as_bytes()).expect("read"), Some(peer()));
     assert!(tap.take("a", Duration::ZERO).await.is_none(), "it became no call");
