@@ -40,6 +40,13 @@ enum Command {
         #[command(flatten)]
         args: cli::calls::CallsArgs,
     },
+    /// Show the SIP messages of past calls, and of those that were refused
+    Sip {
+        #[command(flatten)]
+        config: ConfigArg,
+        #[command(flatten)]
+        args: cli::sip::SipArgs,
+    },
     /// Show what callers wanted and what came of it, by intent
     ///
     /// A call is contained if it ended without a person and something was understood in it. An
@@ -133,6 +140,10 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Calls { config, args } => {
             let config = Config::load(&config.config)?;
             Ok(cli::calls::run(args, &config, &mut std::io::stdout()).await?)
+        }
+        Command::Sip { config, args } => {
+            let config = Config::load(&config.config)?;
+            cli::sip::run(args, &config, &mut std::io::stdout()).await
         }
         Command::Stats { config, args } => {
             let config = Config::load(&config.config)?;

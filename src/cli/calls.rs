@@ -173,10 +173,24 @@ fn show(out: &mut impl Write, record: &CallRecord, reveal: Reveal) -> io::Result
     for transfer in &record.transfers {
         writeln!(out, "{:9}  {}", "transfer", transfer_words(transfer))?;
     }
+    show_signalling(out, record)?;
     show_lines(out, record, reveal)?;
     show_turns(out, record)?;
     show_actions(out, record)?;
     show_handoffs(out, record, reveal)
+}
+
+/// How the INVITE was answered, who ended the call, and what was refused in between.
+fn show_signalling(out: &mut impl Write, record: &CallRecord) -> io::Result<()> {
+    let Some(trace) = &record.trace else { return Ok(()) };
+    let answer = trace.answer().unwrap_or("no answer");
+    let ended = trace.ended_by().unwrap_or_else(|| "no BYE".to_owned());
+    let (count, call) = (trace.count(), record.summary.id);
+    writeln!(out, "{:9}  {answer}, {ended}, {count} messages: frontdoor sip trace {call}", "sip")?;
+    for refusal in trace.refusals() {
+        writeln!(out, "{:9}  {refusal}", "refused")?;
+    }
+    Ok(())
 }
 
 fn show_lines(out: &mut impl Write, record: &CallRecord, reveal: Reveal) -> io::Result<()> {
@@ -283,7 +297,9 @@ fn show_handoffs(out: &mut impl Write, record: &CallRecord, reveal: Reveal) -> i
 mod tests {
     use super::*;
     use crate::base::{CallId, Pii, Termination, TerminationResult};
-    use crate::store::{CallEnd, CallStart, Entry, LineRecord};
+    use crate::store::{
+        CallEnd, CallStart, Entry, LineRecord, TraceMessage, TraceRecord, TraceWay,
+    };
     use clap::Parser;
 
     #[derive(Parser)]
@@ -298,6 +314,31 @@ mod tests {
         let mut out = Vec::new();
         run(line.calls, config, &mut out).await.map_err(|error| error.to_string())?;
         Ok(String::from_utf8(out).expect("text"))
+    }
+
+    fn trace() -> TraceRecord {
+        use TraceWay::{Received, Sent};
+        let message = |way, label: &str, cseq: &str, reason: Option<&str>| TraceMessage {
+            at_ms: 0,
+            way,
+            transport: "udp".into(),
+            peer: "192.0.2.9:5070".into(),
+            label: label.into(),
+            status: label.split(' ').next().and_then(|word| word.parse().ok()),
+            cseq: cseq.into(),
+            reason: reason.map(str::to_owned),
+            has_sdp: false,
+            text: String::new(),
+        };
+        let messages = vec![
+            message(Received, "INVITE", "1 INVITE", None),
+            message(Sent, "200 OK", "1 INVITE", None),
+            message(Received, "REFER", "2 REFER", None),
+            message(Sent, "403 Forbidden", "2 REFER", Some("callers cannot have us call somebody")),
+            message(Received, "BYE", "3 BYE", None),
+        ];
+        let began_at = Timestamp::from_second(1_775_000_000).expect("valid");
+        TraceRecord { began_at, messages, left_out: 0, gap_at: 5 }
     }
 
     async fn record(config: &Config) {
@@ -346,6 +387,7 @@ mod tests {
             outcome: "contained".into(),
         };
         store.end_call(id, &end).await.expect("ends");
+        store.put_trace(id, &trace()).await.expect("kept");
         store.close().await.expect("closes");
     }
 
@@ -366,12 +408,17 @@ mod tests {
         let sound = "sound      opus; heard 4.3 (loss 0.5 %, jitter 3 ms); sent: the caller's";
         assert!(shown.contains(sound), "{shown}");
         assert!(shown.contains("encrypted  none"), "{shown}");
+        let sip = "sip        200 OK, BYE from them, 5 messages: frontdoor sip trace abc";
+        assert!(shown.contains(sip), "{shown}");
+        let refused = "refused    403 Forbidden to REFER: callers cannot have us call somebody";
+        assert!(shown.contains(refused), "{shown}");
         let shown = typed(&config, &["show", "abc", "--reveal"]).await.expect("shows");
         assert!(shown.contains("5550123") && shown.contains("my balance please"), "{shown}");
         let json = typed(&config, &["show", "abc", "--json"]).await.expect("shows");
         let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
         assert_eq!(json["lines"][0]["text"], "[3 words]");
         assert_eq!(json["quality"]["heard_loss_percent"], 0.5);
+        assert_eq!(json["signalling"]["ended_by"], "BYE from them");
         let json = typed(&config, &["list", "--json", "--reveal"]).await.expect("lists");
         let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
         assert_eq!(json[0]["caller"], "5550123");

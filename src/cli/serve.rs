@@ -77,6 +77,9 @@ fn print_started(started: &Started) -> std::io::Result<()> {
         writeln!(out, "  try   frontdoor call --to {uri} --text \"when are you open\"")?;
         writeln!(out, "  or    baresip -e \"/dial {uri}\"")?;
     }
+    if let Some(address) = started.http {
+        writeln!(out, "  http  http://{address}/health  /metrics  /handoffs/REFERENCE")?;
+    }
     writeln!(out, "ready in {:.1} s", started.took.as_secs_f32())?;
     out.flush()
 }

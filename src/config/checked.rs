@@ -46,6 +46,8 @@ pub struct Config {
     pub transfers: BTreeMap<String, TransferConfig>,
     /// `[transfer_rules]`.
     pub transfer_rules: TransferRules,
+    /// `[http]`, if it is listened for.
+    pub http: Option<HttpConfig>,
     /// `[caller_lookup]`.
     pub caller_lookup: Option<CallerLookupConfig>,
     /// `[actions."..."]` by name.
@@ -218,6 +220,8 @@ pub struct SipConfig {
     pub ban_after_refusals: u32,
     /// How long it is ignored.
     pub ban_s: u64,
+    /// Whether the messages of calls are kept with their records, without personal data.
+    pub trace: bool,
 }
 
 /// Certificate and key, PEM files.
@@ -345,6 +349,15 @@ pub struct WebhookConfig {
     pub secret_env: String,
     /// For one delivery.
     pub timeout_ms: u64,
+}
+
+/// `[http]`: health, metrics and hand-offs for other programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpConfig {
+    /// Where; beyond this machine only with a token.
+    pub listen: SocketAddr,
+    /// Environment variable that holds what askers must know.
+    pub token_env: Option<String>,
 }
 
 /// `[caller_lookup]`: run when a call arrives.

@@ -21,6 +21,7 @@ pub(super) struct RawConfig {
     pub handoff: RawHandoff,
     pub transfers: BTreeMap<String, RawTransfer>,
     pub transfer_rules: RawTransferRules,
+    pub http: RawHttp,
     pub caller_lookup: Option<RawCallerLookup>,
     pub actions: BTreeMap<String, RawAction>,
     pub verifications: BTreeMap<String, RawVerification>,
@@ -52,6 +53,7 @@ pub(super) struct RawSip {
     pub calls_per_source_max: Option<i64>,
     pub ban_after_refusals: Option<i64>,
     pub ban_s: Option<i64>,
+    pub trace: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -172,6 +174,13 @@ pub(super) struct RawTransfer {
 pub(super) struct RawTransferRules {
     pub hosts: Option<Vec<String>>,
     pub calls_max: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawHttp {
+    pub listen: Option<String>,
+    pub token_env: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

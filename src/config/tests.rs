@@ -29,7 +29,7 @@ fn defaults_fill_everything_but_the_profile() {
     assert_eq!((config.sip.session_expires_s, config.sip.session_min_s), (1800, 90));
     assert_eq!(config.hearing.endpoint_silence_ms, 600);
     assert_eq!(config.understanding.accept_confidence, 0.55);
-    assert_eq!(config.handoff.webhook, None);
+    assert_eq!((config.handoff.webhook, config.http, config.sip.trace), (None, None, true));
     let empty = complaint("");
     assert!(empty.contains("server.profile: is missing"), "{empty}");
 }
@@ -83,6 +83,15 @@ fn values_out_of_range_are_all_told_with_their_lines() {
 }
 
 #[test]
+fn http_is_for_this_machine_or_for_who_knows_a_token() {
+    let parsed = |lines: &str| parse(&format!("{SERVER}[http]\n{lines}\n")).expect("valid").http;
+    let local = parsed("listen = \"127.0.0.1:9080\"").expect("it is listened for");
+    assert_eq!((local.listen.port(), local.token_env), (9080, None));
+    let open = parsed("listen = \"[::]:9080\"\ntoken_env = \"TOKEN\"").expect("it is, too");
+    assert_eq!(open.token_env.as_deref(), Some("TOKEN"));
+}
+
+#[test]
 fn single_values_that_do_not_fit() {
     for (text, expected) in [
         ("[sip]\nlisten = [\"sctp:1.2.3.4:5\"]", "\"sctp\" is not a transport"),
@@ -107,6 +116,13 @@ fn single_values_that_do_not_fit() {
         (
             "[handoff]\nwebhook_url = \"ftp://x\"\nwebhook_secret_env = \"KEY\"",
             "must begin with http",
+        ),
+        ("[http]\nlisten = \"localhost:9080\"", "\"localhost:9080\" is not an IP address"),
+        ("[http]\nlisten = \"0.0.0.0:9080\"", "http.token_env: is missing, and 0.0.0.0:9080 can"),
+        ("[http]\ntoken_env = \"TOKEN\"", "http.listen: is missing while token_env is given"),
+        (
+            "[http]\nlisten = \"127.0.0.1:1\"\ntoken_env = \"s3cret\"",
+            "http.token_env: is not the name of an environment variable",
         ),
         ("[caller_lookup]\naction = \"crm.caller\"", "there is no action \"crm.caller\""),
         ("[verifications.v]\nslots = [\"pin\"]", "verifications.v: has no action"),

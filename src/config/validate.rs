@@ -1,15 +1,16 @@
 //! From the file's text to trusted settings: defaults, ranges, paths, names that must exist.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use crate::audio::{Codec, Codecs};
 
 use super::checked::{
-    CallerLookupConfig, Config, ConversationConfig, HandoffConfig, HearingConfig, MediaConfig,
-    ModelsConfig, RecordingConfig, ServerConfig, SrtpMode, UnderstandingConfig, VoiceConfig,
-    WebhookConfig,
+    CallerLookupConfig, Config, ConversationConfig, HandoffConfig, HearingConfig, HttpConfig,
+    MediaConfig, ModelsConfig, RecordingConfig, ServerConfig, SrtpMode, UnderstandingConfig,
+    VoiceConfig, WebhookConfig,
 };
 use super::error::{ConfigError, Problem};
 use super::raw;
@@ -195,6 +196,7 @@ pub(super) fn validate(
         handoff: handoff(&mut check, raw.handoff),
         transfers,
         transfer_rules,
+        http: http(&mut check, raw.http),
         server,
         recording,
         caller_lookup,
@@ -401,4 +403,40 @@ fn handoff(check: &mut Checker<'_>, raw: raw::RawHandoff) -> HandoffConfig {
         }
     };
     HandoffConfig { webhook }
+}
+
+/// Off unless an address is given; open to others only for those who know a token.
+fn http(check: &mut Checker<'_>, raw: raw::RawHttp) -> Option<HttpConfig> {
+    let (listen_path, token_path) = (["http", "listen"], ["http", "token_env"]);
+    let token_env = check.variable_name(&token_path, raw.token_env);
+    let Some(written) = raw.listen else {
+        if token_env.is_some() {
+            check.problem(
+                &listen_path,
+                "is missing while token_env is given. Write listen = \"127.0.0.1:9080\"",
+            );
+        }
+        return None;
+    };
+    let Ok(listen) = written.parse::<SocketAddr>() else {
+        check.problem(
+            &listen_path,
+            format!(
+                "\"{written}\" is not an IP address with a port. Write it like \"127.0.0.1:9080\""
+            ),
+        );
+        return None;
+    };
+    if !listen.ip().is_loopback() && token_env.is_none() {
+        check.problem(
+            &token_path,
+            format!(
+                "is missing, and {listen} can be reached by others. Name the environment variable \
+                 that holds a token, token_env = \"FRONTDOOR_HTTP_TOKEN\", or listen on \
+                 127.0.0.1:{}",
+                listen.port()
+            ),
+        );
+    }
+    Some(HttpConfig { listen, token_env })
 }

@@ -77,6 +77,7 @@ pub(super) fn sip(
             0..=100_000,
         ),
         ban_s: check.number(&["sip", "ban_s"], raw.ban_s, 600, 1..=86_400).into(),
+        trace: raw.trace.unwrap_or(true),
     }
 }
 

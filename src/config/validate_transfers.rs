@@ -143,7 +143,8 @@ fn check_target(
 /// Whether calls may go to this host: a toll fraud begins with one that nobody has declared.
 fn is_declared(host: &str, trunks: &[TrunkConfig], rules: &TransferRules) -> bool {
     let registrars = trunks.iter().filter_map(|trunk| trunk.register.as_ref());
-    let known = registrars.flat_map(|register| register.registrars.iter());
+    let registrars = registrars.flat_map(|register| register.registrars.iter());
+    let known = registrars.chain(trunks.iter().filter_map(|trunk| trunk.to.as_ref()));
     let mut known = known.filter_map(|uri| host_of(uri));
     if rules.hosts.iter().any(|listed| listed.eq_ignore_ascii_case(host))
         || known.any(|known| known.eq_ignore_ascii_case(host))

@@ -13,6 +13,8 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::net::sip::{Full, Vacancy};
 
+use super::metrics::RefusedFor;
+
 /// Why a call is not taken. All are answered 503 with Retry-After.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Refusal {
@@ -48,6 +50,18 @@ impl Refusal {
             Self::TrunkRate { trunk, calls_per_s_max } => {
                 format!("trunks.{trunk}.calls_per_s_max: {calls_per_s_max} new calls a second")
             }
+        }
+    }
+
+    /// The rule as it is counted.
+    pub fn counted_as(&self) -> RefusedFor {
+        match self {
+            Self::Draining => RefusedFor::Draining,
+            Self::AllLines { .. } => RefusedFor::AllLines,
+            Self::TrunkLines { .. } => RefusedFor::TrunkLines,
+            Self::SourceLines { .. } => RefusedFor::SourceLines,
+            Self::Rate { .. } => RefusedFor::Rate,
+            Self::TrunkRate { .. } => RefusedFor::TrunkRate,
         }
     }
 
@@ -232,6 +246,11 @@ impl Admission {
         self.ledger().is_draining = true;
     }
 
+    /// Whether no more calls are taken.
+    pub fn is_draining(&self) -> bool {
+        self.ledger().is_draining
+    }
+
     /// Calls in progress.
     pub fn in_progress(&self) -> usize {
         *self.in_progress.borrow()
@@ -293,7 +312,9 @@ mod tests {
         for _ in 0..10 {
             assert_eq!(admission.full(Some("main"), ip(1)), None, "three a second are not used up");
         }
+        assert!(!admission.is_draining());
         admission.drain();
+        assert!(admission.is_draining());
         let full = Full { reason: "the server is stopping".to_owned(), retry_after_s: 30 };
         assert_eq!(admission.full(None, ip(9)), Some(full));
         assert_eq!(admission.admit(None, ip(9)).err(), Some(Refusal::Draining));

@@ -22,6 +22,7 @@ use super::dispatch::Dispatch;
 use super::recorder::Recorder;
 use super::records::CallRecorder;
 use super::serve::{ProtectionPolicy, negotiate, sip_status};
+use super::traces::CallTrace;
 use super::transfer::{Attempt, Happened, Transfers, next_of};
 
 /// Length of a telephone frame.
@@ -88,6 +89,8 @@ pub(super) struct CallTask {
     pub reference: Option<String>,
     /// Where our media is bound.
     pub media_ip: IpAddr,
+    /// Told of a leg that takes over.
+    pub trace: CallTrace,
 }
 
 enum Step {
@@ -331,6 +334,7 @@ impl CallTask {
                 return;
             }
         };
+        let sip_call_id = call.sip_call_id.clone();
         let leg = match call.answer(sdp.clone()).await {
             Ok(leg) => leg,
             Err(error) => {
@@ -339,6 +343,7 @@ impl CallTask {
             }
         };
         tracing::info!("taken over by another leg");
+        self.trace.joined_by(&sip_call_id);
         self.sdp_version = version;
         self.media.set_our_sdp(sdp);
         self.media.move_to(security);

@@ -21,9 +21,10 @@ use crate::engine::hearing::{Focus, Hearing, HearingError, HearingRequest, Liste
 use crate::engine::understanding::Understander;
 use crate::engine::voice::{Cacheable, SpeakRequest};
 use crate::nlu::SlotKind;
-use crate::store::{Store, put_handoff_or_file};
+use crate::store::{Saved, Store, put_handoff_or_file};
 
 use super::Engines;
+use super::metrics::{HandoffPlace, Metrics};
 
 /// How most people answer a question of yes or no.
 const SHORT_ANSWERS: [&str; 8] =
@@ -35,6 +36,7 @@ pub(super) struct Services {
     pub engines: Engines,
     pub actions: Actions,
     pub store: Store,
+    pub metrics: Arc<Metrics>,
     /// Where a hand-off goes when the database cannot take it.
     pub data_dir: PathBuf,
 }
@@ -202,15 +204,21 @@ impl Dispatch {
         handoff.reference = Some(reference.clone());
         let (store, inputs) = (self.services.store.clone(), self.inputs.clone());
         let data_dir = self.services.data_dir.clone();
+        let metrics = Arc::clone(&self.services.metrics);
         let span = tracing::info_span!("handoff");
         let work = async move {
             let stored = match put_handoff_or_file(Some(&store), &data_dir, &handoff).await {
                 Ok(place) => {
                     tracing::info!(queue = handoff.queue, reason = ?handoff.reason, ?place, "stored");
+                    metrics.handed_off(match place {
+                        Saved::Database(_) => HandoffPlace::Database,
+                        Saved::File { .. } => HandoffPlace::File,
+                    });
                     true
                 }
                 Err(error) => {
                     tracing::error!(%error, "the hand-off could not be stored anywhere");
+                    metrics.handed_off(HandoffPlace::Nowhere);
                     false
                 }
             };

@@ -1,5 +1,6 @@
 //! Why the server cannot start.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::actions::ActionsError;
@@ -71,6 +72,25 @@ pub enum ServerError {
     /// The phone side cannot listen.
     #[error(transparent)]
     Sip(#[from] SipError),
+    /// HTTP cannot be listened for.
+    #[error(
+        "cannot listen for HTTP on {address}: {source}. Fix: give another address under [http] listen"
+    )]
+    Http {
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The token is not in the environment.
+    #[error(
+        "http.token_env names the environment variable {variable}, which is not set. Set it before \
+         starting frontdoor"
+    )]
+    HttpTokenMissing {
+        /// The variable.
+        variable: String,
+    },
     /// The certificate for encrypted audio cannot be made.
     #[error("{0}. Fix: srtp = \"off\" in the [media] section answers calls without encryption")]
     Encryption(#[from] DtlsError),

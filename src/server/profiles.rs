@@ -118,6 +118,27 @@ fn together(all: &BTreeMap<PathBuf, SaidAs>) -> SaidAs {
     words
 }
 
+/// What is in force, for whoever wants to know and has no call.
+#[derive(Clone)]
+pub(super) struct InForce(Vec<watch::Receiver<Arc<Running>>>);
+
+impl InForce {
+    /// The profiles by name, each with the hash of its files.
+    pub fn generations(&self) -> Vec<(String, String)> {
+        let told = self.0.iter().map(|running| {
+            let running = running.borrow();
+            let generation = &running.generation;
+            (generation.profile.clone(), generation.hash.as_str().to_owned())
+        });
+        told.collect()
+    }
+
+    #[cfg(test)]
+    pub fn nothing() -> Self {
+        Self(Vec::new())
+    }
+}
+
 /// Which profile a call is answered with.
 pub(super) struct Profiles {
     first: PathBuf,
@@ -149,6 +170,12 @@ impl Profiles {
             reloaders.push(reloader);
         }
         Ok((Self { first: folder, numbers, running }, reloaders))
+    }
+
+    /// Each profile, with the prompt files that are in force for it at the time.
+    pub fn in_force(&self) -> InForce {
+        let profiles = self.running.values();
+        InForce(profiles.cloned().collect())
     }
 
     /// What a call that begins now is held by; `None` if its number is not there for it.

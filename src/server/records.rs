@@ -5,6 +5,7 @@
 //! way.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -21,6 +22,8 @@ use crate::store::{
     TransferRecord, TurnRecord,
 };
 
+use super::metrics::Metrics;
+
 const QUEUE_LEN_MAX: usize = 1_024;
 
 /// The record of one call.
@@ -28,6 +31,7 @@ pub(super) struct CallRecorder {
     entries: mpsc::Sender<Entry>,
     writer: JoinHandle<()>,
     store: Store,
+    metrics: Arc<Metrics>,
     call: CallId,
     began: Instant,
     running: BTreeMap<ActionRunId, (String, u64, Instant)>,
@@ -50,6 +54,7 @@ impl CallRecorder {
         store: Store,
         start: CallStart,
         recording: Option<std::path::PathBuf>,
+        metrics: Arc<Metrics>,
     ) -> Self {
         let call = start.id;
         if let Err(error) = store.begin_call(&start).await {
@@ -74,6 +79,7 @@ impl CallRecorder {
             entries,
             writer,
             store,
+            metrics,
             call,
             began: Instant::now(),
             running: BTreeMap::new(),
@@ -121,6 +127,7 @@ impl CallRecorder {
     }
 
     pub fn turn(&mut self, timing: TurnTiming) {
+        self.metrics.answered(&timing);
         self.push(Entry::Turn(TurnRecord {
             turn: timing.turn,
             endpoint_ms: timing.endpoint_ms,
@@ -150,6 +157,7 @@ impl CallRecorder {
 
     /// Notes how the call sounded.
     pub fn quality(&mut self, codec: Codec, quality: Quality, concealed_ms: u64) {
+        self.metrics.sounded(&quality);
         self.push(Entry::Quality(QualityRecord {
             codec: codec.word().to_owned(),
             heard_loss_percent: quality.heard_loss_percent,
@@ -227,6 +235,7 @@ impl CallRecorder {
             turns,
             outcome: outcome.to_owned(),
         };
+        self.metrics.ended(end.termination.result, outcome);
         if let Err(error) = self.store.end_call(self.call, &end).await {
             tracing::error!(%error, "the end of the call was not recorded");
         }

@@ -26,6 +26,7 @@ use crate::engine::understanding::{Understander, UnderstandingPool};
 use crate::prompts::{Finding, Generation, GenerationHash, SourceFile};
 
 use super::ServerError;
+use super::metrics::Metrics;
 use super::profile::{parse_profile, read_profile};
 use super::profiles::ProfileVoice;
 use super::training::{Lessons, Trainer};
@@ -140,6 +141,7 @@ pub struct Reloader {
     trainer: Trainer,
     pool: UnderstandingPool,
     voice: Option<ProfileVoice>,
+    metrics: Option<Arc<Metrics>>,
     running: watch::Sender<Arc<Running>>,
     /// The files of the generation in force.
     in_force: Arc<Vec<SourceFile>>,
@@ -162,6 +164,7 @@ impl Reloader {
             trainer,
             pool,
             voice: None,
+            metrics: None,
             running: watch::Sender::new(running),
             seen: Some(files.clone()),
             in_force: Arc::new(files),
@@ -174,6 +177,12 @@ impl Reloader {
         Self { voice: Some(voice), ..self }
     }
 
+    /// Also counts what comes of each look at the files.
+    #[must_use]
+    pub(super) fn counted(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics: Some(metrics), ..self }
+    }
+
     /// Shows what is in force, now and later.
     pub fn running(&self) -> watch::Receiver<Arc<Running>> {
         self.running.subscribe()
@@ -182,6 +191,14 @@ impl Reloader {
     /// Reads the files and, if they are sound, puts them in force. Says in the log what came of
     /// it. Nothing is changed unless all of it succeeds.
     pub async fn reload_now(&mut self) -> Reloaded {
+        let reloaded = self.look_again().await;
+        if let Some(metrics) = &self.metrics {
+            metrics.reloaded(&reloaded);
+        }
+        reloaded
+    }
+
+    async fn look_again(&mut self) -> Reloaded {
         let (config, trainer) = (Arc::clone(&self.config), self.trainer.clone());
         let in_force = Arc::clone(&self.in_force);
         let old = self.running.borrow().generation.hash.clone();

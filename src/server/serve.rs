@@ -35,10 +35,13 @@ use crate::store::{CallStart, Store, StoreError, import_unsaved};
 use super::admission::{Admission, Line};
 use super::call_task::{CallTask, KeyPaths};
 use super::dispatch::{Dispatch, Services};
+use super::http::{self, Watched};
+use super::metrics::{Metrics, RefusedFor};
 use super::profiles::{Profiles, Sound};
 use super::recorder::Recorder;
 use super::records::CallRecorder;
 use super::reload::Running;
+use super::traces::{CallTrace, keep_refused};
 use super::transfer::Transfers;
 use super::{Engines, EnginesReport, ServerError};
 
@@ -60,6 +63,8 @@ const INPUTS_LEN_MAX: usize = 256;
 pub struct Started {
     /// Where it listens.
     pub addresses: Vec<(Transport, SocketAddr)>,
+    /// Where it answers other programs.
+    pub http: Option<SocketAddr>,
     /// Profile name.
     pub profile: String,
     /// Further profiles, which `[numbers]` names.
@@ -95,6 +100,7 @@ struct Shared {
     protection: ProtectionPolicy,
     transfers: Transfers,
     admission: Admission,
+    sip: SipEndpoint,
     calls: TaskTracker,
     stop_calls: CancellationToken,
 }
@@ -139,6 +145,7 @@ impl Server {
             engines,
             actions,
             store: store.clone(),
+            metrics: Arc::new(Metrics::new()),
             data_dir: config.server.data_dir.clone(),
         };
         let stop_background = CancellationToken::new();
@@ -148,17 +155,39 @@ impl Server {
             let (store, stop) = (store.clone(), stop_background.clone());
             background.spawn(async move { webhook::run(&store, &target, &stop).await });
         }
+        if config.sip.trace {
+            background.spawn(keep_refused(sip.clone(), store.clone(), stop_background.clone()));
+        }
         background.spawn(keep_importing(
             store,
             config.server.data_dir.clone(),
             stop_background.clone(),
         ));
         for reloader in reloaders {
+            let reloader = reloader.counted(Arc::clone(&services.metrics));
             background.spawn(reloader.run(stop_background.clone()));
         }
         background.spawn(renew_certificate(sip.clone(), stop_background.clone()));
+        let admission = Admission::new(&config);
+        let mut http_address = None;
+        if let Some(wanted) = &config.http {
+            let (listener, token, address) = http::open(wanted).await?;
+            http_address = Some(address);
+            let watched = Watched {
+                sip: sip.clone(),
+                admission: admission.clone(),
+                store: services.store.clone(),
+                metrics: Arc::clone(&services.metrics),
+                engines: Some(services.engines.clone()),
+                in_force: profiles.in_force(),
+                models: http::models(&config),
+                token,
+            };
+            background.spawn(http::serve(listener, watched, stop_background.clone()));
+        }
         let started = Started {
             addresses: sip.local_addrs(),
+            http: http_address,
             profile: generation.profile.clone(),
             other_profiles,
             intents: generation.intents.len(),
@@ -172,6 +201,7 @@ impl Server {
             protection,
             transfers,
             admission,
+            sip: sip.clone(),
             calls: TaskTracker::new(),
             stop_calls: CancellationToken::new(),
             config,
@@ -213,6 +243,7 @@ impl Server {
             Err(refusal) => {
                 let reason = refusal.reason();
                 tracing::warn!(status = 503, reason, trunk = incoming.trunk, "call refused");
+                self.shared.services.metrics.refused(refusal.counted_as());
                 self.shared.calls.spawn(async move {
                     let retry = Some(refusal.retry_after_s());
                     if let Err(error) = incoming.refuse(503, Some(reason), retry).await {
@@ -308,6 +339,7 @@ fn sip_config(config: &Config) -> Result<SipConfig, SipError> {
         tls: of(Transport::Tls),
         ws: of(Transport::Ws),
         wss: of(Transport::Wss),
+        trace: config.sip.trace,
         certificate: certificate.map(|c| TlsFiles { certificate: c.certificate, key: c.key }),
         tls_ca: config.sip.tls_ca.clone(),
         advertise_ip: config.sip.advertise_ip,
@@ -436,12 +468,13 @@ async fn answer_call(
     mut incoming: IncomingCall,
     line: Line,
 ) -> Result<(), String> {
-    let config = &shared.config;
+    let (config, metrics) = (&shared.config, &shared.services.metrics);
     let ip = media_ip(config, &incoming);
     let ports = config.media.rtp_port_min..=config.media.rtp_port_max;
     let port = match MediaPort::bind(ip.bind, ports).await {
         Ok(port) => port,
         Err(error) => {
+            metrics.refused(RefusedFor::NoMediaPort);
             let reason = Some("no media port is free".to_owned());
             let _ = incoming.refuse(503, reason, Some(RETRY_AFTER_S)).await;
             return Err(error.to_string());
@@ -457,6 +490,7 @@ async fn answer_call(
     let (sdp, agreed) = match negotiate(&incoming, &local, 1, &mut security) {
         Ok(negotiated) => negotiated,
         Err(error) => {
+            metrics.refused(RefusedFor::Session);
             let status = sip_status(&error);
             let _ = incoming.refuse(status, Some(error.to_string()), None).await;
             return Err(error.to_string());
@@ -470,7 +504,10 @@ async fn answer_call(
         super::lookup::caller_record(config, &shared.services.actions, call_id, &caller_user);
     let record = tokio::select! {
         record = lookup => record,
-        () = incoming.cancelled() => return Err("the caller gave up while it rang".to_owned()),
+        () = incoming.cancelled() => {
+            metrics.refused(RefusedFor::GaveUp);
+            return Err("the caller gave up while it rang".to_owned());
+        }
     };
     let started = SystemTime::now();
     // From here to its end the call keeps these, whatever is edited meanwhile.
@@ -480,11 +517,24 @@ async fn answer_call(
         trunk: trunk.as_deref(),
     }) else {
         // The door asks for the same; this is for what it could not know.
+        metrics.refused(RefusedFor::NoNumber);
         let reason = Some("[numbers]: no line has this number".to_owned());
         let _ = incoming.refuse(404, reason, None).await;
         return Err("no line of [numbers] has the called number".to_owned());
     };
-    let leg = incoming.answer(sdp.clone()).await.map_err(|error| error.to_string())?;
+    let trace = CallTrace {
+        sip: shared.sip.clone(),
+        store: shared.services.store.clone(),
+        call: call_id,
+        sip_call_id: incoming.sip_call_id.clone(),
+    };
+    let leg = match incoming.answer(sdp.clone()).await {
+        Ok(leg) => leg,
+        Err(error) => {
+            metrics.refused(RefusedFor::GaveUp);
+            return Err(error.to_string());
+        }
+    };
     let rate = agreed.map_or(SampleRate::HZ_8000, |agreed| agreed.codec().rate());
     let recorder = open_recorder(config, call_id, rate);
     let unix_ms = started.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
@@ -500,6 +550,7 @@ async fn answer_call(
             generation: generation.hash.as_str().to_owned(),
         },
         recorder.as_ref().map(|(_, path)| path.clone()),
+        Arc::clone(metrics),
     )
     .await;
     let (inputs_sender, inputs) = mpsc::channel(INPUTS_LEN_MAX);
@@ -529,10 +580,12 @@ async fn answer_call(
         attempt: None,
         reference: None,
         media_ip: ip.bind,
+        trace: trace.clone(),
     };
     tracing::info!(trunk, "answered");
     task.run(record).await;
     drop(line);
+    trace.keep().await;
     Ok(())
 }
 

@@ -198,6 +198,8 @@ impl Store {
         let transfers =
             rows("SELECT * FROM transfers WHERE call = ? ORDER BY id").await.map_err(failed)?;
         let qualities = rows("SELECT * FROM call_quality WHERE call = ?").await.map_err(failed)?;
+        let traces = rows("SELECT began_at, trace FROM sip_traces WHERE call = ?").await;
+        let traces = traces.map_err(failed)?;
         let read = |result: Result<_, sqlx::Error>| result.map_err(failed);
         Ok(CallRecord {
             summary: self.summary(call)?,
@@ -218,6 +220,7 @@ impl Store {
                 .collect::<Result<_, StoreError>>()?,
             transfers: transfers.iter().map(transfer).collect::<Result<_, _>>().map_err(failed)?,
             quality: qualities.first().map(quality).transpose().map_err(failed)?,
+            trace: traces.first().map(|row| self.read_trace(row)).transpose()?,
         })
     }
 

@@ -288,6 +288,20 @@ impl Store {
         row.map(|row| self.parsed(&row, "next_attempt_at", "time")).transpose()
     }
 
+    /// Deliveries that are not done.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn webhooks_waiting(&self) -> Result<u64, StoreError> {
+        let mut session = self.session().await?;
+        let waiting: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM webhooks WHERE state = 'pending'")
+                .fetch_one(session.connection()?)
+                .await
+                .map_err(|error| self.failed(error))?;
+        Ok(waiting.unsigned_abs())
+    }
+
     /// Notes what came of a delivery.
     ///
     /// # Errors

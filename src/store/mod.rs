@@ -1,4 +1,4 @@
-//! Call records, transcripts, hand-offs and the webhook outbox in one SQLite file.
+//! Call records, transcripts, SIP traces, hand-offs and the webhook outbox in one SQLite file.
 //!
 //! Job: keep what happened, and never lose a hand-off: [`Store::put_handoff`] returns only when the
 //! hand-off is on the disk, and [`put_handoff_or_file`] falls back to a file of its own. Every
@@ -14,6 +14,7 @@ mod error;
 mod handoffs;
 mod record;
 mod reports;
+mod traces;
 mod unsaved;
 pub mod webhook;
 
@@ -24,6 +25,7 @@ pub use record::{
     QualityRecord, Reveal, TransferRecord, TurnRecord,
 };
 pub use reports::{CallsReport, IntentReport, NOT_HELPED, ReportRules, UtteranceRecord};
+pub use traces::{REFUSALS_MAX, RefusalRecord, TraceMessage, TraceRecord, TraceWay};
 pub use unsaved::{Imported, NotSaved, Saved, import_unsaved, put_handoff_or_file};
 
 use std::fs;

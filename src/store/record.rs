@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::acd::handoff::Handoff;
 use crate::base::{ActionRunId, CallId, Pii, Termination, TurnId};
 
-use super::HandoffId;
+use super::{HandoffId, TraceRecord};
 
 /// What is known when a call arrives.
 #[derive(Debug, Clone)]
@@ -225,6 +225,8 @@ pub struct CallRecord {
     pub transfers: Vec<TransferRecord>,
     /// How it sounded, once it has ended.
     pub quality: Option<QualityRecord>,
+    /// Its SIP messages, once it has ended.
+    pub trace: Option<TraceRecord>,
 }
 
 /// Whether personal data is shown.
@@ -352,6 +354,7 @@ impl CallRecord {
             .collect();
         whole["transfers"] = self.transfers.iter().map(transfer_json).collect();
         whole["quality"] = self.quality.as_ref().map_or(Value::Null, quality_json);
+        whole["signalling"] = self.trace.as_ref().map_or(Value::Null, signalling_json);
         whole
     }
 }
@@ -393,6 +396,16 @@ fn transfer_json(transfer: &TransferRecord) -> Value {
         "status": transfer.status,
         "took_ms": transfer.took_ms,
         "bridged_ms": transfer.bridged_ms,
+    })
+}
+
+/// What the messages come to; the messages themselves are for `frontdoor sip trace`.
+fn signalling_json(trace: &TraceRecord) -> Value {
+    json!({
+        "answer": trace.answer(),
+        "ended_by": trace.ended_by(),
+        "refusals": trace.refusals(),
+        "messages": trace.count(),
     })
 }
 

@@ -185,6 +185,63 @@ async fn a_call_is_kept_whole() {
     assert!(!printed.contains("5550123") && !printed.contains("my balance"), "{printed}");
 }
 
+fn trace(seconds: i64, label: &str) -> TraceRecord {
+    let message = TraceMessage {
+        at_ms: 3,
+        way: TraceWay::Sent,
+        transport: "udp".into(),
+        peer: "192.0.2.9:5060".into(),
+        label: label.into(),
+        status: Some(404),
+        cseq: "1 INVITE".into(),
+        reason: Some("[numbers]: no line has this number".into()),
+        has_sdp: true,
+        text: "SIP/2.0 404 Not Found\nCSeq: 1 INVITE\n".into(),
+    };
+    TraceRecord { began_at: at(seconds), messages: vec![message], left_out: 2, gap_at: 1 }
+}
+
+#[tokio::test]
+async fn traces_go_with_the_records_of_their_calls() {
+    let place = Place::open().await;
+    let id = CallId::from_u128(7);
+    let stranger = place.store.put_trace(id, &trace(0, "404 Not Found")).await;
+    assert!(stranger.is_err(), "there is no such call");
+    for id in [7, 8] {
+        place.store.begin_call(&start(id)).await.expect("begins");
+        let kept = trace(i64::try_from(id).expect("small"), "404 Not Found");
+        place.store.put_trace(CallId::from_u128(id), &kept).await.expect("kept");
+    }
+    assert_eq!(place.store.trace(id).await.expect("read"), Some(trace(7, "404 Not Found")));
+    let record = place.store.call(id).await.expect("is there");
+    assert_eq!(record.trace, Some(trace(7, "404 Not Found")));
+    assert_eq!(record.to_json(Reveal::Masked)["signalling"]["messages"], 3);
+    let listed = place.store.list_traces(10).await.expect("lists");
+    assert_eq!([listed[0].0, listed[1].0], [CallId::from_u128(8), id]);
+    let mut other = place.other_connection().await;
+    let gone = sqlx::query("DELETE FROM calls WHERE id = ?").bind(id.to_string());
+    gone.execute(&mut other).await.expect("deleted");
+    assert_eq!(place.store.trace(id).await.expect("read"), None);
+}
+
+#[tokio::test]
+async fn the_latest_refused_calls_stay() {
+    let place = Place::open().await;
+    let refusal = |n: u32| RefusalRecord {
+        trace: trace(n.into(), "404 Not Found"),
+        source: "udp 192.0.2.9:5060".into(),
+        status: 404,
+        reason: "[numbers]: no line has this number".into(),
+        times: n,
+    };
+    let all: Vec<RefusalRecord> = (1..=REFUSALS_MAX + 3).map(refusal).collect();
+    place.store.put_refusals(&all[..2]).await.expect("kept");
+    place.store.put_refusals(&all[2..]).await.expect("kept");
+    let kept = place.store.list_refusals().await.expect("lists");
+    assert_eq!(kept.len(), REFUSALS_MAX as usize);
+    assert_eq!((&kept[0], &kept[kept.len() - 1]), (&all[all.len() - 1], &all[3]));
+}
+
 #[tokio::test]
 async fn calls_are_listed_and_found_by_prefix() {
     let place = Place::open().await;
@@ -396,7 +453,9 @@ async fn webhooks_are_signed_and_repeated_until_taken() {
     assert_eq!(deliver_due(&place.store, &target, now).await.expect("works"), retried);
     now += SignedDuration::from_secs(60);
     let delivered = Delivery { delivered: 1, ..Delivery::default() };
+    assert_eq!(place.store.webhooks_waiting().await.expect("read"), 1);
     assert_eq!(deliver_due(&place.store, &target, now).await.expect("works"), delivered);
+    assert_eq!(place.store.webhooks_waiting().await.expect("read"), 0);
     now += SignedDuration::from_hours(1);
     assert_eq!(deliver_due(&place.store, &target, now).await.expect("works"), nothing);
     task.abort();

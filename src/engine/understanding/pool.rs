@@ -57,6 +57,11 @@ impl UnderstandingPool {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(understander);
     }
 
+    /// Requests waiting now.
+    pub fn queue_len(&self) -> usize {
+        self.jobs.max_capacity() - self.jobs.capacity()
+    }
+
     /// Understands by the running generation, waiting for a place in the queue if need be.
     /// Dropping the future cancels.
     ///

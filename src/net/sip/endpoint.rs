@@ -37,6 +37,7 @@ use super::registry::{Origin, Registry};
 use super::replaces::Replaces;
 use super::session::{value_of, words_of};
 use super::session_timer::SessionLimits;
+use super::tap::{Outlet, RefusedInvite, SipTrace, Tap};
 use super::tls::{Tls, TlsFiles};
 use super::vacancy::{Full, Vacancy};
 use super::{ACCEPT, ALLOW, SUPPORTED, SipError};
@@ -81,6 +82,8 @@ pub struct SipConfig {
     /// Who says whether another call would be taken; without it, it is taken while there is room in
     /// the queue.
     pub vacancy: Option<Arc<dyn Vacancy>>,
+    /// Whether the messages of calls are kept, redacted, until they are asked for.
+    pub trace: bool,
 }
 
 /// A running SIP endpoint. A cheap handle: clones are the same endpoint, which runs until
@@ -123,8 +126,13 @@ impl SipEndpoint {
         let tls = Tls::open(config.certificate.clone(), config.tls_ca.clone())?;
         let (udp, streams) = open_sockets(&config).await?;
         let option = EndpointOption { auto_ack_2xx: false, ..option };
-        let stack =
-            EndpointBuilder::new().with_user_agent(&config.user_agent).with_option(option).build();
+        let tap = Arc::new(Tap::new(config.trace));
+        let mut builder = EndpointBuilder::new();
+        builder.with_user_agent(&config.user_agent).with_option(option);
+        if tap.is_on() {
+            builder.with_inspector(Box::new(Outlet(tap.clone())));
+        }
+        let stack = builder.build();
         let transactions = stack.incoming_transactions()?;
         let mut ports = BTreeMap::new();
         for (transport, _, address) in &streams {
@@ -137,7 +145,7 @@ impl SipEndpoint {
         let registry = Arc::new(Registry::new(config.session));
         let us = (config.user_agent, config.advertise_ip);
         let peers = (tls, Names::new(config.dns_server));
-        let wire = Wire::new(stack, us, ports, peers, door, room, registry.clone());
+        let wire = Wire::new((stack, tap), us, ports, peers, door, room, registry.clone());
         let wire = Arc::new(wire);
         let mut local_addrs = Vec::new();
         for (socket, address) in udp {
@@ -252,6 +260,24 @@ impl SipEndpoint {
     /// What was counted so far.
     pub fn counters(&self) -> SipCountersSnapshot {
         self.inner.wire.counters.snapshot()
+    }
+
+    /// The messages of a call, by its Call-ID, once its end has been seen; whatever there is after
+    /// `limit`. Given once; `None` where nothing was kept.
+    pub async fn take_trace(&self, sip_call_id: &str, limit: Duration) -> Option<SipTrace> {
+        self.inner.wire.tap.take(sip_call_id, limit).await
+    }
+
+    /// From now on the messages of one more Call-ID belong to a call's trace: those of a leg that
+    /// takes it over, or of somebody who is asked about it.
+    pub fn join_trace(&self, further: &str, first: &str) {
+        self.inner.wire.tap.join(further, first);
+    }
+
+    /// The calls that were refused before they were answered, since this was asked last; the latest
+    /// 50.
+    pub fn take_refused(&self) -> Vec<RefusedInvite> {
+        self.inner.wire.tap.take_refused()
     }
 
     /// Places a call.

@@ -11,6 +11,7 @@ use super::address::{SipParty, tag_of};
 use super::counters::MalformedKind;
 use super::frame::StreamFramer;
 use super::gate::{Refusal, Verdict, judge};
+use super::redact::redacted;
 use super::reply::{TopVia, stateless};
 use super::wire::{RawMessage, StartLine, scan};
 
@@ -20,6 +21,8 @@ use super::wire::{RawMessage, StartLine, scan};
 /// Something does not hold that must.
 pub fn datagram(bytes: &[u8]) {
     let Some(message) = scan(bytes) else { return };
+    let kept = redacted(&message).text;
+    assert!(!kept.contains(|c: char| c.is_control() && c != '\n'), "{kept:?}");
     match judge(&message) {
         Verdict::Drop(_) => {}
         Verdict::Refuse(refusal) => refused(&message, &refusal, bytes.len()),

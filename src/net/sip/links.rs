@@ -34,6 +34,7 @@ use super::registry::Registry;
 use super::reply::{TopVia, stateless};
 use super::sockets::PlainUdp;
 use super::streams::{CONNECTIONS_MAX, Seats};
+use super::tap::Tap;
 use super::tls::Tls;
 pub use super::transport::Transport;
 use super::wire::{RawMessage, StartLine, scan};
@@ -85,6 +86,7 @@ pub(super) struct Wire {
     /// Servers that did not answer lately.
     pub(super) lame: Mutex<Lame>,
     pub(super) forks: Forks,
+    pub(super) tap: Arc<Tap>,
     registry: Arc<Registry>,
     links: Mutex<HashMap<u64, Arc<Link>>>,
     acks: Mutex<HashMap<(String, String), KeptAck>>,
@@ -155,7 +157,7 @@ fn is_keep_alive(bytes: &[u8]) -> bool {
 
 impl Wire {
     pub(super) fn new(
-        stack: EndpointInnerRef,
+        (stack, tap): (EndpointInnerRef, Arc<Tap>),
         (agent, advertise_ip): (String, Option<IpAddr>),
         ports: BTreeMap<Transport, u16>,
         (tls, names): (Tls, Names),
@@ -176,6 +178,7 @@ impl Wire {
             names,
             lame: Mutex::default(),
             forks: Forks::default(),
+            tap,
             registry,
             links: Mutex::default(),
             acks: Mutex::default(),
@@ -325,6 +328,7 @@ impl Wire {
             self.malformed(MalformedKind::NotSip, source);
             return None;
         };
+        self.tap.received(&message, link.transport, source);
         let refusal = match judge(&message) {
             Verdict::Drop(kind) => {
                 self.malformed(kind, source);
@@ -341,7 +345,9 @@ impl Wire {
         }
         self.counters.answered(refusal.status);
         let to = message.header("via").and_then(TopVia::parse)?.answer_to(source);
-        Some((stateless(&message, &refusal, source, &self.agent), to))
+        let answer = stateless(&message, &refusal, source, &self.agent);
+        self.tap.refused(&message, &answer, (link.transport, source));
+        Some((answer, to))
     }
 
     fn malformed(&self, kind: MalformedKind, source: SocketAddr) {
@@ -449,6 +455,9 @@ impl Wire {
         if let Err(refusal) = self.admit(message, source, &mut parsed, opens_call) {
             return Some(refusal);
         }
+        if opens_call {
+            self.tap.open(message, link.transport, source);
+        }
         let from = sip_addr(link.transport, source.into());
         let taken = self.stack.on_received_message(parsed, link.connection.clone(), &from).await;
         if let Err(error) = taken {
@@ -516,6 +525,7 @@ impl Wire {
         let message = SipMessage::Request(ack);
         let kept = KeptAck { cseq, message: message.clone(), link: link.clone(), to };
         locked(&self.acks).insert(dialog, kept);
+        self.tap.sent(&message, Some(to));
         if let Err(error) = link.connection.send(message, Some(&destination(&link, to))).await {
             tracing::debug!(%error, "an ACK could not be sent");
         }
@@ -544,6 +554,7 @@ impl Wire {
             (kept.message.clone(), kept.link.clone(), kept.to)
         };
         let (message, link, to) = kept;
+        self.tap.sent(&message, Some(to));
         _ = link.connection.send(message, Some(&destination(&link, to))).await;
     }
 }

@@ -14,10 +14,11 @@
 //! ```
 //!
 //! `frame`, `wire`, `gate`, `reply`, `address`, `refusal`, `replaces`, `referral`, `following`,
-//! `reliable`, `session_timer`, `info`, `transport`, `digest`, `logins`, `bans`, `registration`, `hops`
-//! and `pulse` are pure. The parser and the transaction machines are rsipstack's; none of its types
-//! leave this folder. It writes whole messages to the log at level info: give every log filter
-//! [`LOG_FILTER`] and [`WEBSOCKET_LOG_FILTER`].
+//! `reliable`, `session_timer`, `info`, `transport`, `digest`, `logins`, `bans`, `registration`, `hops`,
+//! `pulse` and `redact` are pure. `tap` keeps what passes, redacted, for `frontdoor sip trace`. The
+//! parser and the transaction machines are rsipstack's; none of its types leave this folder. It
+//! writes whole messages to the log at level info: give every log filter [`LOG_FILTER`] and
+//! [`WEBSOCKET_LOG_FILTER`].
 
 mod address;
 mod bans;
@@ -48,6 +49,7 @@ mod offers;
 mod outgoing;
 mod ping;
 mod pulse;
+mod redact;
 mod referral;
 mod referrals;
 mod refusal;
@@ -62,6 +64,7 @@ mod session;
 mod session_timer;
 mod sockets;
 mod streams;
+mod tap;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -90,6 +93,7 @@ pub use referral::{ExtraHeaders, Referral, ReplacesId, user_to_user};
 pub use register::RegisterPlan;
 pub use registration::RegistrationState;
 pub use session_timer::SessionLimits;
+pub use tap::{RefusedInvite, SipTrace, TraceDirection, TracedMessage};
 pub use tls::{CertificateDates, TlsFiles, check_certificate};
 pub use vacancy::{Full, Vacancy};
 

@@ -17,6 +17,7 @@ pub(super) mod dns;
 mod outgoing;
 mod referrals;
 mod register;
+mod traces;
 mod transports;
 mod trunks;
 

@@ -84,6 +84,8 @@ pub(super) struct FrontDoor {
     log: PathBuf,
     pub uri: String,
     pub uri_tcp: String,
+    /// Where it answers other programs, if it does.
+    pub http: Option<String>,
     // Last: removed after the server has ended.
     pub folder: TempDir,
 }
@@ -111,7 +113,11 @@ impl FrontDoor {
             .collect();
         let [uri, uri_tcp] = &uris[..] else { panic!("two addresses expected: {lines:?}") };
         let (uri, uri_tcp) = (uri.clone(), uri_tcp.clone());
-        Self { server, config, log, uri, uri_tcp, folder }
+        let http = lines.iter().find_map(|line| {
+            let url = line.trim().strip_prefix("http ")?.split_whitespace().next()?;
+            Some(url.trim_end_matches("/health").to_owned())
+        });
+        Self { server, config, log, uri, uri_tcp, http, folder }
     }
 
     /// `frontdoor SUBCOMMAND ...` with this server's configuration; must succeed.

@@ -4,6 +4,7 @@
 
 mod audio;
 mod calls;
+mod diagnosis;
 mod edits;
 mod encryption;
 mod faults;

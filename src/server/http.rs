@@ -1,0 +1,329 @@
+//! What other programs may ask over HTTP: is it well, what was counted, and a hand-off by its
+//! reference.
+//!
+//! Job: three routes, a token, few connections for a short time each. Non-job: anything that
+//! changes something. Off unless `[http] listen` is given, and beyond this machine only with a
+//! token.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::serve::Listener;
+use axum::{Json, Router};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, HttpConfig};
+use crate::net::sip::SipEndpoint;
+use crate::store::{HandoffId, Store, StoreError};
+
+use super::admission::Admission;
+use super::exposition;
+use super::metrics::{Metrics, Sources};
+use super::profiles::InForce;
+use super::{Engines, ServerError};
+
+/// Connections at once; more wait in the kernel's backlog. They take descriptors from the telephone.
+const VISITS_MAX: usize = 16;
+/// How long a connection may last, whatever is or is not said on it.
+const VISIT_LIMIT: Duration = Duration::from_secs(30);
+/// How long answers that are under way are waited for when the server stops.
+const LEAVE_LIMIT: Duration = Duration::from_secs(1);
+
+/// What whoever asks must know. Only its digest is kept.
+pub(super) struct Token([u8; 32]);
+
+impl Token {
+    pub fn new(token: &str) -> Self {
+        Self(Sha256::digest(token.as_bytes()).into())
+    }
+
+    /// Whether this is it. Takes as long whatever is wrong with it.
+    fn is(&self, given: &str) -> bool {
+        let given: [u8; 32] = Sha256::digest(given.as_bytes()).into();
+        let differing = self
+            .0
+            .iter()
+            .zip(given)
+            .fold(0_u8, |all, (ours, theirs)| std::hint::black_box(all | (ours ^ theirs)));
+        differing == 0
+    }
+
+    /// Whether the request has it: `Authorization: Bearer ...` (RFC 6750 2.1).
+    fn is_shown_in(&self, headers: &HeaderMap) -> bool {
+        let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let Some((scheme, token)) = value.and_then(|value| value.split_once(' ')) else {
+            return false;
+        };
+        scheme.eq_ignore_ascii_case("bearer") && self.is(token.trim())
+    }
+}
+
+/// What is looked at.
+pub(super) struct Watched {
+    pub sip: SipEndpoint,
+    pub admission: Admission,
+    pub store: Store,
+    pub metrics: Arc<Metrics>,
+    /// None where no models are loaded.
+    pub engines: Option<Engines>,
+    pub in_force: InForce,
+    /// What each model is for, and its name.
+    pub models: BTreeMap<&'static str, String>,
+    pub token: Option<Token>,
+}
+
+/// What the models are for, and their names.
+pub(super) fn models(config: &Config) -> BTreeMap<&'static str, String> {
+    let mut models = BTreeMap::from([
+        ("hearing", config.hearing.model.clone()),
+        ("understanding", config.understanding.encoder.clone()),
+        ("voice", config.voice.model.clone()),
+    ]);
+    if let Some(second) = &config.hearing.second_model {
+        models.insert("hearing_second", second.clone());
+    }
+    models
+}
+
+impl Watched {
+    /// Whether whoever asks may know more than that somebody is here.
+    fn may_be_seen_by(&self, headers: &HeaderMap) -> bool {
+        self.token.as_ref().is_none_or(|token| token.is_shown_in(headers))
+    }
+}
+
+/// Opens the listener and reads the token; says where it listens.
+///
+/// # Errors
+/// Somebody else has the address, or the token is not in the environment.
+pub(super) async fn open(
+    config: &HttpConfig,
+) -> Result<(TcpListener, Option<Token>, SocketAddr), ServerError> {
+    let token = match &config.token_env {
+        None => None,
+        Some(variable) => {
+            let token = std::env::var(variable).ok().filter(|token| !token.is_empty());
+            let missing = || ServerError::HttpTokenMissing { variable: variable.clone() };
+            Some(Token::new(&token.ok_or_else(missing)?))
+        }
+    };
+    let address = config.listen;
+    let failed = |source| ServerError::Http { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let local = listener.local_addr().map_err(failed)?;
+    Ok((listener, token, local))
+}
+
+/// Answers until `stop` is cancelled.
+pub(super) async fn serve(listener: TcpListener, watched: Watched, stop: CancellationToken) {
+    let router = Router::new()
+        .route("/health", get(health))
+        .route("/metrics", get(metrics))
+        .route("/handoffs/{reference}", get(handoff))
+        .with_state(Arc::new(watched));
+    let visitors = Visitors { listener, permits: Arc::new(Semaphore::new(VISITS_MAX)) };
+    let stopped = stop.clone().cancelled_owned();
+    let serving = axum::serve(visitors, router).with_graceful_shutdown(stopped);
+    let limit = async {
+        stop.cancelled().await;
+        tokio::time::sleep(LEAVE_LIMIT).await;
+    };
+    tokio::select! {
+        served = serving.into_future() => {
+            if let Err(error) = served {
+                tracing::error!(%error, "HTTP is no longer served");
+            }
+        }
+        () = limit => {}
+    }
+}
+
+fn failed(status: StatusCode, error: &str) -> Response {
+    (status, Json(json!({ "error": error }))).into_response()
+}
+
+fn unauthorized(error: &str) -> Response {
+    let challenge = [(WWW_AUTHENTICATE, "Bearer realm=\"frontdoor\"")];
+    (challenge, failed(StatusCode::UNAUTHORIZED, error)).into_response()
+}
+
+/// 200 while calls are taken, 503 while the server stops: what load balancers go by.
+async fn health(State(watched): State<Arc<Watched>>, headers: HeaderMap) -> Response {
+    let (status, word) = match watched.admission.is_draining() {
+        false => (StatusCode::OK, "ready"),
+        true => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
+    };
+    let mut told = json!({ "status": word });
+    if watched.may_be_seen_by(&headers) {
+        let prompts =
+            watched.in_force.generations().into_iter().map(
+                |(profile, generation)| json!({ "profile": profile, "generation": generation }),
+            );
+        told["version"] = env!("CARGO_PKG_VERSION").into();
+        told["calls_in_progress"] = watched.admission.in_progress().into();
+        told["models"] = json!(watched.models);
+        told["prompts"] = prompts.collect();
+    }
+    (status, Json(told)).into_response()
+}
+
+async fn metrics(State(watched): State<Arc<Watched>>, headers: HeaderMap) -> Response {
+    if !watched.may_be_seen_by(&headers) {
+        return unauthorized("the token is missing or wrong");
+    }
+    let webhooks_waiting = match watched.store.webhooks_waiting().await {
+        Ok(waiting) => Some(waiting),
+        Err(error) => {
+            tracing::warn!(%error, "the outbox is not among the metrics");
+            None
+        }
+    };
+    let sources = Sources {
+        calls_in_progress: watched.admission.in_progress(),
+        is_draining: watched.admission.is_draining(),
+        sip: watched.sip.counters(),
+        registrations: watched.sip.registrations(),
+        engines: watched.engines.as_ref(),
+        webhooks_waiting,
+        generations: watched.in_force.generations(),
+    };
+    ([(CONTENT_TYPE, exposition::CONTENT_TYPE)], watched.metrics.text(&sources)).into_response()
+}
+
+async fn handoff(
+    State(watched): State<Arc<Watched>>,
+    Path(reference): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let Some(token) = &watched.token else {
+        return unauthorized("hand-offs are given with a token only: set http.token_env");
+    };
+    if !token.is_shown_in(&headers) {
+        return unauthorized("the token is missing or wrong");
+    }
+    match by_reference(&watched.store, &reference).await {
+        Ok(Some(json)) => {
+            tracing::info!("a hand-off was fetched");
+            let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
+            (headers, json).into_response()
+        }
+        Ok(None) => failed(StatusCode::NOT_FOUND, "there is no hand-off of this reference"),
+        Err(error) => {
+            tracing::error!(%error, "a hand-off could not be read");
+            failed(StatusCode::SERVICE_UNAVAILABLE, "the records cannot be read at present")
+        }
+    }
+}
+
+/// The hand-off of this reference (that in User-to-User), as JSON. The id that the webhook is given
+/// leads there as well.
+async fn by_reference(store: &Store, reference: &str) -> Result<Option<String>, StoreError> {
+    if let Some(json) = store.handoff_by_reference(reference).await? {
+        return Ok(Some(json));
+    }
+    let Ok(id) = reference.parse::<HandoffId>() else { return Ok(None) };
+    let handoff = store.handoff(id).await?;
+    Ok(handoff.and_then(|handoff| serde_json::to_string(&handoff).ok()))
+}
+
+/// Lets so many in at once.
+struct Visitors {
+    listener: TcpListener,
+    permits: Arc<Semaphore>,
+}
+
+impl Listener for Visitors {
+    type Io = Visit;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Visit, SocketAddr) {
+        loop {
+            let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else {
+                // The semaphore is ours and is never closed.
+                std::future::pending::<()>().await;
+                continue;
+            };
+            match TcpListener::accept(&self.listener).await {
+                Ok((stream, from)) => {
+                    let until = Box::pin(tokio::time::sleep(VISIT_LIMIT));
+                    return (Visit { stream, until, _permit: permit }, from);
+                }
+                // Out of file descriptors, mostly: wait for some to be closed.
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept an HTTP connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+/// A connection that ends in time.
+struct Visit {
+    stream: TcpStream,
+    until: Pin<Box<Sleep>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Visit {
+    fn is_over(&mut self, context: &mut Context<'_>) -> bool {
+        self.until.as_mut().poll(context).is_ready()
+    }
+}
+
+impl AsyncRead for Visit {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.is_over(context) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Visit {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.is_over(context) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests;
