@@ -228,7 +228,7 @@ fn callers_who_are_hard_to_hear_reach_the_recogniser_at_a_usual_level() {
                 telephone.tick(&mut bench, &[]);
             }
             let heard = utterances(&bench).into_iter().next();
-            let (samples, rate) = heard.expect("an utterance");
+            let (samples, rate) = heard.unwrap_or_else(|| panic!("no utterance of {spoken}"));
             assert_eq!(rate, line);
             let level = active_level_dbfs(&resample_whole(&samples, rate, SampleRate::HZ_8000));
             assert!((at_least..=at_most).contains(&level), "{spoken}: {level}");

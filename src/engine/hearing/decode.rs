@@ -25,6 +25,13 @@ const DOUBTFUL_CONFIDENCE: f32 = 0.7;
 /// The confidence of a sentence that whisper is known to make up, where nothing stands out.
 const MADE_UP_CONFIDENCE: f32 = 0.1;
 
+/// Below this, words that could be anything are put to the second model too.
+const UNSURE: f32 = 0.65;
+
+/// The longest that is worth it: a second look at this takes about as long as the first silence
+/// that ends it.
+const SECOND_LOOK_S_MAX: f32 = 10.0;
+
 /// What is listened for besides the plain words.
 #[derive(Debug, Clone, Copy)]
 pub struct Listening<'a> {
@@ -135,6 +142,18 @@ impl Decoder {
         };
         let plain_log_probability = heard.log_probability * heard.tokens as f32;
         let mut piece = settle(heard, audio_s, loudness, fallback);
+        let is_missed = piece.text.is_empty() && loudness == Loudness::Clear;
+        let is_unsure = is_missed || (!piece.text.is_empty() && piece.confidence < UNSURE);
+        if is_unsure
+            && audio_s <= SECOND_LOOK_S_MAX
+            && matches!(listening.listen_for, ListenFor::Words)
+            && let Some(again) = self.second_look(&audio)
+        {
+            let again = settle(again, audio_s, loudness, fallback);
+            if again.confidence > piece.confidence {
+                piece = again;
+            }
+        }
         let values = match listening.listen_for {
             ListenFor::Value(focus) if !focus.is_missed_by(&piece.text) => {
                 self.values(*focus, &audio)?
@@ -146,6 +165,16 @@ impl Decoder {
         };
         piece.readings = Readings { plain_log_probability, values };
         Ok(piece)
+    }
+
+    /// What the second model hears. If it fails, what the first has heard stands.
+    fn second_look(&mut self, audio: &[f32]) -> Option<Heard> {
+        let second = self.second.as_mut()?;
+        let frames = audio_context(audio.len(), second.frames());
+        second
+            .run(audio, frames, None)
+            .inspect_err(|error| tracing::warn!(%error, "the second speech model failed"))
+            .ok()
     }
 
     /// What the audio that was decoded last can be if it is a value of this kind, the likeliest
