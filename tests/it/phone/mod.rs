@@ -8,6 +8,7 @@ mod edits;
 mod encryption;
 mod faults;
 mod front_door;
+mod interop;
 mod peers;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,0 +1,175 @@
+//! PJSIP 2.15, by its Python module: it can do most of what telephones do with signalling. This build
+//! has no Opus and no DTLS-SRTP.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::super::alone;
+use super::super::audio::{recording, write};
+use super::super::front_door::{FrontDoor, fails};
+use super::super::peers::{own_call, pjsip, pjsip_events};
+use super::relay::{Impairment, Relay};
+use super::{
+    are_the_hours, hours_twice, is_understood_in_spite_of_it, over_tls, replaced,
+    was_asked_for_the_hours, was_pressed_once, with_tls,
+};
+
+/// The step in which the hours are asked for.
+fn question(folder: &Path) -> String {
+    let path = folder.join("question.wav");
+    write(&path, &hours_twice());
+    format!("wav:{}", path.display())
+}
+
+/// Asks for the hours in this way, and hears them.
+fn asks(door: &FrontDoor, uri: &str, codec: &str, options: &[&str]) -> serde_json::Value {
+    let folder = door.folder.path();
+    let options = [options, &["--codec", codec]].concat();
+    let heard = pjsip(uri, folder, &options, &[question(folder)]);
+    are_the_hours(heard.last().expect("heard"));
+    let record = door.record();
+    was_asked_for_the_hours(&record, &codec.to_lowercase());
+    record
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn tls_with_keys_in_the_sdp() {
+    let _alone = alone();
+    let door = with_tls();
+    let record = asks(&door, over_tls(&door), "PCMU", &["--tls", "--srtp"]);
+    assert!(record["protection"].as_str().is_some_and(|said| said.starts_with("SDES A")));
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn pcma() {
+    let _alone = alone();
+    let door = FrontDoor::start();
+    asks(&door, &door.uri, "PCMA", &[]);
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn g722_with_a_late_offer() {
+    let _alone = alone();
+    let door = FrontDoor::start();
+    asks(&door, &door.uri, "G722", &["--late-offer"]);
+}
+
+fn presses(options: &[&str]) {
+    let _alone = alone();
+    let door = FrontDoor::start();
+    let events = pjsip_events(&door.uri, door.folder.path(), options, &["keys:0".to_owned()]);
+    assert!(events.iter().any(|event| event["event"] == "the other side hung up"), "{events:#?}");
+    was_pressed_once(&door.record());
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn keys_as_events() {
+    presses(&[]);
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn keys_by_info() {
+    presses(&["--info"]);
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn a_session_is_refreshed_by_them() {
+    let _alone = alone();
+    let door = FrontDoor::start();
+    let folder = door.folder.path();
+    let steps = ["hold:100".to_owned(), question(folder)];
+    let events = pjsip_events(&door.uri, folder, &["--timer", "90"], &steps);
+    let refreshed = events.iter().find(|event| event["event"] == "refreshed").expect("told");
+    // At half of 90 s, twice in 100 s.
+    assert_eq!(refreshed["times"], 2, "{events:#?}");
+    // And the call has outlived the session that was agreed on first.
+    was_asked_for_the_hours(&door.record(), "pcmu");
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn an_invite_with_a_password() {
+    let _alone = alone();
+    let door = FrontDoor::start_in(&[("INTEROP_PASSWORD", "secret")], |_, text| {
+        let trunk = "[trunks.pbx]\nusername = \"pbx\"\npassword_env = \"INTEROP_PASSWORD\"\n\n";
+        let text = replaced(&text, "[media]\n", &format!("{trunk}[media]\n"));
+        replaced(&text, "# accept_unknown = true ", "accept_unknown = false # ")
+    });
+    let refused = fails(&mut own_call(&door, &door.uri, &[]));
+    assert!(refused.contains("401"), "{refused}");
+    asks(&door, &door.uri, "PCMU", &["--login", "pbx:secret"]);
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn another_leg_takes_the_call() {
+    let _alone = alone();
+    let door = FrontDoor::start();
+    let folder = door.folder.path();
+    let steps = ["move".to_owned(), question(folder)];
+    let events = pjsip_events(&door.uri, folder, &[], &steps);
+    let moved = events.iter().find(|event| event["event"] == "moved").expect("told");
+    assert_eq!(moved["answered"], true, "{events:#?}");
+    assert_eq!(moved["old_is_over"], true, "{events:#?}");
+    // One call, in which the greeting was heard by one leg and the answer by the other.
+    let record = door.record();
+    was_asked_for_the_hours(&record, "pcmu");
+    are_the_hours(&folder.join("2.wav"));
+    assert_eq!(door.ended_calls(1).len(), 1);
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn cancel_races() {
+    let _alone = alone();
+    let door = FrontDoor::start();
+    let steps = ["cancel:20".to_owned()];
+    let events = pjsip_events(&door.uri, door.folder.path(), &[], &steps);
+    let over = events.iter().filter(|event| event["over"] == true);
+    assert_eq!(over.count(), 20, "{events:#?}");
+    let log = door.stop();
+    assert!(!log.contains("waiting for calls to end"), "a call that was given up goes on");
+}
+
+/// Tells something longer over a bad line.
+fn over_a_bad_line(impairment: Impairment) {
+    let _alone = alone();
+    let door = FrontDoor::start();
+    let relay = Relay::start(&door.uri, impairment, 2);
+    let said = format!("wav:{}", recording("car_light.wav").display());
+    let heard = pjsip(&relay.uri, door.folder.path(), &["--codec", "PCMU"], &[said]);
+    let passed = relay.end();
+    assert!(passed.packets > 1_000, "the audio went past the line: {passed:?}");
+    impairment.was_felt(passed);
+    is_understood_in_spite_of_it(&door.record(), heard.first().expect("heard"));
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn two_percent_lost() {
+    over_a_bad_line(Impairment { loss_percent: 2, ..Impairment::default() });
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn ten_percent_lost() {
+    over_a_bad_line(Impairment { loss_percent: 10, ..Impairment::default() });
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn jitter_of_60_ms() {
+    over_a_bad_line(Impairment { jitter: Duration::from_millis(60), ..Impairment::default() });
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn packets_out_of_order() {
+    over_a_bad_line(Impairment { reorder_percent: 10, ..Impairment::default() });
+}
