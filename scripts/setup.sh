@@ -52,3 +52,15 @@ models() {
   say "models"
   "$frontdoor" models fetch
 }
+
+# Telephones and servers of other people, for tests only.
+peers() {
+  need_apt sipp=sip-tester baresip=baresip flite=flite linphonec=linphone-cli kamailio=kamailio
+  python="$cache/python"
+  if ! PYTHONPATH="$python" python3 -c 'import pjsua2' >/dev/null 2>&1; then
+    say "installing the PJSIP client (for tests only) into $python"
+    python3 -m pip install --quiet --disable-pip-version-check --target "$python" \
+      'pjsua2-python==2.15.1.post1'
+  fi
+  export FRONTDOOR_TEST_PYTHONPATH="$python"
+}

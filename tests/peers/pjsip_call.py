@@ -85,6 +85,7 @@ class Caller:
         config.logConfig.consoleLevel = 1
         config.uaConfig.threadCnt = 0
         config.uaConfig.mainThreadOnly = True
+        config.uaConfig.maxCalls = 32
         config.medConfig.noVad = True
         self.endpoint.libInit(config)
         transport = pj.TransportConfig()

@@ -41,8 +41,7 @@ fn tcp() {
 fn tls_with_keys_in_the_sdp() {
     let _alone = alone();
     let door = with_tls();
-    let phone =
-        Phone { modules: &["srtp"], parameters: ";mediaenc=srtp-mand", ..Phone::default() };
+    let phone = Phone { modules: &["srtp"], parameters: ";mediaenc=srtp-mand", ..Phone::default() };
     let record = asks(&door, over_tls(&door), SampleRate::HZ_8000, phone);
     was_asked_for_the_hours(&record, "pcmu");
     assert!(record["protection"].as_str().is_some_and(|said| said.starts_with("SDES A")));

@@ -9,8 +9,8 @@
 //! Requests within the dialog go straight to where Contact says, past it; nothing that is tried here
 //! makes a new offer in them.
 
-use std::collections::BinaryHeap;
 use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::net::SocketAddr;
 use std::thread::JoinHandle;
 use std::time::Duration;
