@@ -37,6 +37,8 @@ def tell(**what):
 class Call(pj.Call):
     def __init__(self, account):
         super().__init__(account)
+        self.account = account
+        self.moved = None
         self.up = False
         self.over = False
         self.media = None
@@ -54,6 +56,12 @@ class Call(pj.Call):
 
     def onCallMediaState(self, _):
         self.media = self.getAudioMedia(-1)
+
+    def onCallTransferRequest(self, request):
+        # Followed, as a telephone does: the new call is reported to whoever asked.
+        self.moved = Call(self.account)
+        request.newCall = self.moved
+        tell(event="asked to move")
 
     def onCallTsxState(self, event):
         change = event.e.body.tsxState
@@ -276,6 +284,8 @@ def main():
         # Another leg may have taken its place.
         call = caller.call
         tell(event="refreshed", times=call.refreshes)
+        if call.moved:
+            tell(event="has moved", answered=call.moved.up, reason=call.moved.reason)
         if not call.over:
             call.hangup(pj.CallOpParam())
             caller.wait_until(lambda: call.over, 5)
@@ -284,6 +294,7 @@ def main():
             tell(event="the other side hung up", reason=call.reason)
     # The call must be gone before the library is.
     caller.call = call = None
+    caller.endpoint.hangupAllCalls()
     caller.account.shutdown()
     caller.account = None
     caller.endpoint.libDestroy()

@@ -1,12 +1,16 @@
 //! PJSIP 2.15, by its Python module: it can do most of what telephones do with signalling. This build
 //! has no Opus and no DTLS-SRTP.
 
+use std::net::UdpSocket;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::super::alone;
-use super::super::audio::{recording, write};
-use super::super::front_door::{FrontDoor, fails};
+use super::super::audio::{recording, samples, words_in, write};
+use super::super::front_door::{FrontDoor, fails, root};
 use super::super::peers::{own_call, pjsip, pjsip_events};
 use super::relay::{Impairment, Relay};
 use super::{
@@ -22,7 +26,7 @@ fn question(folder: &Path) -> String {
 }
 
 /// Asks for the hours in this way, and hears them.
-fn asks(door: &FrontDoor, uri: &str, codec: &str, options: &[&str]) -> serde_json::Value {
+fn asks(door: &FrontDoor, uri: &str, codec: &str, options: &[&str]) -> Value {
     let folder = door.folder.path();
     let options = [options, &["--codec", codec]].concat();
     let heard = pjsip(uri, folder, &options, &[question(folder)]);
@@ -135,6 +139,112 @@ fn cancel_races() {
     assert_eq!(over.count(), 20, "{events:#?}");
     let log = door.stop();
     assert!(!log.contains("waiting for calls to end"), "a call that was given up goes on");
+}
+
+/// SIPp as somebody callers are put through to.
+struct Agent {
+    child: Child,
+    port: u16,
+}
+
+impl Agent {
+    /// Takes calls by this scenario of `tests/peers/sipp`.
+    fn start(scenario: &str, folder: &Path) -> Self {
+        let free = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+        let port = free.local_addr().expect("bound").port();
+        drop(free);
+        let child = Command::new("sipp")
+            .current_dir(folder)
+            .arg("-sf")
+            .arg(root().join(format!("tests/peers/sipp/{scenario}.xml")))
+            .args(["-p", &port.to_string(), "-i", "127.0.0.1", "-mi", "127.0.0.1", "-nostdin"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("sipp is installed");
+        Self { child, port }
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// Wants a person, and does what the front door asks for then; gives what PJSIP told and heard, and
+/// the record.
+fn wants_a_person(way: &str, scenario: &str) -> (Vec<Value>, String, Value) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let agent = Agent::start(scenario, folder.path());
+    let door = FrontDoor::start_with(|text| {
+        let to = format!("sip:200@127.0.0.1:{}", agent.port);
+        format!(
+            "{text}\n[transfer_rules]\nhosts = [\"127.0.0.1\"]\n[transfers.front_desk]\n\
+             to = \"{to}\"\nway = \"{way}\"\nring_s = 6\n"
+        )
+    });
+    let yes = format!("wav:{}", recording("yes.wav").display());
+    let steps = ["keys:0".to_owned(), yes];
+    let events = pjsip_events(&door.uri, door.folder.path(), &[], &steps);
+    let heard = events
+        .iter()
+        .filter(|event| event["event"] == "heard" && event["spoke"] == true)
+        .filter_map(|event| event["file"].as_str())
+        .map(|file| words_in(&samples(Path::new(file))));
+    let heard = heard.collect::<Vec<_>>().join(" ");
+    (events, heard, door.record())
+}
+
+/// It was asked to move, and whom it called then answered, or did not.
+#[track_caller]
+fn has_moved(events: &[Value], answered: bool) {
+    let moved = events.iter().find(|event| event["event"] == "has moved");
+    assert_eq!(moved.map(|moved| &moved["answered"]), Some(&answered.into()), "{events:#?}");
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn a_caller_is_moved() {
+    let _alone = alone();
+    // The agent takes no call without the hand-off's reference.
+    let (events, heard, record) = wants_a_person("refer", "agent");
+    has_moved(&events, true);
+    assert_eq!(record["transfers"][0]["outcome"], "succeeded", "{record:#}");
+    assert!(!heard.contains("call you back"), "{heard}");
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn a_caller_is_not_moved_to_somebody_who_is_busy() {
+    let _alone = alone();
+    let (events, heard, record) = wants_a_person("refer", "agent_busy");
+    has_moved(&events, false);
+    assert_eq!(record["transfers"][0]["outcome"], "busy", "{record:#}");
+    assert!(heard.contains("call you back"), "{heard}");
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn a_caller_is_not_moved_to_somebody_who_does_not_answer() {
+    let _alone = alone();
+    let (events, heard, record) = wants_a_person("refer", "agent_silent");
+    has_moved(&events, false);
+    assert_ne!(record["transfers"][0]["outcome"], "succeeded", "{record:#}");
+    assert!(heard.contains("call you back"), "{heard}");
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn a_caller_is_joined_to_whoever_was_called_first() {
+    let _alone = alone();
+    let (events, heard, record) = wants_a_person("attended", "agent");
+    has_moved(&events, true);
+    assert_eq!(record["transfers"][0]["way"], "attended", "{record:#}");
+    assert_eq!(record["transfers"][0]["outcome"], "succeeded", "{record:#}");
+    assert!(!heard.contains("call you back"), "{heard}");
 }
 
 /// Tells something longer over a bad line.
