@@ -2,6 +2,7 @@
 """Prints the table of tests/fixtures/interop.toml.
 
     interop_table.py names [--quick]        the tests that stand in it, one a line
+    interop_table.py ours [--quick]         those of the library among its rows
     interop_table.py print [--quick] LOG... the table, with what `cargo test` wrote into these files
 
 A cell is "passes", "peer lacks it", or the reason, whose words stand below the table. Exits with 1 if
@@ -36,14 +37,16 @@ def main():
     arguments = sys.argv[1:]
     is_quick = "--quick" in arguments
     arguments = [argument for argument in arguments if argument != "--quick"]
-    if not arguments or arguments[0] not in ("names", "print"):
+    if not arguments or arguments[0] not in ("names", "ours", "print"):
         raise SystemExit(__doc__)
     table = tomllib.loads(TABLE.read_text())
     peers = table["peers"]
     rows = [row for row in table["row"] if row.get("quick") or not is_quick]
-    if arguments[0] == "names":
-        names = {row[peer]["test"] for row in rows for peer in peers if "test" in row[peer]}
-        print("\n".join(sorted(names)))
+    if arguments[0] != "print":
+        ours = {row["ours"] for row in rows if "ours" in row}
+        cells = [row[peer] for row in rows for peer in peers if peer in row]
+        names = {cell["test"] for cell in cells if "test" in cell}
+        print("\n".join(sorted(names if arguments[0] == "names" else ours)))
         return 0
     known = results(arguments[1:])
     notes, failed = [], 0
@@ -55,6 +58,8 @@ def main():
 
     def cell(cell):
         nonlocal failed
+        if cell is None:
+            return "-"
         if "lacks" in cell:
             return f"peer lacks it ({note(cell['lacks'])})"
         if "open" in cell:
@@ -66,10 +71,14 @@ def main():
         return f"FAILS ({note(cell['test'] + ': ' + result)})"
 
     lines = [["", *peers]]
-    lines += [[row["name"], *(cell(row[peer]) for peer in peers)] for row in rows]
+    with_peers = [row for row in rows if "ours" not in row]
+    lines += [[row["name"], *(cell(row.get(peer)) for peer in peers)] for row in with_peers]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     for line in lines:
         print("  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip())
+    for row in rows:
+        if "ours" in row:
+            print(f"by ourselves: {row['name']}: {cell({'test': row['ours']})}")
     print()
     for number, words in enumerate(notes, 1):
         print(textwrap.fill(f"({number}) {words}", 100, subsequent_indent="    "))
