@@ -207,7 +207,10 @@ fn it_registers_us_and_a_stale_nonce_is_renewed() {
     were_told(&asks(&door, &kamailio.uri_of("100")));
     let lines = caller_lines(&door.record());
     assert!(lines.iter().any(|(_, intent)| intent == "branch_hours"), "{lines:?}");
-    assert!(door.log().contains("trunk=\"pbx\""), "the registrar's calls are not the trunk's");
+    assert!(
+        door.log().contains("answered trunk=\"pbx\""),
+        "the registrar's calls are not the trunk's"
+    );
     // Taken back when the server stops.
     let before = kamailio.seen.iter().filter(|line| line.contains("registered: 100")).count();
     door.stop();

@@ -202,7 +202,7 @@ fn wants_a_person(way: &str, scenario: &str) -> (Vec<Value>, String, Value) {
 #[track_caller]
 fn has_moved(events: &[Value], answered: bool) {
     let moved = events.iter().find(|event| event["event"] == "has moved");
-    assert_eq!(moved.map(|moved| &moved["answered"]), Some(&answered.into()), "{events:#?}");
+    assert_eq!(moved.map(|moved| &moved["answered"]), Some(&Value::Bool(answered)), "{events:#?}");
 }
 
 #[test]
