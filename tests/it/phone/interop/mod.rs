@@ -113,3 +113,13 @@ fn is_understood_in_spite_of_it(record: &Value, heard: &Path) {
     let words = words_in(&samples(heard));
     assert!(words.contains("calling") || words.contains("help"), "it heard: {words}");
 }
+
+/// Every call that was begun is over, and none of them keeps the front door from stopping.
+#[track_caller]
+fn nothing_is_left(door: FrontDoor) {
+    let list = door.command(&["calls", "list", "--json", "--limit", "1000"]);
+    let begun: Vec<Value> = serde_json::from_str(&list).expect("JSON");
+    door.ended_calls(begun.len());
+    let log = door.stop();
+    assert!(!log.contains("waiting for calls to end"), "a call that was given up goes on");
+}
