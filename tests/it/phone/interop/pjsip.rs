@@ -88,7 +88,7 @@ fn a_session_is_refreshed_by_them() {
     let door = FrontDoor::start();
     let folder = door.folder.path();
     let steps = ["hold:100".to_owned(), question(folder)];
-    let events = pjsip_events(&door.uri, folder, &["--timer", "90"], &steps);
+    let events = pjsip_events(&door.uri, folder, &["--codec", "PCMU", "--timer", "90"], &steps);
     let refreshed = events.iter().find(|event| event["event"] == "refreshed").expect("told");
     // At half of 90 s, twice in 100 s.
     assert_eq!(refreshed["times"], 2, "{events:#?}");
@@ -117,7 +117,7 @@ fn another_leg_takes_the_call() {
     let door = FrontDoor::start();
     let folder = door.folder.path();
     let steps = ["move".to_owned(), question(folder)];
-    let events = pjsip_events(&door.uri, folder, &[], &steps);
+    let events = pjsip_events(&door.uri, folder, &["--codec", "PCMU"], &steps);
     let moved = events.iter().find(|event| event["event"] == "moved").expect("told");
     assert_eq!(moved["answered"], true, "{events:#?}");
     assert_eq!(moved["old_is_over"], true, "{events:#?}");
