@@ -71,7 +71,7 @@ def main():
         return f"FAILS ({note(cell['test'] + ': ' + result)})"
 
     lines = [["", *peers]]
-    with_peers = [row for row in rows if "ours" not in row]
+    with_peers = [row for row in rows if any(peer in row for peer in peers)]
     lines += [[row["name"], *(cell(row.get(peer)) for peer in peers)] for row in with_peers]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     for line in lines:

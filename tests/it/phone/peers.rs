@@ -116,17 +116,6 @@ pub(super) fn sipp(target: &str, folder: &Path, arguments: &[&OsStr]) -> String 
     run(&mut command)
 }
 
-/// How a baresip is set up.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Phone<'a> {
-    /// Modules of it beside those that every call needs.
-    pub modules: &'a [&'a str],
-    /// The codecs it offers; both laws of G.711 if none is named.
-    pub codecs: &'a str,
-    /// Parameters of its account, each behind a semicolon.
-    pub parameters: &'a str,
-}
-
 /// A baresip that has been told to call, and speaks a recording from the answer on.
 pub(super) struct Baresip {
     child: Child,
@@ -213,6 +202,17 @@ impl Baresip {
         decoded.sort();
         decoded.pop().unwrap_or_else(|| panic!("baresip heard nothing:\n{}", said()))
     }
+}
+
+/// How a baresip is set up.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Phone<'a> {
+    /// Modules of it beside those that every call needs.
+    pub modules: &'a [&'a str],
+    /// The codecs it offers; both laws of G.711 if none is named.
+    pub codecs: &'a str,
+    /// Parameters of its account, each behind a semicolon.
+    pub parameters: &'a str,
 }
 
 impl Drop for Baresip {
