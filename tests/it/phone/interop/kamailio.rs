@@ -16,7 +16,9 @@ use super::super::audio::recording;
 use super::super::calls::caller_lines;
 use super::super::front_door::{FrontDoor, root, run};
 use super::super::peers::{OwnCall, heard_of, own_call, pjsip, pjsip_events};
-use super::{are_the_hours, nothing_is_left, replaced, was_asked_for_the_hours};
+use super::{
+    are_the_hours, nothing_is_left, over_tls, replaced, was_asked_for_the_hours, with_tls,
+};
 
 /// How long something may take that it is to log.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,6 +36,26 @@ struct Kamailio {
 impl Kamailio {
     /// Starts it on this port; calls go to this SIP address once it answers.
     fn start(port: u16, front_door: &str) -> Self {
+        Self::start_with(port, front_door, &[])
+    }
+
+    /// The same with TLS on this port, and a certificate and key from this folder.
+    fn start_with_tls(port: u16, front_door: &str, (tls_port, folder): (u16, &Path)) -> Self {
+        let file = |name: &str, file: &str| {
+            format!("{name}={:?}", folder.join(file).display().to_string())
+        };
+        let arguments = [
+            "-l".to_owned(),
+            format!("tls:127.0.0.1:{tls_port}"),
+            "-A".to_owned(),
+            file("CERTIFICATE", "tls.pem"),
+            "-A".to_owned(),
+            file("KEY", "tls.key"),
+        ];
+        Self::start_with(port, front_door, &arguments)
+    }
+
+    fn start_with(port: u16, front_door: &str, arguments: &[String]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let list = folder.path().join("dispatcher.list");
         // 9: not to be used (1) before it has answered what it is asked (8).
@@ -47,6 +69,7 @@ impl Kamailio {
             .arg(format!("LIST={:?}", list.display().to_string()))
             .arg("-Y")
             .arg(folder.path())
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -149,6 +172,26 @@ fn it_reaches_us_over_tcp() {
     were_told(&asks(&door, &uri));
     kamailio.wait_for("within: BYE", 1);
     was_asked_for_the_hours(&door.record(), "pcmu");
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn tls_before_it_and_behind_it() {
+    let _alone = alone();
+    let door = with_tls();
+    let (port, tls_port) = (free_port(), free_port());
+    let tls = (tls_port, door.folder.path());
+    let mut kamailio = Kamailio::start_with_tls(port, &destination(over_tls(&door)), tls);
+    kamailio.wait_for("up: the front door answers OPTIONS", 1);
+    let question = format!("wav:{}", question(door.folder.path()).display());
+    let uri = format!("sip:bank@127.0.0.1:{tls_port};transport=tls");
+    let options = ["--tls", "--srtp", "--codec", "PCMU"];
+    let heard = pjsip(&uri, door.folder.path(), &options, &[question]);
+    are_the_hours(heard.last().expect("heard"));
+    kamailio.wait_for("within: BYE", 1);
+    let record = door.record();
+    was_asked_for_the_hours(&record, "pcmu");
+    assert!(record["protection"].as_str().is_some_and(|said| said.starts_with("SDES A")));
 }
 
 #[test]
