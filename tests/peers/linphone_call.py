@@ -4,7 +4,8 @@ hears in FOLDER/heard.wav.
 
     linphone_call.py URI FOLDER RECORDING [OPTION]... STEP...
 
-Options: --codec NAME (pcmu, pcma, g722, opus); --srtp sdes or dtls; --info (keys by INFO).
+Options: --codec NAME (pcmu, pcma, g722, opus); --srtp sdes or dtls; --info (keys by INFO);
+--password WORD (given when it is asked for it, for its name `linphone`).
 A step is `wait:SECONDS`, `hold:SECONDS` (puts the other side on hold so long), `key:K`, or `cancel`
 (gives the call up as soon as it rings). Ends when the other side does, or after the last step. Exits
 with 1 if the call was not answered.
@@ -104,6 +105,7 @@ def main():
     parser.add_argument("--codec", default="pcmu")
     parser.add_argument("--srtp", choices=("sdes", "dtls"))
     parser.add_argument("--info", action="store_true")
+    parser.add_argument("--password")
     parser.add_argument("steps", nargs="*")
     options = parser.parse_intermixed_args()
     folder = os.path.abspath(options.folder)
@@ -122,6 +124,11 @@ def main():
         phone.until([" ended (", "Call 1 error", "declined"], 10)
         answered = True
     else:
+        if options.password:
+            # Its question stands on a line that does not end before the answer.
+            phone.until(["in progress"], 10)
+            phone.until([], 1.0)
+            phone.tell(options.password)
         established = "Media streams established"
         answered = phone.until([established, "Call 1 error"], 20) == established
         for step in options.steps if answered else []:

@@ -12,7 +12,7 @@ use super::super::peers::linphone;
 use super::relay::{Impairment, Relay};
 use super::{
     are_the_hours, is_understood_in_spite_of_it, nothing_is_left, over_tls, spoken,
-    tells_of_a_light, was_asked_for_the_hours, was_pressed_once, with_tls,
+    tells_of_a_light, was_asked_for_the_hours, was_pressed_once, with_password, with_tls,
 };
 
 /// How long a call takes: the greeting, the question and the answer.
@@ -112,6 +112,15 @@ fn keys_as_events() {
 #[ignore = "places a real call: needs the models and its telephone"]
 fn keys_by_info() {
     presses(&["--info"]);
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn an_invite_with_a_password() {
+    let _alone = alone();
+    let door = with_password("linphone");
+    asks(&door, &door.uri, "pcmu", &["--password", "secret"]);
+    assert!(door.log().contains("answered trunk=\"pbx\""), "not taken for the trunk's call");
 }
 
 #[test]

@@ -38,6 +38,15 @@ fn with_tls() -> FrontDoor {
     })
 }
 
+/// A front door that takes calls with the password "secret" only, by somebody of this name.
+fn with_password(username: &str) -> FrontDoor {
+    FrontDoor::start_in(&[("INTEROP_PASSWORD", "secret")], |_, text| {
+        let login = format!("username = {username:?}\npassword_env = \"INTEROP_PASSWORD\"");
+        let text = replaced(&text, "[media]\n", &format!("[trunks.pbx]\n{login}\n\n[media]\n"));
+        replaced(&text, "# accept_unknown = true ", "accept_unknown = false # ")
+    })
+}
+
 /// Where to call over TLS.
 fn over_tls(door: &FrontDoor) -> &str {
     let uri = door.uris.iter().find(|uri| uri.ends_with(";transport=tls"));

@@ -14,8 +14,8 @@ use super::super::front_door::{FrontDoor, fails, root};
 use super::super::peers::{own_call, pjsip, pjsip_events};
 use super::relay::{Impairment, Relay};
 use super::{
-    are_the_hours, hours_twice, is_understood_in_spite_of_it, nothing_is_left, over_tls, replaced,
-    was_asked_for_the_hours, was_pressed_once, with_tls,
+    are_the_hours, hours_twice, is_understood_in_spite_of_it, nothing_is_left, over_tls,
+    was_asked_for_the_hours, was_pressed_once, with_password, with_tls,
 };
 
 /// The step in which the hours are asked for.
@@ -100,11 +100,7 @@ fn a_session_is_refreshed_by_them() {
 #[ignore = "places a real call: needs the models and its telephone"]
 fn an_invite_with_a_password() {
     let _alone = alone();
-    let door = FrontDoor::start_in(&[("INTEROP_PASSWORD", "secret")], |_, text| {
-        let trunk = "[trunks.pbx]\nusername = \"pbx\"\npassword_env = \"INTEROP_PASSWORD\"\n\n";
-        let text = replaced(&text, "[media]\n", &format!("{trunk}[media]\n"));
-        replaced(&text, "# accept_unknown = true ", "accept_unknown = false # ")
-    });
+    let door = with_password("pbx");
     let refused = fails(&mut own_call(&door, &door.uri, &[]));
     assert!(refused.contains("401"), "{refused}");
     asks(&door, &door.uri, "PCMU", &["--login", "pbx:secret"]);
