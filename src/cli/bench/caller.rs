@@ -42,9 +42,9 @@ const WINDOW: Duration = Duration::from_millis(200);
 /// Why a call failed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub(super) enum Failure {
-    /// None of our own ports is free.
-    #[error("no media port was free")]
-    NoPort,
+    /// There was no port for its audio.
+    #[error("{0}")]
+    NoPort(String),
     /// There was no way there.
     #[error("it could not be placed: {0}")]
     NotPlaced(String),
@@ -114,7 +114,8 @@ impl Caller {
 
     /// Places a call and waits for its answer.
     pub async fn place(&self) -> Result<Placed, Failure> {
-        let port = MediaPort::bind(self.ip, RTP_PORTS).await.map_err(|_| Failure::NoPort)?;
+        let port = MediaPort::bind(self.ip, RTP_PORTS).await;
+        let port = port.map_err(|error| Failure::NoPort(error.to_string()))?;
         let number = port.local_addr().port();
         let local = LocalMedia {
             ip: self.ip,

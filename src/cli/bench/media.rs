@@ -27,7 +27,7 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// Arguments of `frontdoor bench media`.
 #[derive(Debug, Args)]
 pub(super) struct MediaArgs {
-    /// Calls to hold at once
+    /// Calls to hold at once; each takes two descriptors on either side (see `ulimit -n`)
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=4000))]
     calls: u16,
     /// Codec of the calls: pcmu, pcma, g722 or opus; may be given several times [default: pcmu and
