@@ -52,3 +52,17 @@ models() {
   say "models"
   "$frontdoor" models fetch
 }
+
+# Telephones and servers of other people, for tests only.
+peers() {
+  need_apt sipp=sip-tester baresip=baresip flite=flite linphonec=linphone-cli kamailio=kamailio
+  # Its TLS is a package of its own.
+  [ -n "$(find /usr/lib -path '*kamailio/modules/tls.so' -print -quit)" ] || need_apt no-such-program=kamailio-tls-modules
+  python="$cache/python"
+  if ! PYTHONPATH="$python" python3 -c 'import pjsua2' >/dev/null 2>&1; then
+    say "installing the PJSIP client (for tests only) into $python"
+    python3 -m pip install --quiet --disable-pip-version-check --target "$python" \
+      'pjsua2-python==2.15.1.post1'
+  fi
+  export FRONTDOOR_TEST_PYTHONPATH="$python"
+}

@@ -104,6 +104,12 @@ enum Command {
     Models(cli::models::ModelsArgs),
     /// Measure recognition, understanding and whole calls on your own data
     Eval(cli::eval::EvalArgs),
+    /// Measure what the media path holds: calls a second, calls at once, hours of them, and floods
+    ///
+    /// Calls are placed on this machine's loopback to a second process of this program, which
+    /// answers them and sends back what it hears: signalling, SDP, RTP, jitter buffer and codecs
+    /// are those of `serve`; there is no conversation and no model. Needs no configuration.
+    Bench(cli::bench::BenchArgs),
 }
 
 /// Which configuration a subcommand reads.
@@ -169,6 +175,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Models(args) => cli::models::run(args).await,
         Command::Eval(args) => cli::eval::run(args).await,
+        Command::Bench(args) => cli::bench::run(args).await,
     }
 }
 

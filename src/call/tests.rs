@@ -189,6 +189,24 @@ fn it_listens_after_speaking_however_long_the_sound_is() {
 }
 
 #[test]
+fn ten_minutes_on_hold_are_waited_out_and_the_call_goes_on() {
+    let mut bench = Bench::answered();
+    bench.input(CallInput::Hold);
+    for _ in 0..10 * 60 * 50 {
+        assert!(!bench.tick(0).speaking, "it speaks to somebody who cannot hear it");
+    }
+    assert!(!bench.call.is_ended());
+    assert_eq!((bench.speeches(), bench.transcribes()), (Vec::new(), None));
+    bench.input(CallInput::Resume);
+    bench.silence(400);
+    bench.speech(1_000);
+    bench.silence(700);
+    let utterance = bench.transcribes().expect("it listens again");
+    bench.understood(utterance, "when are you open", "branch_hours");
+    assert!(!bench.speeches().is_empty(), "it answers");
+}
+
+#[test]
 fn an_answer_to_a_past_utterance_is_dropped() {
     let mut bench = Bench::answered();
     bench.understood(UtteranceId(41), "when are you open", "branch_hours");

@@ -1,6 +1,7 @@
 //! One harness for all integration tests, so that the models link once.
 
 mod architecture;
+mod bench;
 mod clinic;
 mod phone;
 mod prompts;

@@ -281,9 +281,9 @@ impl Line {
         Ok(())
     }
 
-    /// Closes the recording and the sockets.
-    pub fn finish(self) -> anyhow::Result<()> {
-        drop(self.sip);
+    /// Closes the recording and the sockets; what we hung up is seen to its end before.
+    pub async fn finish(self) -> anyhow::Result<()> {
+        self.sip.shutdown().await;
         Ok(self.output.finish()?)
     }
 }

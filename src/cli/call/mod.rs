@@ -149,7 +149,7 @@ pub async fn run(mut args: CallArgs) -> anyhow::Result<()> {
     } else {
         println!("{:>9.1} s  -- the other side hung up", line.elapsed().as_secs_f32());
     }
-    line.finish().with_context(|| format!("cannot write {}", args.out.display()))?;
+    line.finish().await.with_context(|| format!("cannot write {}", args.out.display()))?;
     report.print_summary();
     println!("recording: {} (caller left, front door right)", args.out.display());
     if let Some(path) = &args.json {

@@ -32,7 +32,7 @@ fn process_cpu_s() -> Option<f64> {
 
 /// From a line of `/proc/PID/stat`: fields 14 and 15, in user and in system mode. The second field
 /// is a name in parentheses and may hold anything.
-fn cpu_s_of(stat: &str) -> Option<f64> {
+pub(in crate::cli) fn cpu_s_of(stat: &str) -> Option<f64> {
     let (_, after_name) = stat.rsplit_once(')')?;
     let mut fields = after_name.split_whitespace().skip(11);
     let user: u64 = fields.next()?.parse().ok()?;

@@ -2,7 +2,7 @@
 
 mod calls;
 mod channel;
-mod cpu;
+pub(super) mod cpu;
 mod database;
 mod entities;
 mod manifest;
@@ -59,7 +59,7 @@ pub async fn run(args: EvalArgs) -> anyhow::Result<()> {
 }
 
 /// A progress bar on standard error, with the time left; nothing where that is no terminal.
-fn progress_bar(len: usize, what: &'static str) -> ProgressBar {
+pub(super) fn progress_bar(len: usize, what: &'static str) -> ProgressBar {
     let bar = ProgressBar::new(len as u64).with_message(what);
     let style = ProgressStyle::with_template("{msg:<12} {bar:30} {pos}/{len}  {eta} left");
     if let Ok(style) = style {
@@ -68,13 +68,13 @@ fn progress_bar(len: usize, what: &'static str) -> ProgressBar {
     bar
 }
 
-fn write_json(path: &Path, report: &impl Serialize) -> anyhow::Result<()> {
+pub(super) fn write_json(path: &Path, report: &impl Serialize) -> anyhow::Result<()> {
     let json = serde_json::to_string_pretty(report)?;
     std::fs::write(path, json + "\n").with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The value that this share of the sorted values does not exceed.
-fn percentile(sorted: &[u64], percent: usize) -> u64 {
+pub(super) fn percentile(sorted: &[u64], percent: usize) -> u64 {
     match sorted.len() {
         0 => 0,
         len => sorted[(len * percent).div_ceil(100).clamp(1, len) - 1],

@@ -42,6 +42,13 @@ pub(super) fn write(path: &Path, samples: &[i16]) {
     write_wav(file, SampleRate::HZ_8000, samples).expect("written");
 }
 
+/// The same at the rate that a telephone wants.
+pub(super) fn write_at(path: &Path, samples: &[i16], rate: SampleRate) {
+    let file = BufWriter::new(File::create(path).expect("writable"));
+    let samples = resample_whole(samples, SampleRate::HZ_8000, rate);
+    write_wav(file, rate, &samples).expect("written");
+}
+
 /// Writes bare mu-law, as packets carry it.
 pub(super) fn write_ulaw(path: &Path, samples: &[i16]) {
     std::fs::write(path, Law::Mu.encode(samples)).expect("written");

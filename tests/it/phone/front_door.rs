@@ -86,6 +86,8 @@ pub(super) struct FrontDoor {
     pub uri_tcp: String,
     /// Where it answers other programs, if it does.
     pub http: Option<String>,
+    /// Every address that it said it can be called at, these two first.
+    pub uris: Vec<String>,
     // Last: removed after the server has ended.
     pub folder: TempDir,
 }
@@ -98,12 +100,23 @@ impl FrontDoor {
 
     /// The demo bank with a changed configuration.
     pub fn start_with(change: impl FnOnce(String) -> String) -> Self {
+        Self::start_in(&[], |_, text| change(text))
+    }
+
+    /// The same with these environment variables; what the configuration names may lie in the
+    /// folder that is given with it.
+    pub fn start_in(
+        environment: &[(&str, &str)],
+        change: impl FnOnce(&Path, String) -> String,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let config = folder.path().join("frontdoor.toml");
-        fs::write(&config, change(demo_config(folder.path()))).expect("writable");
+        let text = change(folder.path(), demo_config(folder.path()));
+        fs::write(&config, text).expect("writable");
         let log = folder.path().join("log");
         let file = File::create(&log).expect("writable");
         let mut command = frontdoor();
+        command.envs(environment.iter().copied());
         command.args(["--log", "trace", "serve", "--config"]).arg(&config).stderr(file);
         let (server, lines) = Running::start(&mut command, |line| line.starts_with("ready"));
         let uris: Vec<String> = lines
@@ -111,13 +124,13 @@ impl FrontDoor {
             .filter_map(|line| line.trim().strip_prefix("call"))
             .map(|uri| uri.trim().to_owned())
             .collect();
-        let [uri, uri_tcp] = &uris[..] else { panic!("two addresses expected: {lines:?}") };
+        let [uri, uri_tcp, ..] = &uris[..] else { panic!("two addresses expected: {lines:?}") };
         let (uri, uri_tcp) = (uri.clone(), uri_tcp.clone());
         let http = lines.iter().find_map(|line| {
             let url = line.trim().strip_prefix("http ")?.split_whitespace().next()?;
             Some(url.trim_end_matches("/health").to_owned())
         });
-        Self { server, config, log, uri, uri_tcp, http, folder }
+        Self { server, config, log, uri, uri_tcp, uris, http, folder }
     }
 
     /// `frontdoor SUBCOMMAND ...` with this server's configuration; must succeed.

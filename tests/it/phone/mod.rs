@@ -9,6 +9,7 @@ mod edits;
 mod encryption;
 mod faults;
 mod front_door;
+mod interop;
 mod peers;
 mod transfer;
 

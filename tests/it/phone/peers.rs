@@ -52,6 +52,22 @@ pub(super) fn heard_of(door: &FrontDoor, printed: String) -> OwnCall {
 
 /// Places a call with PJSIP; gives what it heard after each step, as recordings.
 pub(super) fn pjsip(uri: &str, folder: &Path, options: &[&str], steps: &[String]) -> Vec<PathBuf> {
+    let events = pjsip_events(uri, folder, options, steps);
+    assert!(events.iter().any(|event| event["event"] == "answered"), "{events:#?}");
+    events
+        .iter()
+        .filter(|event| event["event"] == "heard" && event["spoke"] == true)
+        .filter_map(|event| event["file"].as_str().map(PathBuf::from))
+        .collect()
+}
+
+/// The same; gives all that it told.
+pub(super) fn pjsip_events(
+    uri: &str,
+    folder: &Path,
+    options: &[&str],
+    steps: &[String],
+) -> Vec<Value> {
     let mut command = Command::new("python3");
     if let Some(path) = std::env::var_os("FRONTDOOR_TEST_PYTHONPATH") {
         command.env("PYTHONPATH", path);
@@ -63,14 +79,29 @@ pub(super) fn pjsip(uri: &str, folder: &Path, options: &[&str], steps: &[String]
         .args(options)
         .args(steps);
     let printed = run(&mut command);
-    let events: Vec<Value> =
-        printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    assert!(events.iter().any(|event| event["event"] == "answered"), "{printed}");
-    events
-        .iter()
-        .filter(|event| event["event"] == "heard" && event["spoke"] == true)
-        .filter_map(|event| event["file"].as_str().map(PathBuf::from))
-        .collect()
+    printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// Places a call with Linphone, which speaks this recording; gives what it heard.
+pub(super) fn linphone(
+    uri: &str,
+    folder: &Path,
+    spoken: &Path,
+    options: &[&str],
+    steps: &[&str],
+) -> PathBuf {
+    let folder = folder.join("linphone");
+    fs::create_dir_all(&folder).expect("a folder");
+    let mut command = Command::new("python3");
+    command
+        .arg(root().join("tests/peers/linphone_call.py"))
+        .arg(uri)
+        .arg(&folder)
+        .arg(spoken)
+        .args(options)
+        .args(steps);
+    run(&mut command);
+    folder.join("heard.wav")
 }
 
 /// Places calls with SIPp; its scenario must succeed for all of them.
@@ -137,7 +168,7 @@ pub(super) struct Baresip {
 impl Baresip {
     /// Calls `uri`; ends by itself after so many seconds.
     pub fn call(uri: &str, folder: &Path, spoken: &Path, seconds: u32) -> Self {
-        Self::start(uri, folder, spoken, seconds, ("", ""))
+        Self::call_as(uri, folder, spoken, seconds, Phone::default())
     }
 
     /// The same with its audio encrypted by this module of baresip, in this way of it.
@@ -148,19 +179,23 @@ impl Baresip {
         seconds: u32,
         (module, way): (&str, &str),
     ) -> Self {
-        let (module, way) = (format!("module {module}.so\n"), format!(";mediaenc={way}"));
-        Self::start(uri, folder, spoken, seconds, (&module, &way))
+        let parameters = format!(";mediaenc={way}");
+        let phone = Phone { modules: &[module], parameters: &parameters, ..Phone::default() };
+        Self::call_as(uri, folder, spoken, seconds, phone)
     }
 
-    fn start(
+    /// The same, set up in this way. The recording must have the rate of its codec.
+    pub fn call_as(
         uri: &str,
         folder: &Path,
         spoken: &Path,
         seconds: u32,
-        (modules, parameters): (&str, &str),
+        phone: Phone<'_>,
     ) -> Self {
         let settings = folder.join("baresip");
         fs::create_dir_all(&settings).expect("a folder");
+        let modules: String =
+            phone.modules.iter().map(|module| format!("module {module}.so\n")).collect();
         let config = format!(
             "sip_listen 127.0.0.1:0\n\
              audio_source aufile,{spoken}\n\
@@ -180,9 +215,10 @@ impl Baresip {
             folder = settings.display(),
         );
         fs::write(settings.join("config"), config).expect("writable");
-        let account = format!(
-            "<sip:5550123@127.0.0.1>;regint=0;audio_codecs=PCMU/8000,PCMA/8000{parameters}\n"
-        );
+        let codecs = if phone.codecs.is_empty() { "PCMU/8000,PCMA/8000" } else { phone.codecs };
+        let parameters = phone.parameters;
+        let account =
+            format!("<sip:5550123@127.0.0.1>;regint=0;audio_codecs={codecs}{parameters}\n");
         fs::write(settings.join("accounts"), account).expect("writable");
         fs::write(settings.join("contacts"), "").expect("writable");
         let child = Command::new("baresip")
@@ -209,6 +245,17 @@ impl Baresip {
         decoded.sort();
         decoded.pop().unwrap_or_else(|| panic!("baresip heard nothing:\n{}", said()))
     }
+}
+
+/// How a baresip is set up.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Phone<'a> {
+    /// Modules of it beside those that every call needs.
+    pub modules: &'a [&'a str],
+    /// The codecs it offers; both laws of G.711 if none is named.
+    pub codecs: &'a str,
+    /// Parameters of its account, each behind a semicolon.
+    pub parameters: &'a str,
 }
 
 impl Drop for Baresip {

@@ -1,0 +1,61 @@
+//! `frontdoor bench`: measures what the media path holds, with the models left out.
+//!
+//! The answering side is a process of its own, so that what each side takes of the machine can be
+//! told apart; the calling side is this one. A call counts as good only if the tone that is played
+//! on it comes back.
+
+mod answer;
+mod caller;
+mod flood;
+mod load;
+mod media;
+mod peer;
+mod process;
+mod soak;
+mod tally;
+
+use clap::{Args, Subcommand};
+
+/// Arguments of `frontdoor bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// New calls a second without a failure, and what a call that goes on takes
+    ///
+    /// First so many new calls a second as work without a single failure: each must be answered,
+    /// hear its tone come back, and end. Then calls that are held, codec by codec: CPU of each side
+    /// for a call, memory for a call, packets lost at both ends. With --against the same is done
+    /// with another program in the same run, and both are shown as a ratio.
+    Media(media::MediaArgs),
+    /// Calls that come and go for a long time, and whether anything is left behind
+    ///
+    /// Prints descriptors, memory, ports and dialogs of the answering side as it goes on, and fails
+    /// if they are not what they were once all calls are over.
+    Soak(soak::SoakArgs),
+    /// Bad datagrams while calls go on, and what those calls and a good request notice of it
+    ///
+    /// Half of them go to the SIP port, half to the ports where the calls take their audio. Fails if
+    /// a call ends, is no longer heard, or loses more than --loss-max of its audio.
+    Flood(flood::FloodArgs),
+    /// Answer calls and send back what is heard, until standard input is closed
+    #[command(hide = true)]
+    Answer(answer::AnswerArgs),
+}
+
+/// Measures and prints its tables.
+///
+/// # Errors
+/// It could not be measured, or what must hold does not.
+pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
+    match args.what {
+        What::Media(args) => media::run(args).await,
+        What::Soak(args) => soak::run(args).await,
+        What::Flood(args) => flood::run(args).await,
+        What::Answer(args) => answer::run(args).await,
+    }
+}

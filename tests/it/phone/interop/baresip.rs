@@ -1,0 +1,118 @@
+//! baresip 1.0: a telephone that records what it hears.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use frontdoor::audio::SampleRate;
+
+use super::super::alone;
+use super::super::audio::write_at;
+use super::super::front_door::FrontDoor;
+use super::super::peers::{Baresip, Phone};
+use super::relay::{Impairment, Relay};
+use super::{
+    are_the_hours, is_understood_in_spite_of_it, over_tls, spoken, tells_of_a_light,
+    was_asked_for_the_hours, with_tls,
+};
+
+/// How long a call takes: the greeting, the question and the answer.
+const SECONDS: u32 = 28;
+
+/// Asks for the hours in this way; gives the front door's record of it.
+fn asks(door: &FrontDoor, uri: &str, rate: SampleRate, phone: Phone<'_>) -> serde_json::Value {
+    let folder = door.folder.path();
+    let spoken = spoken(folder, rate);
+    let heard = Baresip::call_as(uri, folder, &spoken, SECONDS, phone).heard();
+    are_the_hours(&heard);
+    door.record()
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn tcp() {
+    let _alone = alone();
+    let door = FrontDoor::start();
+    let record = asks(&door, &door.uri_tcp, SampleRate::HZ_8000, Phone::default());
+    was_asked_for_the_hours(&record, "pcmu");
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn tls_with_keys_in_the_sdp() {
+    let _alone = alone();
+    let door = with_tls();
+    let phone = Phone { modules: &["srtp"], parameters: ";mediaenc=srtp-mand", ..Phone::default() };
+    let record = asks(&door, over_tls(&door), SampleRate::HZ_8000, phone);
+    was_asked_for_the_hours(&record, "pcmu");
+    assert!(record["protection"].as_str().is_some_and(|said| said.starts_with("SDES A")));
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn pcma() {
+    let _alone = alone();
+    let door = FrontDoor::start();
+    let phone = Phone { codecs: "PCMA/8000", ..Phone::default() };
+    let record = asks(&door, &door.uri, SampleRate::HZ_8000, phone);
+    was_asked_for_the_hours(&record, "pcma");
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn g722() {
+    let _alone = alone();
+    let door = FrontDoor::start();
+    let phone = Phone { modules: &["g722"], codecs: "G722/16000", ..Phone::default() };
+    let record = asks(&door, &door.uri, SampleRate::HZ_16000, phone);
+    was_asked_for_the_hours(&record, "g722");
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn opus() {
+    let _alone = alone();
+    let door = FrontDoor::start();
+    let phone = Phone { modules: &["opus"], codecs: "opus/48000/2", ..Phone::default() };
+    let rate = SampleRate::from_hz(48_000).expect("a rate");
+    let record = asks(&door, &door.uri, rate, phone);
+    was_asked_for_the_hours(&record, "opus");
+}
+
+/// Tells something longer over a bad line.
+fn over_a_bad_line(impairment: Impairment) {
+    let _alone = alone();
+    let door = FrontDoor::start();
+    let relay = Relay::start(&door.uri, impairment, 1);
+    let folder = door.folder.path();
+    let said: PathBuf = folder.join("caller.wav");
+    write_at(&said, &tells_of_a_light(), SampleRate::HZ_8000);
+    let heard = Baresip::call(&relay.uri, folder, &said, SECONDS + 8).heard();
+    let passed = relay.end();
+    assert!(passed.packets > 1_000, "the audio went past the line: {passed:?}");
+    impairment.was_felt(passed);
+    is_understood_in_spite_of_it(&door.record(), &heard);
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn two_percent_lost() {
+    over_a_bad_line(Impairment { loss_percent: 2, ..Impairment::default() });
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn ten_percent_lost() {
+    over_a_bad_line(Impairment { loss_percent: 10, ..Impairment::default() });
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn jitter_of_60_ms() {
+    over_a_bad_line(Impairment { jitter: Duration::from_millis(60), ..Impairment::default() });
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn packets_out_of_order() {
+    over_a_bad_line(Impairment { reorder_percent: 10, ..Impairment::default() });
+}
