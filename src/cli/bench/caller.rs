@@ -128,6 +128,7 @@ impl Caller {
             target_uri: self.target.clone(),
             from_user: "bench".to_owned(),
             offer_sdp: offer_sdp.clone(),
+            ..OutgoingRequest::default()
         };
         let placed = self.sip.place_call(request).await;
         let mut call = placed.map_err(|error| Failure::NotPlaced(error.to_string()))?;

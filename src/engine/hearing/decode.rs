@@ -25,7 +25,7 @@ const DOUBTFUL_CONFIDENCE: f32 = 0.7;
 /// The confidence of a sentence that whisper is known to make up, where nothing stands out.
 const MADE_UP_CONFIDENCE: f32 = 0.1;
 
-/// Below this, words that could be anything are put to the second model too.
+/// Below this, words are put to the second model too: of two, the surer one is believed.
 const UNSURE: f32 = 0.65;
 
 /// The longest that is worth it: a second look at this takes about as long as the first silence
@@ -140,18 +140,19 @@ impl Decoder {
         } else {
             first
         };
-        let plain_log_probability = heard.log_probability * heard.tokens as f32;
+        let mut plain_log_probability = heard.log_probability * heard.tokens as f32;
         let mut piece = settle(heard, audio_s, loudness, fallback);
-        let is_missed = piece.text.is_empty() && loudness == Loudness::Clear;
-        let is_unsure = is_missed || (!piece.text.is_empty() && piece.confidence < UNSURE);
-        if is_unsure
+        let mut ear = &mut self.ear;
+        if is_unsure(&piece, loudness)
             && audio_s <= SECOND_LOOK_S_MAX
-            && matches!(listening.listen_for, ListenFor::Words)
-            && let Some(again) = self.second_look(&audio)
+            && goes_by_words(listening.listen_for)
+            && let Some(second) = &mut self.second
+            && let Some(heard) = second_look(second, &audio)
         {
-            let again = settle(again, audio_s, loudness, fallback);
+            let log_probability = heard.log_probability * heard.tokens as f32;
+            let again = settle(heard, audio_s, loudness, fallback);
             if again.confidence > piece.confidence {
-                piece = again;
+                (piece, plain_log_probability, ear) = (again, log_probability, second);
             }
         }
         let values = match listening.listen_for {
@@ -159,22 +160,12 @@ impl Decoder {
                 self.values(*focus, &audio)?
             }
             ListenFor::Phrases(phrases) if is_worth_comparing(&piece.text, phrases) => {
-                self.ear.compare(phrases)?
+                ear.compare(phrases)?
             }
             _ => Vec::new(),
         };
         piece.readings = Readings { plain_log_probability, values };
         Ok(piece)
-    }
-
-    /// What the second model hears. If it fails, what the first has heard stands.
-    fn second_look(&mut self, audio: &[f32]) -> Option<Heard> {
-        let second = self.second.as_mut()?;
-        let frames = audio_context(audio.len(), second.frames());
-        second
-            .run(audio, frames, None)
-            .inspect_err(|error| tracing::warn!(%error, "the second speech model failed"))
-            .ok()
     }
 
     /// What the audio that was decoded last can be if it is a value of this kind, the likeliest
@@ -201,6 +192,33 @@ impl Decoder {
             log_probability: writing.log_probability,
         });
         Ok(readings.collect())
+    }
+}
+
+/// What the second model hears. If it fails, what the first has heard stands.
+fn second_look(second: &mut Ear, audio: &[f32]) -> Option<Heard> {
+    let frames = audio_context(audio.len(), second.frames());
+    second
+        .run(audio, frames, None)
+        .inspect_err(|error| tracing::warn!(%error, "the second speech model failed"))
+        .ok()
+}
+
+/// Whether another model might hear better: these words are doubtful, or there are none where
+/// somebody speaks.
+fn is_unsure(piece: &Piece, loudness: Loudness) -> bool {
+    match piece.text.is_empty() {
+        true => loudness == Loudness::Clear,
+        false => piece.confidence < UNSURE,
+    }
+}
+
+/// Whether it is the words that count. Digits and letters are found within grammars, which the
+/// second model is asked about in its own way.
+const fn goes_by_words(listen_for: &ListenFor) -> bool {
+    match listen_for {
+        ListenFor::Words | ListenFor::Phrases(_) | ListenFor::Value(Focus::Date) => true,
+        ListenFor::Value(Focus::Digits { .. } | Focus::Letters) => false,
     }
 }
 
