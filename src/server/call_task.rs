@@ -72,6 +72,8 @@ pub(super) struct CallTask {
     pub media: MediaSession,
     pub local: LocalMedia,
     pub sdp_version: u64,
+    /// Which way audio goes, as agreed last.
+    pub direction: Direction,
     pub dispatch: Dispatch,
     pub inputs: mpsc::Receiver<CallInput>,
     pub records: CallRecorder,
@@ -111,7 +113,10 @@ impl CallTask {
     ) {
         self.await_media().await;
         if !self.call.is_ended() {
-            self.call.handle(Instant::now(), CallInput::Answered { caller });
+            let now = Instant::now();
+            self.call.handle(now, CallInput::Answered { caller });
+            // A caller's telephone system may have us on hold from the beginning.
+            self.follow_hold(now, self.direction);
         }
         let mut last_packet = Instant::now();
         let mut ticks = interval(FRAME);
@@ -362,6 +367,7 @@ impl CallTask {
     /// Tells the call of a hold or of its end. Phones re-INVITE for many other reasons, and a call
     /// that was not on hold has nothing to resume.
     fn follow_hold(&mut self, now: Instant, direction: Direction) {
+        self.direction = direction;
         match (self.call.is_on_hold(), direction.sends()) {
             (false, false) => self.call.handle(now, CallInput::Hold),
             (true, true) => self.call.handle(now, CallInput::Resume),

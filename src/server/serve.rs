@@ -568,6 +568,7 @@ async fn answer_call(
             .secured(security, Instant::now()),
         local,
         sdp_version: 1,
+        direction: agreed.as_ref().map_or(Direction::SendRecv, |agreed| agreed.direction),
         dispatch: Dispatch::new(shared.services.clone(), understander, call_id, inputs_sender),
         inputs,
         records,
