@@ -209,6 +209,8 @@ pub struct SipConfig {
     pub tls_ca: Option<PathBuf>,
     /// The DNS server that is asked for SIP servers, instead of the machine's own.
     pub dns_server: Option<SocketAddr>,
+    /// What callers with a password may prove it with, the preferred one first (RFC 8760).
+    pub digest: Vec<DigestAlgorithm>,
     /// Whether calls that come from no trunk are taken.
     pub accept_unknown: bool,
     /// New calls a second, all together; more are refused with 503.
@@ -222,6 +224,33 @@ pub struct SipConfig {
     pub ban_s: u64,
     /// Whether the messages of calls are kept with their records, without personal data.
     pub trace: bool,
+}
+
+/// The hashes of digest authentication that are spoken (RFC 7616), the better one first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DigestAlgorithm {
+    /// SHA-256.
+    Sha256,
+    /// MD5: no better than the network that it passes, and all that many telephones know.
+    Md5,
+}
+
+impl DigestAlgorithm {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Sha256, Self::Md5];
+
+    /// Its name, as in the `algorithm` parameter.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "SHA-256",
+            Self::Md5 => "MD5",
+        }
+    }
+
+    /// The hash of this name, however it is written.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))
+    }
 }
 
 /// Certificate and key, PEM files.

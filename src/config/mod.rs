@@ -22,10 +22,10 @@ mod validate_trunks;
 
 pub use checked::{
     ActionConfig, CallerLookupConfig, CertificateConfig, Config, ConnectorConfig,
-    ConversationConfig, HandoffConfig, HearingConfig, HttpActionConfig, HttpConfig, HttpMethod,
-    JsonTemplate, ListenAddress, MediaConfig, ModelsConfig, RecordingConfig, ServerConfig,
-    SipConfig, SrtpMode, TextTemplate, Transport, UnderstandingConfig, VerificationConfig,
-    VoiceConfig, WebhookConfig,
+    ConversationConfig, DigestAlgorithm, HandoffConfig, HearingConfig, HttpActionConfig,
+    HttpConfig, HttpMethod, JsonTemplate, ListenAddress, MediaConfig, ModelsConfig,
+    RecordingConfig, ServerConfig, SipConfig, SrtpMode, TextTemplate, Transport,
+    UnderstandingConfig, VerificationConfig, VoiceConfig, WebhookConfig,
 };
 pub use error::{ConfigError, Problem};
 pub use routes::{Called, Routed, route};

@@ -48,6 +48,7 @@ pub(super) struct RawSip {
     pub tls_key: Option<String>,
     pub tls_ca: Option<String>,
     pub dns_server: Option<String>,
+    pub digest: Option<Vec<String>>,
     pub accept_unknown: Option<bool>,
     pub calls_per_s_max: Option<i64>,
     pub calls_per_source_max: Option<i64>,

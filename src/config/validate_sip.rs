@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::checked::{CertificateConfig, ListenAddress, SipConfig, Transport};
+use super::checked::{CertificateConfig, DigestAlgorithm, ListenAddress, SipConfig, Transport};
 use super::raw;
 use super::suggest::did_you_mean;
 use super::trunks::TrunkConfig;
@@ -62,6 +62,7 @@ pub(super) fn sip(
         certificate,
         tls_ca: raw.tls_ca.map(|path| places.resolve(&path)),
         dns_server: dns_server(check, raw.dns_server),
+        digest: digest(check, raw.digest),
         accept_unknown,
         calls_per_s_max: limit(check, &["sip", "calls_per_s_max"], raw.calls_per_s_max),
         calls_per_source_max: limit(
@@ -95,6 +96,28 @@ fn session(check: &mut Checker<'_>, expires_s: Option<i64>, min_s: Option<i64>) 
         );
     }
     (expires_s, min_s)
+}
+
+/// Both hashes, the better one first, where nothing is said.
+fn digest(check: &mut Checker<'_>, words: Option<Vec<String>>) -> Vec<DigestAlgorithm> {
+    let path = ["sip", "digest"];
+    let Some(words) = words else { return DigestAlgorithm::ALL.to_vec() };
+    let mut known = Vec::new();
+    for word in &words {
+        match DigestAlgorithm::from_name(word) {
+            Some(algorithm) if known.contains(&algorithm) => {
+                check.problem(&path, format!("\"{word}\" stands there twice"));
+            }
+            Some(algorithm) => known.push(algorithm),
+            None => {
+                check.problem(&path, format!("\"{word}\" is no hash: use SHA-256 or MD5"));
+            }
+        }
+    }
+    if words.is_empty() {
+        check.problem(&path, "is empty. Remove the line for SHA-256 and MD5");
+    }
+    known
 }
 
 /// A limit that is none when it is left out.

@@ -1,7 +1,7 @@
 //! Digest authentication, both sides (RFC 7616, RFC 8760, RFC 3261 section 22). Pure: time and
 //! randomness are passed in.
 //!
-//! As a server we offer SHA-256 and MD5, in this order, and `auth` only. A nonce carries its time
+//! As a server we offer SHA-256 and MD5, as configured, and `auth` only. A nonce carries its time
 //! and a MAC of ours, so that a flood of requests costs no memory; what is kept is the count of
 //! each nonce that somebody has answered rightly, which is what makes a repeated answer worthless.
 
@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::address::{split_list, unquote};
 use crate::base::Pii;
+use crate::config::DigestAlgorithm;
 
 /// How long a nonce is good for; then the peer is told that it is stale, and asks again.
 const NONCE_LIFE: Duration = Duration::from_secs(120);
@@ -29,34 +30,15 @@ pub struct Credentials {
     pub password: Pii<String>,
 }
 
-/// The hashes that are spoken, the better one first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Algorithm {
-    Sha256,
-    Md5,
+/// Without the parameter it is MD5 (RFC 7616 section 3.3).
+fn algorithm_of(param: Option<&str>) -> Option<DigestAlgorithm> {
+    param.map_or(Some(DigestAlgorithm::Md5), DigestAlgorithm::from_name)
 }
 
-impl Algorithm {
-    const ALL: [Self; 2] = [Self::Sha256, Self::Md5];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Sha256 => "SHA-256",
-            Self::Md5 => "MD5",
-        }
-    }
-
-    /// Without the parameter it is MD5 (RFC 7616 section 3.3).
-    fn from_param(value: Option<&str>) -> Option<Self> {
-        let Some(value) = value else { return Some(Self::Md5) };
-        Self::ALL.into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(value))
-    }
-
-    fn hash(self, text: &str) -> String {
-        match self {
-            Self::Sha256 => hex(&Sha256::digest(text.as_bytes())),
-            Self::Md5 => hex(&Md5::digest(text.as_bytes())),
-        }
+fn hash(algorithm: DigestAlgorithm, text: &str) -> String {
+    match algorithm {
+        DigestAlgorithm::Sha256 => hex(&Sha256::digest(text.as_bytes())),
+        DigestAlgorithm::Md5 => hex(&Md5::digest(text.as_bytes())),
     }
 }
 
@@ -92,14 +74,17 @@ struct Proof<'a> {
 }
 
 /// The `response` parameter (RFC 7616 section 3.4.1).
-fn proof(algorithm: Algorithm, who: &Credentials, realm: &str, proof: &Proof<'_>) -> String {
+fn proof(algorithm: DigestAlgorithm, who: &Credentials, realm: &str, proof: &Proof<'_>) -> String {
     let Proof { method, uri, nonce, counted } = proof;
     let secret = format!("{}:{realm}:{}", who.username, who.password.expose());
-    let (secret, what) = (algorithm.hash(&secret), algorithm.hash(&format!("{method}:{uri}")));
-    algorithm.hash(&match counted {
-        Some((count, ours)) => format!("{secret}:{nonce}:{count}:{ours}:auth:{what}"),
-        None => format!("{secret}:{nonce}:{what}"),
-    })
+    let (secret, what) = (hash(algorithm, &secret), hash(algorithm, &format!("{method}:{uri}")));
+    hash(
+        algorithm,
+        &match counted {
+            Some((count, ours)) => format!("{secret}:{nonce}:{count}:{ours}:auth:{what}"),
+            None => format!("{secret}:{nonce}:{what}"),
+        },
+    )
 }
 
 /// What a registrar, a proxy or whom we call asks of us.
@@ -108,7 +93,7 @@ pub(super) struct Challenge {
     pub(super) realm: String,
     pub(super) nonce: String,
     opaque: Option<String>,
-    algorithm: Algorithm,
+    algorithm: DigestAlgorithm,
     has_qop: bool,
     /// The proof was right, but its nonce has become too old.
     pub(super) is_stale: bool,
@@ -133,7 +118,7 @@ impl Challenge {
             realm: param(&params, "realm")?.to_owned(),
             nonce: param(&params, "nonce")?.to_owned(),
             opaque: param(&params, "opaque").map(str::to_owned),
-            algorithm: Algorithm::from_param(param(&params, "algorithm"))?,
+            algorithm: algorithm_of(param(&params, "algorithm"))?,
             has_qop: qop.is_some(),
             is_stale: param(&params, "stale").is_some_and(|s| s.eq_ignore_ascii_case("true")),
         })
@@ -188,6 +173,8 @@ pub(super) enum Shown {
 /// Checks what callers prove.
 pub(super) struct Examiner {
     realm: String,
+    /// What may be proved with, the preferred one first.
+    offered: Vec<DigestAlgorithm>,
     opaque: String,
     secret: [u8; 32],
     /// The highest count of each nonce that was answered rightly, with when it was issued.
@@ -198,10 +185,10 @@ pub(super) struct Examiner {
 
 impl Examiner {
     /// `secret` must be random: who knows it can make nonces.
-    pub(super) fn new(realm: &str, secret: [u8; 32]) -> Self {
+    pub(super) fn new(realm: &str, offered: Vec<DigestAlgorithm>, secret: [u8; 32]) -> Self {
         let opaque = hex(&Sha256::digest([&secret[..], &b"opaque"[..]].concat()))[..16].to_owned();
         let (counts, floor) = (BTreeMap::new(), Duration::ZERO);
-        Self { realm: realm.to_owned(), opaque, secret, counts, floor }
+        Self { realm: realm.to_owned(), offered, opaque, secret, counts, floor }
     }
 
     fn seal(&self, issued: &str) -> String {
@@ -230,7 +217,7 @@ impl Examiner {
     pub(super) fn challenges(&self, now: Duration, salt: u64, is_stale: bool) -> Vec<String> {
         let nonce = self.nonce(now, salt);
         let stale = if is_stale { ", stale=TRUE" } else { "" };
-        let value = |algorithm: Algorithm| {
+        let value = |algorithm: &DigestAlgorithm| {
             format!(
                 "Digest realm=\"{}\", qop=\"auth\", algorithm={}, nonce=\"{nonce}\", \
                  opaque=\"{}\"{stale}",
@@ -239,7 +226,7 @@ impl Examiner {
                 self.opaque
             )
         };
-        Algorithm::ALL.map(value).to_vec()
+        self.offered.iter().map(value).collect()
     }
 
     /// Checks the `Authorization` values of a request against those who may.
@@ -274,7 +261,7 @@ impl Examiner {
         known: &[(usize, &Credentials)],
     ) -> Option<Shown> {
         let need = |name| param(params, name);
-        let algorithm = Algorithm::from_param(need("algorithm"))?;
+        let algorithm = algorithm_of(need("algorithm")).filter(|it| self.offered.contains(it))?;
         let (nonce, uri, response) = (need("nonce")?, need("uri")?, need("response")?);
         // Without a count a proof could be repeated; all that speak RFC 3261 have one.
         let (count, ours) = (need("nc")?, need("cnonce")?);
@@ -341,8 +328,11 @@ mod tests {
             counted: Some(("00000001", "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ")),
         };
         for (algorithm, expected) in [
-            (Algorithm::Md5, "8ca523f5e9506fed4657c9700eebdbec"),
-            (Algorithm::Sha256, "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"),
+            (DigestAlgorithm::Md5, "8ca523f5e9506fed4657c9700eebdbec"),
+            (
+                DigestAlgorithm::Sha256,
+                "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1",
+            ),
         ] {
             assert_eq!(proof(algorithm, &mufasa, "http-auth@example.org", &what), expected);
         }
@@ -356,7 +346,7 @@ mod tests {
 
     #[test]
     fn who_knows_the_password_is_known_with_either_hash() {
-        let mut examiner = Examiner::new("frontdoor", [7; 32]);
+        let mut examiner = Examiner::new("frontdoor", DigestAlgorithm::ALL.to_vec(), [7; 32]);
         let (pbx, other) = (who("pbx", "s\"ecret"), who("other", "x"));
         let known = [(3, &pbx), (4, &other)];
         let now = Duration::from_secs(10);
@@ -386,8 +376,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_offered_proves_nothing() {
+        let now = Duration::from_secs(10);
+        let pbx = who("pbx", "secret");
+        let both = Examiner::new("frontdoor", DigestAlgorithm::ALL.to_vec(), [7; 32]);
+        let offered = both.challenges(now, 1, false);
+        for (at, only) in DigestAlgorithm::ALL.into_iter().enumerate() {
+            let mut examiner = Examiner::new("frontdoor", vec![only], [7; 32]);
+            assert_eq!(examiner.challenges(now, 1, false), [offered[at].clone()]);
+            for (of, value) in offered.iter().enumerate() {
+                let given = answer(value, &pbx, 1);
+                let shown = examiner.check(now, "INVITE", [given.as_str()], &[(0, &pbx)]);
+                let expected = if of == at { Shown::Known(0) } else { Shown::Wrong };
+                assert_eq!(shown, expected, "{only:?}: {given}");
+            }
+        }
+    }
+
+    #[test]
     fn an_answer_counts_once_and_not_for_long() {
-        let mut examiner = Examiner::new("frontdoor", [7; 32]);
+        let mut examiner = Examiner::new("frontdoor", DigestAlgorithm::ALL.to_vec(), [7; 32]);
         let pbx = who("pbx", "secret");
         let known = [(0, &pbx)];
         let start = Duration::from_secs(10);
@@ -409,7 +417,7 @@ mod tests {
 
     #[test]
     fn the_counts_kept_are_bounded_and_a_forgotten_one_is_stale() {
-        let mut examiner = Examiner::new("frontdoor", [7; 32]);
+        let mut examiner = Examiner::new("frontdoor", DigestAlgorithm::ALL.to_vec(), [7; 32]);
         let pbx = who("pbx", "secret");
         let known = [(0, &pbx)];
         let at = |number: usize| Duration::from_millis(1000 + number as u64);

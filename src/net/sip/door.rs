@@ -24,7 +24,8 @@ use super::gate::Refusal;
 use super::wire::{RawMessage, StartLine};
 use crate::base::Pii;
 use crate::config::{
-    Called, Config, LoginConfig, NumberConfig, Routed, TrunkConfig, route, trunk_of,
+    Called, Config, DigestAlgorithm, LoginConfig, NumberConfig, Routed, TrunkConfig, route,
+    trunk_of,
 };
 
 /// Whose an address is, and until when.
@@ -46,6 +47,8 @@ pub struct Access {
     pub numbers: Vec<NumberConfig>,
     /// Whether calls that come through no trunk are taken.
     pub accept_unknown: bool,
+    /// What those may prove it with, the preferred one first.
+    pub digest: Vec<DigestAlgorithm>,
     /// When a source is ignored.
     pub bans: BanLimits,
     /// Networks that are never ignored, beside those of the trunks.
@@ -60,6 +63,7 @@ impl Default for Access {
             logins: BTreeMap::new(),
             numbers: Vec::new(),
             accept_unknown: true,
+            digest: DigestAlgorithm::ALL.to_vec(),
             bans: BanLimits { strikes_max: 0, length: Duration::ZERO },
             never_banned: Vec::new(),
         }
@@ -97,6 +101,7 @@ impl Access {
             logins,
             numbers: config.numbers.clone(),
             accept_unknown: config.sip.accept_unknown,
+            digest: config.sip.digest.clone(),
             bans: BanLimits {
                 strikes_max: config.sip.ban_after_refusals,
                 length: Duration::from_secs(config.sip.ban_s),
@@ -154,7 +159,7 @@ impl Door {
         let now = Instant::now();
         Self {
             began: now,
-            examiner: Mutex::new(Examiner::new(REALM, rand::random())),
+            examiner: Mutex::new(Examiner::new(REALM, access.digest.clone(), rand::random())),
             bans: Mutex::new(Bans::new(access.bans, now)),
             learned: Mutex::default(),
             access,

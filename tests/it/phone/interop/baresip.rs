@@ -12,7 +12,7 @@ use super::super::peers::{Baresip, Phone};
 use super::relay::{Impairment, Relay};
 use super::{
     are_the_hours, is_understood_in_spite_of_it, over_tls, spoken, tells_of_a_light,
-    was_asked_for_the_hours, with_tls,
+    was_asked_for_the_hours, with_old_password, with_tls,
 };
 
 /// How long a call takes: the greeting, the question and the answer.
@@ -76,6 +76,17 @@ fn opus() {
     let rate = SampleRate::from_hz(48_000).expect("a rate");
     let record = asks(&door, &door.uri, rate, phone);
     was_asked_for_the_hours(&record, "opus");
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn an_invite_with_a_password() {
+    let _alone = alone();
+    let door = with_old_password("5550123");
+    let phone = Phone { parameters: ";auth_pass=secret", ..Phone::default() };
+    let record = asks(&door, &door.uri, SampleRate::HZ_8000, phone);
+    was_asked_for_the_hours(&record, "pcmu");
+    assert!(door.log().contains("answered trunk=\"pbx\""), "not taken for the trunk's call");
 }
 
 /// Tells something longer over a bad line.

@@ -11,7 +11,10 @@ use super::super::alone;
 use super::super::calls::GREETING;
 use super::super::front_door::{FrontDoor, read, root};
 use super::super::peers::sipp;
-use super::{asks_for_the_hours, nothing_is_left, was_asked_for_the_hours, was_pressed_once};
+use super::{
+    asks_for_the_hours, nothing_is_left, was_asked_for_the_hours, was_pressed_once,
+    with_old_password,
+};
 
 /// Which format a scenario offers, and streams.
 struct Format {
@@ -95,6 +98,16 @@ fn hold_and_resume() {
 #[ignore = "places a real call: needs the models and its telephone"]
 fn late_offer() {
     asks("late_offer", &PCMU, &[]);
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and its telephone"]
+fn an_invite_with_a_password() {
+    let _alone = alone();
+    let door = with_old_password("sipp");
+    plays(&door, "password", &PCMU, &asks_for_the_hours(), &[]);
+    was_asked_for_the_hours(&door.record(), "pcmu");
+    assert!(door.log().contains("answered trunk=\"pbx\""), "not taken for the trunk's call");
 }
 
 #[test]
