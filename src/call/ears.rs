@@ -9,6 +9,9 @@ use crate::speech::{CallerShare, EchoDetector, Judgement, SpeechSpan};
 /// The model's rate.
 const VAD_RATE: SampleRate = SampleRate::HZ_8000;
 
+/// Four words, as quickly as anybody says them: fewer are not taken for ours (`is_echo_of`).
+const FOUR_WORDS: Duration = Duration::from_millis(800);
+
 /// What has come and waits to fill a chunk, and what is known of the voices in it.
 #[derive(Debug)]
 pub(super) struct Ears {
@@ -92,6 +95,12 @@ impl Ears {
     /// Whether this caller's telephone returns what we say, and we have said something just now.
     pub fn echo_is_due(&self) -> bool {
         self.echo.path().is_some() && self.echo.may_return()
+    }
+
+    /// Whether the words of the present utterance may be our own: this telephone returns what we say,
+    /// and another voice was not heard for long enough to say as many.
+    pub fn may_be_our_words(&self) -> bool {
+        self.over_ours && self.echo.path().is_some() && self.share.own_most() < FOUR_WORDS
     }
 
     /// Makes an utterance fit for the recogniser: without the echo before the caller's own words,

@@ -117,7 +117,7 @@ impl Call {
             secret: self.expectation.secret || self.utterance_secret,
             overlapped,
             voiced: span.voiced,
-            ours: self.ears.over_ours.then(|| self.our_latest_words()),
+            ours: self.ears.may_be_our_words().then(|| self.our_latest_words()),
         });
         if !span.cut {
             self.utterance_secret = false;

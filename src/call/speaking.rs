@@ -158,12 +158,12 @@ impl Call {
             }
             self.retire_played(now);
         }
-        self.ears.play(&samples);
         if filled > 0 {
             self.note_voiced(now, &samples);
         } else if !self.on_hold {
             self.put_through.fill(&mut samples);
         }
+        self.ears.play(&samples);
         PlayoutFrame { samples, speaking: !self.playout.is_empty() || filled > 0 }
     }
 

@@ -65,7 +65,10 @@ fn rung(message: &TraceMessage, usual: &str, before: &[TraceMessage]) -> String 
     };
     let mut line = format!("{:>10.3} s  |{arrow}|  {}", seconds(message), message.cseq);
     let is_copy = |other: &TraceMessage| {
-        other.way == message.way && other.label == message.label && other.text == message.text
+        other.way == message.way
+            && other.label == message.label
+            && other.cseq == message.cseq
+            && other.text == message.text
     };
     if before.iter().any(is_copy) {
         line.push_str("  (again)");

@@ -63,6 +63,11 @@ impl CallerShare {
         self.own
     }
 
+    /// The longest that the caller has been speaking at any moment of the utterance.
+    pub const fn own_most(&self) -> Duration {
+        self.own_most
+    }
+
     /// How much of the utterance was an echo.
     pub const fn echo(&self) -> Duration {
         self.echo

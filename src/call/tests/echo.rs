@@ -185,7 +185,7 @@ fn a_caller_over_the_echo_stops_us_and_is_heard_without_it() {
 }
 
 #[test]
-fn our_own_words_are_no_utterance_even_if_their_sound_was_not_known_again() {
+fn callers_who_repeat_our_words_are_heard_where_nothing_comes_back() {
     let words_of = |bench: &Bench| {
         bench.outputs.iter().find_map(|output| match output {
             CallOutput::Speak { text, .. } => Some(text.expose().clone()),
@@ -210,7 +210,7 @@ fn our_own_words_are_no_utterance_even_if_their_sound_was_not_known_again() {
         let result = HeardResult::Text { text, confidence: 0.9, readings: Readings::default() };
         bench.input(CallInput::Transcribed { utterance, result });
         let understands = |o: &CallOutput| matches!(o, CallOutput::Understand { .. });
-        assert_eq!(bench.outputs.iter().any(understands), !ours);
+        assert!(bench.outputs.iter().any(understands), "ours: {ours}");
         assert!(bench.tick(0).speaking, "we go on");
     }
 }

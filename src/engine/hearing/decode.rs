@@ -143,21 +143,29 @@ impl Decoder {
         let mut plain_log_probability = heard.log_probability * heard.tokens as f32;
         let mut piece = settle(heard, audio_s, loudness, fallback);
         let mut ear = &mut self.ear;
+        let mut has_second_heard = false;
         if is_unsure(&piece, loudness)
             && audio_s <= SECOND_LOOK_S_MAX
             && goes_by_words(listening.listen_for)
             && let Some(second) = &mut self.second
             && let Some(heard) = second_look(second, &audio)
         {
+            has_second_heard = true;
             let log_probability = heard.log_probability * heard.tokens as f32;
             let again = settle(heard, audio_s, loudness, fallback);
-            if again.confidence > piece.confidence {
-                (piece, plain_log_probability, ear) = (again, log_probability, second);
+            // Where the first has heard nothing, the second is not believed what models make up.
+            let is_made_up = piece.text.is_empty() && is_silence_sentence(&again.text);
+            if again.confidence > piece.confidence && !is_made_up {
+                (piece, ear) = (again, second);
+                // Values are weighed against the plain words by the first model's figures.
+                if !matches!(listening.listen_for, ListenFor::Value(_)) {
+                    plain_log_probability = log_probability;
+                }
             }
         }
         let values = match listening.listen_for {
             ListenFor::Value(focus) if !focus.is_missed_by(&piece.text) => {
-                self.values(*focus, &audio)?
+                self.values(*focus, &audio, has_second_heard)?
             }
             ListenFor::Phrases(phrases) if is_worth_comparing(&piece.text, phrases) => {
                 ear.compare(phrases)?
@@ -170,15 +178,24 @@ impl Decoder {
 
     /// What the audio that was decoded last can be if it is a value of this kind, the likeliest
     /// first. Two models rarely share a slip, so what one is not sure of is put to both.
-    fn values(&mut self, focus: Focus, audio: &[f32]) -> Result<Vec<Reading>, HearingError> {
+    fn values(
+        &mut self,
+        focus: Focus,
+        audio: &[f32],
+        has_second_heard: bool,
+    ) -> Result<Vec<Reading>, HearingError> {
         let mut found = self.ear.look_again(focus)?;
         let mut combined = combine(&found);
         if let Some(second) = &mut self.second
             && is_in_doubt(&combined)
         {
             let frames = audio_context(audio.len(), second.frames());
+            let heard = match has_second_heard {
+                true => Ok(()),
+                false => second.run(audio, frames, None).map(drop),
+            };
             // If it fails, what the first has made of it stands.
-            match second.run(audio, frames, None).and_then(|_| second.look_again(focus)) {
+            match heard.and_then(|()| second.look_again(focus)) {
                 Ok(more) => {
                     found.extend(more);
                     combined = combine(&found);

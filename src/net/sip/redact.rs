@@ -20,6 +20,8 @@ const LABEL_CHARS_MAX: usize = 60;
 const DIGITS_MIN: usize = 7;
 /// Shorter user parts say nothing, and would be found in every Call-ID.
 const WORD_CHARS_MIN: usize = 4;
+/// With more names and numbers than this in a message, texts are not searched for them but left out.
+const WORDS_MAX: usize = 40;
 /// The user part of our own Contact, which is no person.
 const OURS: &str = "frontdoor";
 
@@ -52,7 +54,7 @@ const ADDRESSES: &[&str] = &[
 const CALL_NAMES: &[&str] = &["call-id", "replaces", "in-reply-to", "target-dialog"];
 
 /// Headers in which people and programs write what they like.
-const FREE_TEXT: &[&str] = &["reason", "warning", "user-agent", "server", "retry-after"];
+const FREE_TEXT: &[&str] = &["reason", "warning", "retry-after"];
 
 const CREDENTIALS: &[&str] =
     &["authorization", "proxy-authorization", "www-authenticate", "proxy-authenticate"];
@@ -200,14 +202,13 @@ fn private_words(message: &RawMessage) -> Vec<String> {
         .filter(|header| ADDRESSES.contains(&header.name.as_str()))
         .flat_map(|header| split_list(&header.value))
         .filter_map(NameAddr::parse)
-        .map(|address| address.uri);
+        .flat_map(|address| [user_of(&address.uri), address.display]);
     let requested = match &message.start {
-        StartLine::Request { uri, .. } => Some(uri.clone()),
+        StartLine::Request { uri, .. } => Some(user_of(uri)),
         StartLine::Response { .. } => None,
     };
     let mut words: Vec<String> = addresses
         .chain(requested)
-        .map(|uri| user_of(&uri))
         .flat_map(|user| [user.trim_start_matches('+').to_owned(), user])
         .filter(|word| word.chars().count() >= WORD_CHARS_MIN && word != OURS)
         .filter(|word| word.parse::<IpAddr>().is_err())
@@ -222,6 +223,7 @@ fn value(name: &str, value: &str, private: &[String]) -> String {
         "via" => listed(value, via),
         _ if ADDRESSES.contains(&name) => listed(value, address),
         _ if CALL_NAMES.contains(&name) => scrubbed(value, private),
+        "user-agent" | "server" => without_numbers(&scrubbed(&without_comments(value), private)),
         _ if FREE_TEXT.contains(&name) => without_numbers(&scrubbed(value, private)),
         _ if CREDENTIALS.contains(&name) => credentials(value),
         _ if PLAIN.contains(&name) => value.to_owned(),
@@ -392,7 +394,22 @@ fn attribute(value: &str) -> String {
 }
 
 fn scrubbed(text: &str, private: &[String]) -> String {
+    // Nobody has so many names: this would take long, and all of it may be about somebody.
+    if private.len() > WORDS_MAX {
+        return MASK.to_owned();
+    }
     private.iter().fold(text.to_owned(), |text, word| text.replace(word.as_str(), MASK))
+}
+
+/// Leaves out what stands in brackets: there, softphones name the device by its owner.
+fn without_comments(value: &str) -> String {
+    match (value.find('('), value.rfind(')')) {
+        (Some(open), Some(close)) if open < close => {
+            format!("{}({MASK}){}", &value[..open], &value[close + 1..])
+        }
+        (Some(open), _) => format!("{}{MASK}", &value[..open]),
+        _ => value.to_owned(),
+    }
 }
 
 /// Leaves out what may be a telephone number: many digits, with single blanks or hyphens between

@@ -221,20 +221,23 @@ impl Trace {
     }
 
     fn add(&mut self, mut captured: Captured) {
-        self.text_bytes += captured.message.text.len();
-        if self.text_bytes > TEXT_BYTES_MAX {
-            let text = &mut captured.message.text;
-            text.truncate(text.find('\n').map_or(0, |end| end + 1));
-        }
-        if self.first.len() < FIRST_MAX {
-            self.first.push(captured);
-            return;
-        }
-        if self.last.len() == LAST_MAX {
-            self.last.pop_front();
+        let is_first = self.first.len() < FIRST_MAX;
+        if !is_first
+            && self.last.len() == LAST_MAX
+            && let Some(gone) = self.last.pop_front()
+        {
+            self.text_bytes -= gone.message.text.len();
             self.left_out += 1;
         }
-        self.last.push_back(captured);
+        let text = &mut captured.message.text;
+        if self.text_bytes + text.len() > TEXT_BYTES_MAX {
+            text.truncate(text.find('\n').map_or(0, |end| end + 1));
+        }
+        self.text_bytes += text.len();
+        match is_first {
+            true => self.first.push(captured),
+            false => self.last.push_back(captured),
+        }
     }
 
     /// Follows where a leg stands; says whether its INVITE was refused by us just now.

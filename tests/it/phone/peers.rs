@@ -208,10 +208,12 @@ impl Baresip {
              module aubridge.so\n\
              module sndfile.so\n\
              {modules}\
+             {settings}\
              module_app account.so\n\
              module_app menu.so\n\
              snd_path {folder}\n",
             spoken = spoken.display(),
+            settings = phone.settings,
             folder = settings.display(),
         );
         fs::write(settings.join("config"), config).expect("writable");
@@ -252,6 +254,8 @@ impl Baresip {
 pub(super) struct Phone<'a> {
     /// Modules of it beside those that every call needs.
     pub modules: &'a [&'a str],
+    /// Lines of its settings.
+    pub settings: &'a str,
     /// The codecs it offers; both laws of G.711 if none is named.
     pub codecs: &'a str,
     /// Parameters of its account, each behind a semicolon.

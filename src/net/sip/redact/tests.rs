@@ -51,7 +51,7 @@ P-Asserted-Identity: \"[redacted]\" <tel:[redacted]>
 Diversion: <sip:[redacted]@carrier.example>;reason=unconditional
 Authorization: Digest [redacted], algorithm=MD5
 X-Customer: [redacted]
-User-Agent: Softphone 3.14 (line [redacted])
+User-Agent: Softphone 3.14 ([redacted])
 Content-Type: application/sdp
 
 v=0
