@@ -332,6 +332,8 @@ async fn wait_for_answer(call: &mut OutgoingCall) -> anyhow::Result<String> {
                 | OutgoingEvent::Progress { .. }
                 | OutgoingEvent::EarlyMedia { .. }
                 | OutgoingEvent::Reoffer { .. }
+                | OutgoingEvent::OfferWanted { .. }
+                | OutgoingEvent::Key { .. }
                 | OutgoingEvent::LateAnswer { .. },
             ) => {}
         }

@@ -44,7 +44,7 @@ use super::referrals::Referrals;
 use super::registry::Registry;
 use super::session::{Session, first_request, lists, value_of, words_of};
 use super::session_timer::SessionLimits;
-use super::ways::Ways;
+use super::ways::{Ways, is_out_of_service};
 use super::{CALLER_SUPPORTED, SipError};
 
 /// How long a cancelled INVITE may stay without a final response (64*T1, RFC 3261 9.1).
@@ -175,7 +175,7 @@ impl Calling {
                             self.wire.clear_lame(&self.hop);
                             return self.answered(response, cancel).await;
                         }
-                        _ if cancel != Cancel::No => return self.end(EndedBy::Local),
+                        _ if cancel != Cancel::No => return self.given_up(&response, proceeding),
                         _ => match self.after_refusal(&response, proceeding).await {
                             Some(transaction) => {
                                 responses = responses_of(&self.wire, transaction);
@@ -206,6 +206,15 @@ impl Calling {
 
     fn end(&self, by: EndedBy) {
         _ = self.events.try_send(OutgoingEvent::Ended { by });
+    }
+
+    /// What we had given up has ended.
+    fn given_up(&self, refusal: &Response, proceeding: bool) {
+        // Nothing had come from there when we gave up: the next call asks other servers first.
+        if !proceeding && is_out_of_service(refusal.status_code.code()) {
+            self.wire.mark_lame(&self.hop);
+        }
+        self.end(EndedBy::Local);
     }
 
     fn refused(&self, response: Response) {

@@ -85,6 +85,17 @@ pub enum OutgoingEvent {
         /// Takes our answer.
         reply: ReofferReply,
     },
+    /// The other side wants to change the session and leaves the offer to us; the answer to it comes
+    /// as [`OutgoingEvent::LateAnswer`]. Where the reply is dropped, what we sent last is offered.
+    OfferWanted {
+        /// Takes our offer.
+        reply: ReofferReply,
+    },
+    /// A key was pressed there, told by INFO.
+    Key {
+        /// Which one.
+        key: char,
+    },
     /// The answer to an offer that we made because their re-INVITE had none.
     LateAnswer {
         /// The answer.
@@ -103,13 +114,11 @@ impl OutgoingEvent {
         match event {
             // The ACK was ours.
             LegEvent::Confirmed => None,
-            // Nobody here makes offers on demand: what we sent last is offered.
-            LegEvent::OfferWanted { .. } => None,
-            // Nobody listens for keys of those that we call.
-            LegEvent::Key { .. } => None,
             // Calls that we placed are not taken over.
             LegEvent::Replaced { .. } => None,
             LegEvent::Reoffer { offer_sdp, reply } => Some(Self::Reoffer { offer_sdp, reply }),
+            LegEvent::OfferWanted { reply } => Some(Self::OfferWanted { reply }),
+            LegEvent::Key { key } => Some(Self::Key { key }),
             LegEvent::LateAnswer { sdp } => Some(Self::LateAnswer { sdp }),
             LegEvent::Ended { by } => Some(Self::Ended { by }),
         }

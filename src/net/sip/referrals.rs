@@ -154,7 +154,9 @@ impl Referrals {
                     }
                     None => (408, "no answer".to_owned()),
                 };
-                if matches!(status, 408 | 481) {
+                // Silence (408) says nothing about the call: some boxes on the way drop requests that
+                // they do not know, and the caller can still be heard.
+                if status == 481 {
                     state = CallState::Lost;
                 }
                 if let Some(open) = self.open.iter_mut().find(|open| open.following.cseq == cseq)

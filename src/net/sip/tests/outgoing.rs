@@ -220,3 +220,42 @@ async fn an_answer_behind_a_refusal_is_hung_up_on() {
     assert_eq!(sent.len(), 2);
     assert_eq!(caller.counters().dialogs_open, 0);
 }
+
+#[tokio::test]
+async fn whoever_we_called_may_leave_the_offer_to_us_and_press_keys() {
+    let (caller, _calls) = endpoint().await;
+    let peer = RawPeer::new(&caller).await;
+    let mut out = caller.place_call(calling(&peer)).await.unwrap();
+    let invite = peer.message("INVITE ").await;
+    peer.send(&answer_to(&peer, &invite, "200 OK", "", ANSWER)).await;
+    let event = soon(out.next_event()).await;
+    assert!(matches!(event, Some(OutgoingEvent::Answered { .. })), "{event:?}");
+    let id = header(&invite, "Call-ID").expect("every message has one");
+    let ours = header(&invite, "From").and_then(|from| from.split("tag=").nth(1)).unwrap();
+    let tag = format!(";tag={ours}");
+    let theirs = |method: &str, number: u32, body: &str| {
+        raw(&peer, method, number, id, &tag, body).replace(";tag=a\r\n", ";tag=peer\r\n")
+    };
+    // The second time no offer is made for it: then the session stays as it is.
+    for (number, offer) in [(1, Some(HOLD)), (2, None)] {
+        peer.send(&theirs("INVITE", number, "")).await;
+        match (soon(out.next_event()).await, offer) {
+            (Some(OutgoingEvent::OfferWanted { reply }), Some(offer)) => {
+                reply.accept(offer.to_owned());
+            }
+            (Some(OutgoingEvent::OfferWanted { reply }), None) => drop(reply),
+            other => panic!("{other:?}"),
+        }
+        let ok = peer.message("SIP/2.0 200").await;
+        assert!(ok.ends_with(HOLD), "{ok}");
+        peer.send(&theirs("ACK", number, ANSWER)).await;
+        match soon(out.next_event()).await {
+            Some(OutgoingEvent::LateAnswer { sdp }) => assert_eq!(sdp, ANSWER),
+            other => panic!("{other:?}"),
+        }
+    }
+    let info = theirs("INFO", 3, "Signal=1\r\nDuration=160\r\n");
+    peer.send(&info.replace("application/sdp", "application/dtmf-relay")).await;
+    let event = soon(out.next_event()).await;
+    assert!(matches!(event, Some(OutgoingEvent::Key { key: '1' })), "{event:?}");
+}

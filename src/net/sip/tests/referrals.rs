@@ -130,6 +130,20 @@ async fn a_call_that_is_not_known_over_there_ends_with_its_transfer() {
 }
 
 #[tokio::test]
+async fn a_transfer_that_is_not_answered_has_failed_and_the_call_goes_on() {
+    let (callee, mut calls) = impatient_endpoint().await;
+    let peer = RawPeer::new(&callee).await;
+    let (leg, tag) = up(&mut calls, &peer, "ignored", PLAIN).await;
+    let mut events = soon(leg.refer(to_agent())).await.expect("it is sent");
+    peer.message("REFER ").await;
+    let event = soon(events.recv()).await;
+    assert!(matches!(event, Some(ReferralEvent::Failed { status: 408, .. })), "{event:?}");
+    assert_eq!(soon(events.recv()).await, None);
+    peer.send(&raw(&peer, "OPTIONS", 2, "ignored", &tag, "")).await;
+    assert_status(&peer, "OPTIONS", 2, 200).await;
+}
+
+#[tokio::test]
 async fn a_transfer_of_which_nothing_is_heard_is_lost_and_the_call_goes_on() {
     let (callee, mut calls) = impatient_endpoint().await;
     let peer = RawPeer::new(&callee).await;

@@ -259,6 +259,17 @@ async fn a_call_goes_to_the_next_server_when_the_first_is_silent() {
 }
 
 #[tokio::test]
+async fn a_server_that_was_silent_until_we_gave_up_is_asked_last() {
+    let (us, first, second) = behind_records(Duration::from_millis(640)).await;
+    let mut out = us.place_call(to_domain()).await.expect("a way there");
+    request(&first, "INVITE ").await;
+    out.cancel().await;
+    assert_call_ends(&mut out, EndedBy::Local).await;
+    let found = us.servers("sip:pbx.example").await.expect("there are two");
+    assert_eq!(found[0].address, second.local);
+}
+
+#[tokio::test]
 async fn a_name_is_there_if_one_of_its_servers_is() {
     let (us, first, second) = behind_records(Duration::from_secs(30)).await;
     let (pong, ()) = tokio::join!(us.ping("sip:pbx.example"), async {
