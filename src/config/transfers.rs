@@ -61,7 +61,7 @@ impl TransferConfig {
     /// Whether what is said to the other side on the way cannot be read.
     pub fn is_encrypted(&self) -> bool {
         let to = self.to.to_ascii_lowercase();
-        to.starts_with("sips:") || to.split(';').any(|part| part == "transport=tls")
+        to.starts_with("sips:") || behind_user(&to).split(';').any(|part| part == "transport=tls")
     }
 }
 
@@ -80,13 +80,18 @@ pub(super) fn host_of(uri: &str) -> Option<&str> {
     if !["sip", "sips"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
         return None;
     }
-    let address = rest.split([';', '?']).next()?;
-    let place = address.rsplit_once('@').map_or(address, |(_, place)| place);
+    let place = behind_user(rest).split([';', '?']).next()?;
     let host = match place.strip_prefix('[') {
         Some(literal) => literal.split_once(']')?.0,
         None => place.split(':').next()?,
     };
     (!host.is_empty()).then_some(host)
+}
+
+/// What follows the user part of a SIP URI, which may itself hold `;` and `?` (RFC 3261 25.1), or all of
+/// it if it has none.
+fn behind_user(uri: &str) -> &str {
+    uri.split_once('@').map_or(uri, |(_, place)| place)
 }
 
 #[cfg(test)]
@@ -104,8 +109,34 @@ mod tests {
             ("tel:+442071234567", None),
             ("200@pbx.example", None),
             ("sip:200@", None),
+            // Who is called is behind the user part, whatever that holds.
+            ("sip:192.0.2.7;@evil.example", Some("evil.example")),
+            ("sip:200;phone-context=x?y@pbx.example;lr", Some("pbx.example")),
         ] {
             assert_eq!(host_of(uri), host, "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_is_encrypted_is_told_by_the_address_and_not_by_who_is_there() {
+        for (to, is_encrypted) in [
+            ("sip:200@pbx.example", false),
+            ("SIPS:200@pbx.example", true),
+            ("sip:200@pbx.example;Transport=TLS", true),
+            ("sip:200;transport=tls;x@pbx.example", false),
+            ("sip:pbx.example;transport=tls", true),
+        ] {
+            let config = TransferConfig {
+                to: to.to_owned(),
+                way: TransferWay::Bridge,
+                bridge_if_refused: true,
+                ring_s: 25,
+                screening: false,
+                trunk: None,
+                header: None,
+                record: false,
+            };
+            assert_eq!(config.is_encrypted(), is_encrypted, "{to}");
         }
     }
 }
