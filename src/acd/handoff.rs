@@ -102,8 +102,8 @@ pub struct Handoff {
     pub summary: String,
     /// Hash of the prompt files in force.
     pub generation: String,
-    /// What the caller was promised, as [`Promise`] has it: `callback`, or `transfer` where it was
-    /// tried at once to put them through, with a callback if that failed.
+    /// What the caller was promised, as [`Promise`] has it: `callback`, or `transfer` where it is
+    /// tried at once to put them through. If nobody takes the call it becomes `callback`.
     pub promise: String,
     /// What the telephone system was told to find this document by (`User-to-User`, RFC 7433): 128
     /// random bits in hexadecimal, which say nothing about the call.

@@ -8,6 +8,7 @@ use sqlx::{Connection, Row, SqliteConnection};
 
 use crate::base::{ActionRunId, CallId, Pii, TurnId};
 
+use super::handoffs::WEBHOOK_STATE;
 use super::record::{
     ActionRunRecord, CallEnd, CallRecord, CallStart, CallSummary, Entry, HandoffRef, LineRecord,
     QualityRecord, TransferRecord, TurnRecord,
@@ -188,11 +189,10 @@ impl Store {
             rows("SELECT * FROM turns WHERE call = ? ORDER BY turn").await.map_err(failed)?;
         let actions =
             rows("SELECT * FROM action_runs WHERE call = ? ORDER BY id").await.map_err(failed)?;
-        let handoffs = rows(
-            "SELECT handoffs.id, handoffs.created_at, handoffs.json, webhooks.state
-             FROM handoffs LEFT JOIN webhooks ON webhooks.handoff = handoffs.id
-             WHERE call = ? ORDER BY handoffs.created_at, handoffs.id",
-        )
+        let handoffs = rows(&format!(
+            "SELECT id, created_at, json, {WEBHOOK_STATE} FROM handoffs
+             WHERE call = ? ORDER BY created_at, id"
+        ))
         .await
         .map_err(failed)?;
         let transfers =

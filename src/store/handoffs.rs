@@ -6,10 +6,14 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use sqlx::{Connection, Row};
 
-use crate::acd::handoff::Handoff;
+use crate::acd::handoff::{Handoff, Promise};
 
 use super::calls::stamp;
 use super::{Outbox, Store, StoreError};
+
+/// How a hand-off's latest delivery to the webhook stands, as a column of `handoffs`.
+pub(super) const WEBHOOK_STATE: &str = "(SELECT state FROM webhooks WHERE handoff = handoffs.id
+    ORDER BY webhooks.id DESC LIMIT 1) AS state";
 
 /// Identifies a hand-off to other systems: random, says nothing about the call, cannot be guessed.
 ///
@@ -158,6 +162,48 @@ impl Store {
         Ok(id)
     }
 
+    /// Notes that the people of a hand-off are to call back after all, and has the webhook told: the
+    /// document goes into its outbox once more, under a key of its own. Does nothing if it says so
+    /// already, or if there is no hand-off of this reference.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn promise_callback(&self, reference: &str) -> Result<(), StoreError> {
+        let failed = |error| self.failed(error);
+        let promise = Promise::Callback.as_str();
+        let mut session = self.session().await?;
+        let mut transaction =
+            session.connection()?.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let id: Option<String> = sqlx::query_scalar(
+            "UPDATE handoffs SET json = json_set(json, '$.promise', ?)
+             WHERE reference = ? AND json_extract(json, '$.promise') <> ? RETURNING id",
+        )
+        .bind(promise)
+        .bind(reference)
+        .bind(promise)
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(failed)?;
+        if let Some(id) = id.filter(|_| self.webhooks == Outbox::On) {
+            let now = stamp(Timestamp::now());
+            sqlx::query(
+                "INSERT INTO webhooks (handoff, idempotency_key, state, created_at, next_attempt_at)
+                 VALUES (?, ?, 'pending', ?, ?)",
+            )
+            .bind(&id)
+            .bind(format!("{id}-{promise}"))
+            .bind(&now)
+            .bind(&now)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        }
+        transaction.commit().await.map_err(failed)?;
+        session.still_there()?;
+        self.inner.outbox_filled.notify_one();
+        Ok(())
+    }
+
     /// A hand-off by its id.
     ///
     /// # Errors
@@ -209,15 +255,15 @@ impl Store {
     /// [`StoreError`].
     pub async fn list_handoffs(&self, limit: u32) -> Result<Vec<HandoffSummary>, StoreError> {
         let mut session = self.session().await?;
-        let rows = sqlx::query(
-            "SELECT handoffs.id, handoffs.call, handoffs.created_at, webhooks.state
-             FROM handoffs LEFT JOIN webhooks ON webhooks.handoff = handoffs.id
-             ORDER BY handoffs.created_at DESC LIMIT ?",
-        )
-        .bind(limit)
-        .fetch_all(session.connection()?)
-        .await
-        .map_err(|error| self.failed(error))?;
+        let wanted = format!(
+            "SELECT id, call, created_at, {WEBHOOK_STATE} FROM handoffs
+             ORDER BY created_at DESC LIMIT ?"
+        );
+        let rows = sqlx::query(&wanted)
+            .bind(limit)
+            .fetch_all(session.connection()?)
+            .await
+            .map_err(|error| self.failed(error))?;
         rows.iter()
             .map(|row| {
                 Ok(HandoffSummary {

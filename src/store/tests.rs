@@ -100,6 +100,48 @@ async fn a_handoff_is_found_by_the_reference_that_a_telephone_system_was_given()
 }
 
 #[tokio::test]
+async fn a_callback_that_is_promised_after_all_is_told_once_more() {
+    let place = Place::open().await;
+    let reference = "0123456789abcdef0123456789abcdef";
+    let call = CallId::from_u128(7);
+    let before = Handoff {
+        promise: "transfer".into(),
+        reference: Some(reference.into()),
+        ..handoff(&call.to_string())
+    };
+    let after = Handoff { promise: "callback".into(), ..before.clone() };
+    place.store.begin_call(&start(7)).await.expect("begins");
+    let id = place.store.put_handoff(&before).await.expect("kept");
+    let due = async || place.store.due_webhooks(Timestamp::MAX, 10).await.expect("read");
+    let first = due().await;
+    assert_eq!(first.len(), 1);
+    let delivered = WebhookMark::Delivered { at: at(1) };
+    place.store.mark_webhook(first[0].id, &delivered).await.expect("noted");
+    // It is promised once, however often it is said; and to nobody else.
+    for told in [reference, reference, "0123456789abcdef0123456789abcdee"] {
+        place.store.promise_callback(told).await.expect("noted");
+    }
+    let second = due().await;
+    assert_eq!((second.len(), second[0].handoff), (1, id));
+    assert_eq!(first[0].idempotency_key, id.to_string());
+    assert_eq!(second[0].idempotency_key, format!("{id}-callback"));
+    let posted: Handoff = serde_json::from_str(&second[0].json).expect("a hand-off");
+    assert_eq!(posted, after);
+    let found = place.store.handoff_by_reference(reference).await.expect("read").expect("found");
+    assert_eq!(serde_json::from_str::<Handoff>(&found).expect("a hand-off"), after);
+    // It is one hand-off still, and its latest delivery is the one that is shown.
+    let listed = place.store.list_handoffs(10).await.expect("lists");
+    let record = place.store.call(call).await.expect("is there");
+    assert_eq!((listed.len(), record.handoffs.len()), (1, 1));
+    for state in [&listed[0].webhook, &record.handoffs[0].webhook] {
+        assert_eq!(state.as_deref(), Some("pending"));
+    }
+    place.store.mark_webhook(second[0].id, &delivered).await.expect("noted");
+    let listed = place.store.list_handoffs(10).await.expect("lists");
+    assert_eq!(listed[0].webhook.as_deref(), Some("delivered"));
+}
+
+#[tokio::test]
 async fn a_call_is_kept_whole() {
     let place = Place::open().await;
     let id = CallId::from_u128(7);
@@ -369,6 +411,8 @@ async fn a_handoff_survives_without_the_database_and_is_taken_in_once() {
     let lock = other.begin_with("BEGIN IMMEDIATE").await.expect("locks");
     let mut second = handoff("c1");
     second.queue = "cards".into();
+    second.promise = "transfer".into();
+    second.reference = Some("0123456789abcdef0123456789abcdef".into());
     let mut files = Vec::new();
     for document in [&handoff("c1"), &second] {
         match put_handoff_or_file(Some(&place.store), &data_dir, document).await {
@@ -384,14 +428,16 @@ async fn a_handoff_survives_without_the_database_and_is_taken_in_once() {
     assert_eq!(kept, handoff("c1"));
     std::fs::write(folder.join("note.json"), "{}").expect("written");
 
-    // The second one reached the database after all, only late.
+    // The second one reached the database after all, only late; and then nobody took the call.
     place.store.put_handoff(&second).await.expect("kept");
+    let reference = second.reference.as_deref().expect("it has one");
+    place.store.promise_callback(reference).await.expect("noted");
     let imported = import_unsaved(&place.store, &data_dir).await.expect("imports");
     assert_eq!((imported.taken, imported.unreadable), (2, vec![folder.join("note.json")]));
     assert_eq!(place.store.handoffs_of("c1").await.expect("read").len(), 2);
     let again = import_unsaved(&place.store, &data_dir).await.expect("imports");
     assert_eq!(again.taken, 0);
-    assert_eq!(place.store.due_webhooks(Timestamp::MAX, 10).await.expect("read").len(), 2);
+    assert_eq!(place.store.due_webhooks(Timestamp::MAX, 10).await.expect("read").len(), 3);
 
     let without = put_handoff_or_file(None, &data_dir, &handoff("../../c3")).await;
     match without {

@@ -160,13 +160,19 @@ pub async fn import_unsaved(store: &Store, data_dir: &Path) -> Result<Imported, 
             imported.unreadable.push(path);
             continue;
         };
-        if !store.handoffs_of(&handoff.call_id).await?.contains(&handoff) {
+        let kept = store.handoffs_of(&handoff.call_id).await?;
+        if !kept.iter().any(|kept| is_same(kept, &handoff)) {
             store.put_handoff(&handoff).await?;
         }
         fs::remove_file(&path).map_err(failed)?;
         imported.taken += 1;
     }
     Ok(imported)
+}
+
+/// Whether it is the same hand-off: what was promised may have changed since it was made.
+fn is_same(kept: &Handoff, handoff: &Handoff) -> bool {
+    Handoff { promise: handoff.promise.clone(), ..kept.clone() } == *handoff
 }
 
 fn read_file(path: &Path) -> Option<Handoff> {
