@@ -168,7 +168,6 @@ impl Server {
             background.spawn(reloader.run(stop_background.clone()));
         }
         background.spawn(renew_certificate(sip.clone(), stop_background.clone()));
-        let admission = Admission::new(&config);
         let mut http_address = None;
         if let Some(wanted) = &config.http {
             let (listener, token, address) = http::open(wanted).await?;
