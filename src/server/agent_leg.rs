@@ -12,9 +12,10 @@ use crate::base::Pii;
 use crate::conversation::TransferOutcome;
 use crate::engine::voice::{Cacheable, SpeakRequest, SpeechStream, Voice, VoiceError};
 use crate::net::media_session::MediaSession;
-use crate::net::sdp::{LocalMedia, answer_secured};
+use crate::net::sdp::{LocalMedia, answer_secured, offer_again};
 use crate::net::sip::{OutgoingCall, OutgoingEvent, ReplacesId};
 
+use super::call_task::{KeyPath, KeyPaths};
 use super::serve::sip_status;
 use super::transfer::NotReached;
 
@@ -32,6 +33,9 @@ const SCREENING_LIMIT: Duration = Duration::from_secs(30);
 /// Silence after which they are told again, in frames: 6 s.
 const AGAIN_AFTER_FRAMES: u32 = 300;
 
+/// Keys told in the signalling that may wait to be read.
+const TOLD_LEN_MAX: usize = 16;
+
 /// With this key the call is taken.
 const TAKES: char = '1';
 /// And with this one it is not.
@@ -46,7 +50,12 @@ pub(super) struct AgentLeg {
     is_held: bool,
     ticks: Interval,
     last_packet: Instant,
+    /// Audio has come from there.
+    was_heard: bool,
     no_media_timeout: Duration,
+    /// Keys that were told in the signalling.
+    told: VecDeque<char>,
+    key_paths: KeyPaths,
     /// Its place among the calls that we may place.
     _line: OwnedSemaphorePermit,
 }
@@ -80,7 +89,10 @@ impl AgentLeg {
             is_held: false,
             ticks,
             last_packet: Instant::now(),
+            was_heard: false,
             no_media_timeout,
+            told: VecDeque::new(),
+            key_paths: KeyPaths::default(),
             _line: line,
         }
     }
@@ -99,7 +111,7 @@ impl AgentLeg {
             received = self.media.recv() => match received {
                 Ok(ours) => {
                     if ours {
-                        self.last_packet = Instant::now();
+                        self.note_packet(Instant::now());
                     }
                     AgentStep::SeenTo
                 }
@@ -131,6 +143,21 @@ impl AgentLeg {
                 }
                 AgentStep::SeenTo
             }
+            Some(OutgoingEvent::OfferWanted { reply }) => {
+                self.sdp_version += 1;
+                let previous = self.media.our_sdp().to_owned();
+                let security = self.media.security_mut();
+                let sdp = offer_again(&previous, &self.local, self.sdp_version, security);
+                self.media.set_our_sdp(sdp.clone());
+                reply.accept(sdp);
+                AgentStep::SeenTo
+            }
+            Some(OutgoingEvent::Key { key }) => {
+                if self.told.len() < TOLD_LEN_MAX && self.key_paths.counts(now, KeyPath::Info) {
+                    self.told.push_back(key);
+                }
+                AgentStep::SeenTo
+            }
             Some(OutgoingEvent::LateAnswer { sdp }) => {
                 match self.media.accept_late_answer(&sdp, now) {
                     Ok(agreed) => {
@@ -150,13 +177,23 @@ impl AgentLeg {
         }
     }
 
+    fn note_packet(&mut self, now: Instant) {
+        self.last_packet = now;
+        self.was_heard = true;
+    }
+
+    /// Whether any audio has ever come from there.
+    pub fn was_heard(&self) -> bool {
+        self.was_heard
+    }
+
     /// The next 20 ms from there: to be called at each tick.
     ///
     /// # Errors
     /// Why nothing will come any more.
     pub fn hear(&mut self, now: Instant) -> Result<AudioFrame, &'static str> {
         match self.media.drain() {
-            Ok(true) => self.last_packet = now,
+            Ok(true) => self.note_packet(now),
             Ok(false) => {}
             Err(_) => return Err("the media socket failed"),
         }
@@ -181,7 +218,15 @@ impl AgentLeg {
 
     /// The next key that was pressed there.
     pub fn poll_key(&mut self) -> Option<char> {
-        self.media.poll_digit()
+        if let Some(key) = self.told.pop_front() {
+            return Some(key);
+        }
+        while let Some(key) = self.media.poll_digit() {
+            if self.key_paths.counts(Instant::now(), KeyPath::Rtp) {
+                return Some(key);
+            }
+        }
+        None
     }
 
     /// Presses a key there.

@@ -1,5 +1,6 @@
 //! The audio of a caller and of whoever took their call, passed from one to the other: for telephone
-//! systems that move nobody. Keys and holds go along; when either hangs up, both calls are over.
+//! systems that move nobody. Keys and holds go along; when either hangs up, both calls are over. Only
+//! a caller to whom nobody was ever to be heard goes on with us.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +10,11 @@ use crate::call::CallInput;
 use crate::conversation::TransferOutcome;
 use crate::net::media::MediaError;
 use crate::net::sip::LegEvent;
+use crate::store::TransferRecord;
 
 use super::agent_leg::{AgentLeg, AgentStep};
 use super::call_task::{CallTask, KeyPath};
-use super::transfer::Order;
+use super::transfer::{ENDED_FIRST, Order};
 
 /// What happened while audio is passed on.
 enum Step {
@@ -34,9 +36,10 @@ struct Passing {
 }
 
 impl CallTask {
-    /// Passes on until either side has hung up; then the call is over.
+    /// Passes on until either side has hung up; then the call is over, unless whoever took it was never
+    /// to be heard.
     pub(super) async fn bridge(&mut self, order: Order, mut agent: Box<AgentLeg>) {
-        let (began, mut record) = (Instant::now(), order.record("succeeded", None));
+        let (began, record) = (Instant::now(), order.record("succeeded", None));
         tracing::info!(queue = order.queue, took_ms = record.took_ms, "bridged");
         let mut passing = Passing {
             last_packet: began,
@@ -72,12 +75,36 @@ impl CallTask {
             }
         }
         let bridged = began.elapsed();
-        record.bridged_ms = Some(bridged.as_millis() as u64);
         tracing::info!(bridged_s = bridged.as_secs(), why = gone, "no longer bridged");
+        let bridged_ms = Some(bridged.as_millis() as u64);
+        let record = TransferRecord { bridged_ms, ..record };
+        self.end_bridge(&order, record, &agent, gone.is_some());
+        agent.hang_up("the bridge is over").await;
+    }
+
+    /// Tells the call and the record what came of it. Whoever was never to be heard has not spoken with
+    /// the caller, who may still be here.
+    fn end_bridge(
+        &mut self,
+        order: &Order,
+        mut record: TransferRecord,
+        agent: &AgentLeg,
+        is_gone: bool,
+    ) {
+        let outcome = match agent.was_heard() {
+            true => TransferOutcome::Succeeded,
+            false => TransferOutcome::Failed,
+        };
+        let words = match outcome {
+            TransferOutcome::Failed if !is_gone => ENDED_FIRST,
+            outcome => outcome.as_str(),
+        };
+        record.outcome = words.to_owned();
         self.records.transfer(record);
-        agent.hang_up("the caller hung up").await;
+        if outcome != TransferOutcome::Succeeded {
+            self.call_back(order.reference.as_deref());
+        }
         if !self.call.is_ended() {
-            let outcome = TransferOutcome::Succeeded;
             self.call.handle(Instant::now(), CallInput::TransferEnded { outcome });
         }
     }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::audio::SampleRate;
@@ -23,7 +23,7 @@ use super::recorder::Recorder;
 use super::records::CallRecorder;
 use super::serve::{ProtectionPolicy, negotiate, sip_status};
 use super::traces::CallTrace;
-use super::transfer::{Attempt, Happened, Transfers, next_of};
+use super::transfer::{Attempt, ENDED_FIRST, Happened, Transfers, next_of};
 
 /// Length of a telephone frame.
 const FRAME: Duration = Duration::from_millis(20);
@@ -153,7 +153,9 @@ impl CallTask {
                     self.take_digits();
                 }
                 Step::MediaLost(error) => self.media_lost(&error).await,
-                Step::Attempt(happened) => self.on_attempt(happened).await,
+                Step::Attempt(happened) => {
+                    self.go_on_with(happened, &mut last_packet, &mut ticks).await;
+                }
                 Step::Stop => {
                     stopping = true;
                     self.stopped().await;
@@ -162,6 +164,22 @@ impl CallTask {
         }
         self.drain_outputs().await;
         self.finish().await;
+    }
+
+    /// Goes on with a try to put the caller through. While audio is passed on it has a clock of its
+    /// own; ours goes on from there.
+    async fn go_on_with(
+        &mut self,
+        happened: Happened,
+        last_packet: &mut Instant,
+        ticks: &mut Interval,
+    ) {
+        let began = Instant::now();
+        self.on_attempt(happened).await;
+        if began.elapsed() > FRAME {
+            *last_packet = Instant::now();
+            ticks.reset();
+        }
     }
 
     /// Notes results for the record, whatever the call makes of them.
@@ -440,7 +458,7 @@ impl CallTask {
 
     async fn finish(mut self) {
         // Nobody is to ring any longer for a caller who is gone.
-        self.cancel_transfer("the call ended first");
+        self.cancel_transfer(ENDED_FIRST);
         self.media.close().await;
         self.await_results().await;
         let stats = self.media.stats();

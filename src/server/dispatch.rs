@@ -227,6 +227,17 @@ impl Dispatch {
         tokio::spawn(work.instrument(span));
         reference
     }
+
+    /// Notes that people are to call back, since nobody took the call.
+    pub fn promise_callback(&self, reference: String) {
+        let store = self.services.store.clone();
+        let work = async move {
+            if let Err(error) = store.promise_callback(&reference).await {
+                tracing::error!(%error, "it is not noted that the caller is to be called back");
+            }
+        };
+        tokio::spawn(work.instrument(tracing::info_span!("handoff")));
+    }
 }
 
 /// Has an utterance (mono, at this rate) transcribed as every call has.

@@ -3,23 +3,26 @@
 //!
 //! ```text
 //!  refer     REFER ──NOTIFY──▶ told how it ended
-//!              '─ refused ──▶ call somebody ──▶ bridge
+//!              '─ refused, or not answered ──▶ call somebody ──▶ bridge
 //!  attended  call somebody ──▶ REFER with Replaces ──NOTIFY──▶ told how it ended
-//!                                 '─ refused ──▶ bridge
+//!                                 '─ anything but success ──▶ bridge, if they are still there
 //!  bridge    call somebody ──▶ bridge
 //! ```
 //!
 //! Whom to call stands in the configuration and nowhere else. What came of it goes back to the call as
-//! `CallInput::TransferEnded`, whatever it is; a caller who hangs up ends the attempt.
+//! `CallInput::TransferEnded`, whatever it is; a caller who hangs up ends the attempt. Unless it went
+//! well, the hand-off then says that people call back.
+
+mod placing;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::{sleep_until, timeout};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::sleep_until;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
@@ -29,12 +32,8 @@ use crate::call::CallInput;
 use crate::config::{Config, TransferConfig, TransferWay};
 use crate::conversation::TransferOutcome;
 use crate::engine::voice::Voice;
-use crate::net::media::MediaPort;
-use crate::net::media_session::MediaSession;
-use crate::net::sdp::{Direction, LocalMedia, Security, accept_answer_secured, offer_secured};
 use crate::net::sip::{
-    Credentials, ExtraHeaders, OutgoingCall, OutgoingEvent, OutgoingRequest, Referral,
-    ReferralEvent, SipEndpoint, SipError, user_to_user,
+    Credentials, ExtraHeaders, Referral, ReferralEvent, SipEndpoint, SipError, user_to_user,
 };
 use crate::store::TransferRecord;
 
@@ -42,20 +41,19 @@ use super::agent_leg::AgentLeg;
 use super::call_task::CallTask;
 use super::serve::ProtectionPolicy;
 
+use self::placing::Placing;
+
 /// Whose name we call with where no trunk is named.
 const FROM_USER: &str = "frontdoor";
 
 /// The header that carries the hand-off's reference (RFC 7433).
 const USER_TO_USER: &str = "User-to-User";
 
-/// How long the name of a host may take to be found.
-const LOOKUP_LIMIT: Duration = Duration::from_secs(2);
+/// What became of an attempt whose caller hung up before anything did.
+pub(super) const ENDED_FIRST: &str = "the call ended first";
 
 /// What a telephone system that moves a caller may take beyond the ringing.
 const MOVING_LIMIT: Duration = Duration::from_secs(10);
-
-/// The port that is asked for a way to a host; nothing is sent to it.
-const PROBE_PORT: u16 = 5060;
 
 /// To whom callers can be put through, for the calls of a server. Cheap to clone.
 #[derive(Clone)]
@@ -150,7 +148,8 @@ pub(super) struct Order {
     plan: Arc<Plan>,
     /// The way it goes at present.
     pub way: TransferWay,
-    reference: Option<String>,
+    /// What the hand-off is found by from outside.
+    pub reference: Option<String>,
     announcement: Pii<String>,
     at_ms: u64,
     began: Instant,
@@ -225,9 +224,31 @@ fn outcome_of(status: u16) -> TransferOutcome {
 }
 
 /// Whether a telephone system that answers a REFER so does not move callers (RFC 3515 section
-/// 2.4.2); other statuses are about this one.
+/// 2.4.2), or wants a password first, which we have none for within a call; other statuses are about
+/// this one.
 fn refuses_to_move(status: u16) -> bool {
-    matches!(status, 400 | 403 | 405 | 420 | 489 | 501 | 603)
+    matches!(status, 400 | 401 | 403 | 405 | 407 | 420 | 489 | 501 | 603)
+}
+
+/// Whether it is for us to join the caller to somebody, now that their telephone system has not: it said
+/// this status, or nothing in time. `has_agent`: whoever has taken the call is still there.
+fn is_ours_to_join(
+    way: TransferWay,
+    (is_accepted, has_agent): (bool, bool),
+    status: Option<u16>,
+) -> bool {
+    match (is_accepted, has_agent) {
+        // Both are on our legs, whatever came of moving the caller.
+        (true, true) => true,
+        // 481: the caller's call with us is gone.
+        (false, true) => status != Some(481),
+        // Where REFER is not answered (408) or refused, nobody has been called.
+        (false, false) => {
+            way == TransferWay::Refer
+                && status.is_none_or(|status| status == 408 || refuses_to_move(status))
+        }
+        (true, false) => false,
+    }
 }
 
 /// A try to put a caller through, under way.
@@ -256,6 +277,13 @@ struct Moving {
     limit: tokio::time::Instant,
     /// Whoever has taken the call and waits for the caller.
     agent: Option<Box<AgentLeg>>,
+}
+
+impl Moving {
+    /// As [`is_ours_to_join`].
+    fn is_ours_to_join(&self, order: &Order, status: Option<u16>) -> bool {
+        is_ours_to_join(order.way, (self.is_accepted, self.agent.is_some()), status)
+    }
 }
 
 /// Something that happened to an attempt.
@@ -296,6 +324,7 @@ impl CallTask {
         let Some(plan) = self.transfers.plan(&queue) else {
             tracing::error!(queue, "there is no way to put callers through to this queue");
             let outcome = TransferOutcome::Failed;
+            self.call_back(self.reference.as_deref());
             return self.call.handle(Instant::now(), CallInput::TransferEnded { outcome });
         };
         let way = plan.config.way;
@@ -316,10 +345,28 @@ impl CallTask {
         }
     }
 
-    /// Gives up, as it has taken too long.
+    /// Gives up, for this reason.
     pub(super) fn cancel_transfer(&mut self, why: &str) {
-        if let Some(Attempt { order, .. }) = self.attempt.take() {
-            self.records.transfer(order.record(why, None));
+        let Some(Attempt { order, stage }) = self.attempt.take() else { return };
+        // Who has moved a caller hangs up on us right behind the news that it went well.
+        let is_moved = match stage {
+            Stage::Moving(Moving { mut events, .. }) => {
+                std::iter::from_fn(|| events.try_recv().ok())
+                    .any(|event| event == ReferralEvent::Succeeded)
+            }
+            Stage::Reaching { .. } => false,
+        };
+        let outcome = if is_moved { TransferOutcome::Succeeded.as_str() } else { why };
+        self.records.transfer(order.record(outcome, None));
+        if !is_moved {
+            self.call_back(order.reference.as_deref());
+        }
+    }
+
+    /// Has the hand-off say that people call back: nobody has taken the call.
+    pub(super) fn call_back(&self, reference: Option<&str>) {
+        if let Some(reference) = reference {
+            self.dispatch.promise_callback(reference.to_owned());
         }
     }
 
@@ -364,7 +411,7 @@ impl CallTask {
         }
     }
 
-    /// The telephone system does not move callers.
+    /// The telephone system does not move callers, or has not moved this one.
     async fn not_moved(
         &mut self,
         mut order: Order,
@@ -372,9 +419,13 @@ impl CallTask {
         status: Option<u16>,
     ) {
         if !order.plan.config.bridge_if_refused {
-            return self.end_transfer(&order, TransferOutcome::Refused, status);
+            let outcome = match status {
+                Some(status) if refuses_to_move(status) => TransferOutcome::Refused,
+                _ => TransferOutcome::Failed,
+            };
+            return self.end_transfer(&order, outcome, status);
         }
-        tracing::info!(status, "the telephone system moves nobody: the audio is to go through us");
+        tracing::info!(status, "the caller was not moved: the audio is to go through us");
         order.way = TransferWay::Bridge;
         match agent {
             Some(agent) => self.bridge(order, agent).await,
@@ -394,13 +445,7 @@ impl CallTask {
                 let stage = Stage::Moving(Moving { agent: None, ..moving });
                 self.attempt = Some(Attempt { order, stage });
             }
-            (Happened::RanOut, Stage::Moving(moving)) => {
-                let outcome = match moving.agent {
-                    Some(_) => TransferOutcome::Failed,
-                    None => TransferOutcome::NoAnswer,
-                };
-                self.end_transfer(&order, outcome, None);
-            }
+            (Happened::RanOut, Stage::Moving(moving)) => self.on_ran_out(order, moving).await,
             (Happened::Reached(Ok(agent)), Stage::Reaching { then, .. }) => match then {
                 Then::Move => self.ask_to_move(order, Some(agent)).await,
                 Then::Bridge => self.bridge(order, agent).await,
@@ -412,6 +457,18 @@ impl CallTask {
             // What happened is always of the stage that was waited on.
             (_, stage) => self.attempt = Some(Attempt { order, stage }),
         }
+    }
+
+    async fn on_ran_out(&mut self, order: Order, moving: Moving) {
+        if moving.is_ours_to_join(&order, None) {
+            return self.not_moved(order, moving.agent, None).await;
+        }
+        let outcome = match order.way {
+            TransferWay::Refer => TransferOutcome::NoAnswer,
+            // They had answered: that nobody was free would be untrue.
+            TransferWay::Attended | TransferWay::Bridge => TransferOutcome::Failed,
+        };
+        self.end_transfer(&order, outcome, None);
     }
 
     async fn on_told(&mut self, order: Order, mut moving: Moving, event: Option<ReferralEvent>) {
@@ -428,12 +485,17 @@ impl CallTask {
                 self.end_transfer(&order, TransferOutcome::Succeeded, None);
             }
             Some(ReferralEvent::Failed { status, .. })
-                if !moving.is_accepted && refuses_to_move(status) =>
+                if moving.is_ours_to_join(&order, Some(status)) =>
             {
                 self.not_moved(order, moving.agent, Some(status)).await;
             }
             Some(ReferralEvent::Failed { status, .. }) => {
-                self.end_transfer(&order, outcome_of(status), Some(status));
+                let outcome = match order.way {
+                    TransferWay::Refer => outcome_of(status),
+                    // They had answered: that they are busy, or nobody is free, would be untrue.
+                    TransferWay::Attended | TransferWay::Bridge => TransferOutcome::Failed,
+                };
+                self.end_transfer(&order, outcome, Some(status));
             }
             Some(ReferralEvent::Lost { why }) => {
                 tracing::warn!(why, "nobody told what became of the caller");
@@ -454,138 +516,11 @@ impl CallTask {
             "no longer ringing"
         );
         self.records.transfer(order.record(words, status));
+        if outcome != TransferOutcome::Succeeded {
+            self.call_back(order.reference.as_deref());
+        }
         self.call.handle(Instant::now(), CallInput::TransferEnded { outcome });
     }
-}
-
-/// A call that is to be placed.
-struct Placing {
-    shared: Arc<Shared>,
-    plan: Arc<Plan>,
-    headers: Result<ExtraHeaders, SipError>,
-    announcement: Pii<String>,
-    /// Where media is bound if the way to the other side is not known.
-    near: IpAddr,
-}
-
-/// What a call was offered with.
-struct Offered {
-    call: OutgoingCall,
-    port: MediaPort,
-    local: LocalMedia,
-    sdp: String,
-    security: Security,
-}
-
-impl Placing {
-    /// Calls, waits for the answer, and has the call taken if that is asked for.
-    async fn reach(self) -> Result<AgentLeg, NotReached> {
-        let lines = Arc::clone(&self.shared.lines);
-        let Ok(line) = lines.try_acquire_owned() else {
-            let why = "transfer_rules.calls_max: as many calls are placed as may be";
-            return Err(NotReached::new(TransferOutcome::Busy, why));
-        };
-        let Self { shared, plan, headers, announcement, near } = self;
-        let headers = headers.map_err(|error| NotReached::failed(&error.to_string()))?;
-        let mut offered = offer(&shared, &plan, headers, near).await?;
-        let ring = Duration::from_secs(plan.config.ring_s);
-        let answer = match timeout(ring, answer_to(&mut offered.call)).await {
-            Ok(answer) => answer?,
-            Err(_) => {
-                offered.call.cancel().await;
-                return Err(NotReached::new(TransferOutcome::NoAnswer, "nobody answered in time"));
-            }
-        };
-        let mut leg = answered(offered, &answer, shared.no_media_timeout, line).await?;
-        leg.await_keys().await?;
-        tracing::info!("the other side has answered");
-        if plan.config.screening {
-            leg.screen(&shared.voice, &announcement).await?;
-        }
-        Ok(leg)
-    }
-}
-
-async fn offer(
-    shared: &Shared,
-    plan: &Plan,
-    headers: ExtraHeaders,
-    near: IpAddr,
-) -> Result<Offered, NotReached> {
-    let failed = |why: String| NotReached::failed(&why);
-    let ip = address_toward(plan.config.host()).await.unwrap_or(near);
-    let bound = MediaPort::bind(ip, shared.ports.clone()).await;
-    let port = bound.map_err(|error| failed(error.to_string()))?;
-    let local = LocalMedia {
-        ip: shared.advertise_ip.unwrap_or(ip),
-        port: port.local_addr().port(),
-        session_id: u64::from(rand::random::<u32>()),
-        codecs: shared.codecs,
-    };
-    let mut security = shared.protection.toward(plan.config.is_encrypted());
-    let sdp = offer_secured(&local, 1, Direction::SendRecv, &mut security);
-    let request = OutgoingRequest {
-        target_uri: plan.config.to.clone(),
-        from_user: plan.from_user.clone(),
-        offer_sdp: sdp.clone(),
-        headers,
-        credentials: plan.credentials.clone(),
-        // What is heard before somebody has answered is nobody's.
-        accept_early_media: false,
-    };
-    let placed = shared.sip.place_call(request).await;
-    let call = placed.map_err(|error| failed(error.to_string()))?;
-    Ok(Offered { call, port, local, sdp, security })
-}
-
-/// The SDP with which the call is answered.
-async fn answer_to(call: &mut OutgoingCall) -> Result<String, NotReached> {
-    loop {
-        match call.next_event().await {
-            Some(OutgoingEvent::Answered { sdp }) => return Ok(sdp),
-            Some(OutgoingEvent::Refused { status, .. }) => {
-                return Err(NotReached::by_status(status));
-            }
-            Some(OutgoingEvent::Ended { .. }) | None => {
-                return Err(NotReached::failed("the call ended before it was answered"));
-            }
-            Some(_) => {}
-        }
-    }
-}
-
-async fn answered(
-    offered: Offered,
-    answer: &str,
-    no_media_timeout: Duration,
-    line: OwnedSemaphorePermit,
-) -> Result<AgentLeg, NotReached> {
-    let Offered { call, port, local, sdp, mut security } = offered;
-    let agreed = match accept_answer_secured(&sdp, answer, &mut security) {
-        Ok(agreed) => agreed,
-        Err(error) => {
-            call.hang_up("the SDP answer does not fit").await;
-            return Err(NotReached::failed(&error.to_string()));
-        }
-    };
-    let now = Instant::now();
-    let seed = u64::from(rand::random::<u32>());
-    let media = MediaSession::new(port, Some(&agreed), sdp, seed, now).secured(security, now);
-    Ok(AgentLeg::new(call, media, local, no_media_timeout, line))
-}
-
-/// The address of this machine that packets to that host leave from: media is bound there.
-async fn address_toward(host: &str) -> Option<IpAddr> {
-    let found = timeout(LOOKUP_LIMIT, tokio::net::lookup_host((host, PROBE_PORT))).await;
-    let to = found.ok()?.ok()?.next()?;
-    let any = match to {
-        SocketAddr::V4(_) => SocketAddr::from(([0; 4], 0)),
-        SocketAddr::V6(_) => SocketAddr::from(([0_u16; 8], 0)),
-    };
-    // A datagram socket that is "connected" sends nothing; it only picks a way.
-    let probe = tokio::net::UdpSocket::bind(any).await.ok()?;
-    probe.connect(to).await.ok()?;
-    Some(probe.local_addr().ok()?.ip())
 }
 
 #[cfg(test)]
@@ -607,11 +542,41 @@ mod tests {
             assert_eq!(outcome_of(status), outcome, "{status}");
         }
         assert!(refuses_to_move(405) && !refuses_to_move(408) && !refuses_to_move(481));
+        assert!(refuses_to_move(401) && refuses_to_move(407), "no password is shown in a call");
     }
 
-    #[tokio::test]
-    async fn media_is_bound_where_packets_to_the_other_side_leave() {
-        let here = address_toward("127.0.0.1").await;
-        assert_eq!(here, Some(IpAddr::from([127, 0, 0, 1])));
+    #[test]
+    fn whom_nobody_moved_is_joined_by_us_as_long_as_that_is_true_and_possible() {
+        use TransferWay::{Attended, Refer};
+        let (fresh, accepted) = ((false, false), (true, false));
+        let (waited_for, held) = ((false, true), (true, true));
+        for (way, state, status, expected) in [
+            // Nobody has been called: REFER was refused, or went nowhere.
+            (Refer, fresh, Some(405), true),
+            (Refer, fresh, Some(407), true),
+            (Refer, fresh, Some(408), true),
+            (Refer, fresh, None, true),
+            // They have been, or the call is gone.
+            (Refer, fresh, Some(486), false),
+            (Refer, fresh, Some(481), false),
+            (Refer, accepted, Some(408), false),
+            (Refer, accepted, None, false),
+            // Somebody has taken the call and waits.
+            (Attended, waited_for, Some(486), true),
+            (Attended, waited_for, Some(481), false),
+            (Attended, held, Some(486), true),
+            (Attended, held, Some(481), true),
+            (Attended, held, None, true),
+            // They have given up.
+            (Attended, fresh, Some(405), false),
+            (Attended, accepted, Some(486), false),
+            (Attended, accepted, None, false),
+        ] {
+            assert_eq!(
+                is_ours_to_join(way, state, status),
+                expected,
+                "{way:?} {state:?} {status:?}"
+            );
+        }
     }
 }

@@ -89,6 +89,7 @@ fn a_caller_who_could_not_be_moved_is_told_the_truth() {
         assert_eq!(record["outcome"], "handed off", "{record:#}");
         let said = said(&record);
         assert!(said.contains("call you back"), "{told}: {said}");
+        assert_eq!(record["handoffs"][0]["document"]["promise"], "callback", "{record:#}");
     }
 }
 
