@@ -101,7 +101,13 @@ pub(super) fn linphone(
         .args(options)
         .args(steps);
     run(&mut command);
-    folder.join("heard.wav")
+    let heard = folder.join("heard.wav");
+    // It counts the header, 44 octets, among the samples.
+    let mut wav = fs::read(&heard).expect("it records");
+    let length = u32::try_from(wav.len() - 44).expect("a short recording");
+    wav[40..44].copy_from_slice(&length.to_le_bytes());
+    fs::write(&heard, wav).expect("written");
+    heard
 }
 
 /// Places calls with SIPp; its scenario must succeed for all of them.
