@@ -54,7 +54,8 @@ async fn a_password_is_shown_to_whoever_asks_for_it() {
         ("407 Proxy Authentication Required", "Proxy-Authenticate", "Proxy-Authorization", 1),
     ];
     for (status, asks, shows, algorithm) in cases {
-        let mut examiner = Examiner::new("pbx", [7; 32]);
+        let mut examiner =
+            Examiner::new("pbx", crate::config::DigestAlgorithm::ALL.to_vec(), [7; 32]);
         let peer = RawPeer::new(&caller).await;
         let request = OutgoingRequest { credentials: Some(who.clone()), ..calling(&peer) };
         let mut out = caller.place_call(request).await.unwrap();

@@ -222,9 +222,9 @@ fn a_late_offer_goes_through_it() {
 fn calls_are_given_up_through_it() {
     let _alone = alone();
     let (door, kamailio) = behind(|door| door.uri.clone());
-    let steps = ["cancel:20".to_owned()];
+    let steps = ["cancel:6".to_owned()];
     let events = pjsip_events(&kamailio.uri_of("bank"), door.folder.path(), &[], &steps);
-    assert_eq!(events.iter().filter(|event| event["over"] == true).count(), 20, "{events:#?}");
+    assert_eq!(events.iter().filter(|event| event["over"] == true).count(), 6, "{events:#?}");
     nothing_is_left(door);
 }
 

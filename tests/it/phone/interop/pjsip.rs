@@ -129,10 +129,10 @@ fn another_leg_takes_the_call() {
 fn cancel_races() {
     let _alone = alone();
     let door = FrontDoor::start();
-    let steps = ["cancel:20".to_owned()];
+    let steps = ["cancel:6".to_owned()];
     let events = pjsip_events(&door.uri, door.folder.path(), &[], &steps);
     let over = events.iter().filter(|event| event["over"] == true);
-    assert_eq!(over.count(), 20, "{events:#?}");
+    assert_eq!(over.count(), 6, "{events:#?}");
     nothing_is_left(door);
 }
 
