@@ -222,7 +222,7 @@ fn bad_sip(random: &mut Random) -> Vec<u8> {
 /// No RTP at all, or a packet that looks like audio and comes from somebody else.
 fn bad_rtp(random: &mut Random) -> Vec<u8> {
     let mut packet = octets(random, 13..300);
-    if random.next_u64() % 2 == 0 {
+    if random.next_u64().is_multiple_of(2) {
         packet[0] = 0x80;
         packet[1] = 0;
     }

@@ -292,7 +292,8 @@ mod tests {
 
     #[test]
     fn fragments_begin_with_a_status_line() {
-        let cases: [(&[u8], Option<(u16, &str)>); 15] = [
+        type Line = (u16, &'static str);
+        let cases: [(&[u8], Option<Line>); 15] = [
             (b"SIP/2.0 100 Trying\r\n", Some((100, "Trying"))),
             (b"SIP/2.0 200 OK", Some((200, "OK"))),
             (b"SIP/2.0 486 Busy Here\nTo: <sip:a@b>\n", Some((486, "Busy Here"))),
