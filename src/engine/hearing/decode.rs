@@ -155,7 +155,10 @@ impl Decoder {
             let again = settle(heard, audio_s, loudness, fallback);
             // Where the first has heard nothing, the second is not believed what models make up.
             let is_made_up = piece.text.is_empty() && is_silence_sentence(&again.text);
-            if again.confidence > piece.confidence && !is_made_up {
+            // Dates in figures are found within their grammar, which both models are asked about.
+            let is_in_figures = matches!(listening.listen_for, ListenFor::Value(_))
+                && again.text.bytes().any(|byte| byte.is_ascii_digit());
+            if again.confidence > piece.confidence && !is_made_up && !is_in_figures {
                 (piece, ear) = (again, second);
                 // Values are weighed against the plain words by the first model's figures.
                 if !matches!(listening.listen_for, ListenFor::Value(_)) {
