@@ -100,6 +100,8 @@ pub struct Call {
     next_speech: SpeechId,
     playout: VecDeque<PlayItem>,
     hang_up_after_speech: Option<String>,
+    /// What is being said is that nobody took the call.
+    tells_of_failure: bool,
     put_through: PutThrough,
 
     turn_id: TurnId,
@@ -144,6 +146,7 @@ impl Call {
             next_speech: SpeechId::default(),
             playout: VecDeque::new(),
             hang_up_after_speech: None,
+            tells_of_failure: false,
             put_through: PutThrough::No,
             turn_id: TurnId::default(),
             clock: None,

@@ -84,6 +84,7 @@ impl Call {
         self.keys.clear();
         // What is said now answers nothing that the caller has said meanwhile: it is no latency.
         self.clock = None;
+        self.tells_of_failure = outcome != TransferOutcome::Succeeded;
         self.converse(now, ConversationInput::TransferEnded { outcome });
     }
 

@@ -204,6 +204,7 @@ impl Call {
         }
         self.turn.handle(TurnInput::AgentEnded);
         self.timers.cancel(Timer::Speech);
+        self.tells_of_failure = false;
         match self.hang_up_after_speech.take() {
             Some(reason) => self.finish(reason),
             None if self.put_through.is_waiting() => self.begin_put_through(now),
@@ -245,9 +246,10 @@ impl Call {
     /// The caller means it: be quiet at once.
     pub(super) fn stop_agent(&mut self, now: Instant) {
         // The last words are said to their end, and so are those before the caller is put through:
-        // there is nothing left to interrupt for.
+        // there is nothing left to interrupt for. That nobody took the call must be heard by callers
+        // who were talking while it rang, too.
         let is_leaving = self.hang_up_after_speech.is_some() || self.put_through.is_waiting();
-        if self.playout.is_empty() || is_leaving {
+        if self.playout.is_empty() || is_leaving || self.tells_of_failure {
             return;
         }
         let was_heard = self.playout.iter().any(|item| item.played > 0);

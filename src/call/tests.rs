@@ -589,6 +589,19 @@ fn a_caller_is_put_through_once_everything_is_said_and_hears_ringing() {
 }
 
 #[test]
+fn that_nobody_took_the_call_is_said_to_its_end() {
+    let mut bench = about_to_be_put_through();
+    bench.say_all(200);
+    bench.silence(300);
+    bench.outputs.clear();
+    bench.input(CallInput::TransferEnded { outcome: TransferOutcome::Busy });
+    bench.say_all(2_000);
+    // Who was talking while it rang may go on.
+    bench.speech(700);
+    assert!(bench.tick(0).speaking, "{:?}", bench.outputs);
+}
+
+#[test]
 fn a_caller_who_is_through_is_hung_up_on() {
     let mut bench = about_to_be_put_through();
     bench.say_all(200);
