@@ -46,7 +46,8 @@ def main():
         ours = {row["ours"] for row in rows if "ours" in row}
         cells = [row[peer] for row in rows for peer in peers if peer in row]
         names = {cell["test"] for cell in cells if "test" in cell}
-        print("\n".join(sorted(names if arguments[0] == "names" else ours)))
+        for name in sorted(names if arguments[0] == "names" else ours):
+            print(name)
         return 0
     known = results(arguments[1:])
     notes, failed = [], 0
