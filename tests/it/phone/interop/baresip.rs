@@ -1,18 +1,14 @@
 //! baresip 1.0: a telephone that records what it hears.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
 use frontdoor::audio::SampleRate;
 
 use super::super::alone;
-use super::super::audio::write_at;
 use super::super::front_door::FrontDoor;
 use super::super::peers::{Baresip, Phone};
-use super::relay::{Impairment, Relay};
+use super::relay::Impairment;
 use super::{
-    are_the_hours, is_understood_in_spite_of_it, over_tls, spoken, tells_of_a_light,
-    was_asked_for_the_hours, with_old_password, with_tls,
+    are_the_hours, over_tls, spoken, tells_of_a_light, was_asked_for_the_hours, was_protected,
+    was_the_trunks_call, with_old_password, with_tls,
 };
 
 /// How long a call takes: the greeting, the question and the answer.
@@ -44,7 +40,7 @@ fn tls_with_keys_in_the_sdp() {
     let phone = Phone { modules: &["srtp"], parameters: ";mediaenc=srtp-mand", ..Phone::default() };
     let record = asks(&door, over_tls(&door), SampleRate::HZ_8000, phone);
     was_asked_for_the_hours(&record, "pcmu");
-    assert!(record["protection"].as_str().is_some_and(|said| said.starts_with("SDES A")));
+    was_protected(&record, "SDES A");
 }
 
 #[test]
@@ -89,44 +85,37 @@ fn an_invite_with_a_password() {
     let phone = Phone { parameters: ";auth_pass=secret", ..Phone::default() };
     let record = asks(&door, &door.uri, SampleRate::HZ_8000, phone);
     was_asked_for_the_hours(&record, "pcmu");
-    assert!(door.log().contains("answered trunk=\"pbx\""), "not taken for the trunk's call");
+    was_the_trunks_call(&door);
 }
 
 /// Tells something longer over a bad line.
+#[track_caller]
 fn over_a_bad_line(impairment: Impairment) {
-    let _alone = alone();
-    let door = FrontDoor::start();
-    let relay = Relay::start(&door.uri, impairment, 1);
-    let folder = door.folder.path();
-    let said: PathBuf = folder.join("caller.wav");
-    write_at(&said, &tells_of_a_light(), SampleRate::HZ_8000);
-    let heard = Baresip::call(&relay.uri, folder, &said, SECONDS + 8).heard();
-    let passed = relay.end();
-    assert!(passed.packets > 1_000, "the audio went past the line: {passed:?}");
-    impairment.was_felt(passed);
-    is_understood_in_spite_of_it(&door.record(), &heard);
+    super::over_a_bad_line(impairment, 1, |uri, folder| {
+        Baresip::call(uri, folder, &tells_of_a_light(folder), SECONDS + 8).heard()
+    });
 }
 
 #[test]
 #[ignore = "places a real call: needs the models and its telephone"]
 fn two_percent_lost() {
-    over_a_bad_line(Impairment { loss_percent: 2, ..Impairment::default() });
+    over_a_bad_line(Impairment::TWO_PERCENT_LOST);
 }
 
 #[test]
 #[ignore = "places a real call: needs the models and its telephone"]
 fn ten_percent_lost() {
-    over_a_bad_line(Impairment { loss_percent: 10, ..Impairment::default() });
+    over_a_bad_line(Impairment::TEN_PERCENT_LOST);
 }
 
 #[test]
 #[ignore = "places a real call: needs the models and its telephone"]
 fn jitter_of_60_ms() {
-    over_a_bad_line(Impairment { jitter: Duration::from_millis(60), ..Impairment::default() });
+    over_a_bad_line(Impairment::JITTER_OF_60_MS);
 }
 
 #[test]
 #[ignore = "places a real call: needs the models and its telephone"]
 fn packets_out_of_order() {
-    over_a_bad_line(Impairment { reorder_percent: 10, ..Impairment::default() });
+    over_a_bad_line(Impairment::OUT_OF_ORDER);
 }

@@ -1,18 +1,15 @@
 //! Linphone 5.1, by its console program: a telephone that records what it hears.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
 use frontdoor::audio::SampleRate;
 
 use super::super::alone;
 use super::super::audio::write_at;
 use super::super::front_door::FrontDoor;
 use super::super::peers::linphone;
-use super::relay::{Impairment, Relay};
+use super::relay::Impairment;
 use super::{
-    are_the_hours, is_understood_in_spite_of_it, nothing_is_left, over_tls, spoken,
-    tells_of_a_light, was_asked_for_the_hours, was_pressed_once, with_password, with_tls,
+    are_the_hours, nothing_is_left, over_tls, spoken, tells_of_a_light, was_asked_for_the_hours,
+    was_pressed_once, was_protected, was_the_trunks_call, with_password, with_tls,
 };
 
 /// How long a call takes: the greeting, the question and the answer.
@@ -51,7 +48,7 @@ fn tls_with_keys_in_the_sdp() {
     let _alone = alone();
     let door = with_tls();
     let record = asks(&door, over_tls(&door), "pcmu", &["--srtp", "sdes"]);
-    assert!(record["protection"].as_str().is_some_and(|said| said.starts_with("SDES A")));
+    was_protected(&record, "SDES A");
 }
 
 #[test]
@@ -60,7 +57,7 @@ fn keys_from_a_handshake() {
     let _alone = alone();
     let door = FrontDoor::start();
     let record = asks(&door, &door.uri, "pcmu", &["--srtp", "dtls"]);
-    assert!(record["protection"].as_str().is_some_and(|said| said.starts_with("DTLS-SRTP")));
+    was_protected(&record, "DTLS-SRTP");
 }
 
 #[test]
@@ -120,7 +117,7 @@ fn an_invite_with_a_password() {
     let _alone = alone();
     let door = with_password("linphone");
     asks(&door, &door.uri, "pcmu", &["--password", "secret"]);
-    assert!(door.log().contains("answered trunk=\"pbx\""), "not taken for the trunk's call");
+    was_the_trunks_call(&door);
 }
 
 #[test]
@@ -137,40 +134,34 @@ fn a_call_is_given_up() {
 }
 
 /// Tells something longer over a bad line.
+#[track_caller]
 fn over_a_bad_line(impairment: Impairment) {
-    let _alone = alone();
-    let door = FrontDoor::start();
-    let relay = Relay::start(&door.uri, impairment, 3);
-    let folder = door.folder.path();
-    let said: PathBuf = folder.join("caller.wav");
-    write_at(&said, &tells_of_a_light(), SampleRate::HZ_8000);
-    let heard = linphone(&relay.uri, folder, &said, &["--codec", "opus"], &["wait:35"]);
-    let passed = relay.end();
-    assert!(passed.packets > 1_000, "the audio went past the line: {passed:?}");
-    impairment.was_felt(passed);
-    is_understood_in_spite_of_it(&door.record(), &heard);
+    super::over_a_bad_line(impairment, 3, |uri, folder| {
+        let said = tells_of_a_light(folder);
+        linphone(uri, folder, &said, &["--codec", "opus"], &["wait:35"])
+    });
 }
 
 #[test]
 #[ignore = "places a real call: needs the models and its telephone"]
 fn two_percent_lost() {
-    over_a_bad_line(Impairment { loss_percent: 2, ..Impairment::default() });
+    over_a_bad_line(Impairment::TWO_PERCENT_LOST);
 }
 
 #[test]
 #[ignore = "places a real call: needs the models and its telephone"]
 fn ten_percent_lost() {
-    over_a_bad_line(Impairment { loss_percent: 10, ..Impairment::default() });
+    over_a_bad_line(Impairment::TEN_PERCENT_LOST);
 }
 
 #[test]
 #[ignore = "places a real call: needs the models and its telephone"]
 fn jitter_of_60_ms() {
-    over_a_bad_line(Impairment { jitter: Duration::from_millis(60), ..Impairment::default() });
+    over_a_bad_line(Impairment::JITTER_OF_60_MS);
 }
 
 #[test]
 #[ignore = "places a real call: needs the models and its telephone"]
 fn packets_out_of_order() {
-    over_a_bad_line(Impairment { reorder_percent: 10, ..Impairment::default() });
+    over_a_bad_line(Impairment::OUT_OF_ORDER);
 }

@@ -17,10 +17,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::alone;
 use super::audio::{recording, samples, words_in, write_at};
 use super::calls::{GREETING, caller_lines};
 use super::front_door::FrontDoor;
 use frontdoor::audio::SampleRate;
+use relay::{Impairment, Relay};
 
 /// A front door that listens for TLS, too, and takes keys in the SDP there.
 fn with_tls() -> FrontDoor {
@@ -87,11 +89,15 @@ fn spoken(folder: &Path, rate: SampleRate) -> PathBuf {
     path
 }
 
-/// A human with something longer to say, for lines on which a word may be lost.
-fn tells_of_a_light() -> Vec<i16> {
+/// A human with something longer to say, for lines on which a word may be lost, as a file for a
+/// telephone.
+fn tells_of_a_light(folder: &Path) -> PathBuf {
     let silence = |seconds: usize| vec![0_i16; SampleRate::HZ_8000.hz() as usize * seconds];
     let said = samples(&recording("car_light.wav"));
-    [silence(GREETING.as_secs() as usize), said, silence(60)].concat()
+    let path = folder.join("caller.wav");
+    let line = [silence(GREETING.as_secs() as usize), said, silence(60)].concat();
+    write_at(&path, &line, SampleRate::HZ_8000);
+    path
 }
 
 /// The record says that the hours were asked for, over this codec, and that nothing went wrong.
@@ -121,6 +127,32 @@ fn was_pressed_once(record: &Value) {
         .collect();
     assert_eq!(keys, ["[keys 0]"], "{record:#}");
     assert_eq!(record["handoffs"][0]["document"]["reason"], "asked", "{record:#}");
+}
+
+/// The record says that the audio was protected with keys of this origin.
+#[track_caller]
+fn was_protected(record: &Value, way: &str) {
+    assert!(record["protection"].as_str().is_some_and(|said| said.starts_with(way)), "{record:#}");
+}
+
+/// A call came by the trunk whose password it gave.
+#[track_caller]
+fn was_the_trunks_call(door: &FrontDoor) {
+    assert!(door.log().contains("answered trunk=\"pbx\""), "not taken for the trunk's call");
+}
+
+/// Something longer is told over a bad line, and understood at both ends all the same. `call` is
+/// given where to call and a folder; it places the call and gives what the telephone heard.
+#[track_caller]
+fn over_a_bad_line(impairment: Impairment, seed: u64, call: impl FnOnce(&str, &Path) -> PathBuf) {
+    let _alone = alone();
+    let door = FrontDoor::start();
+    let relay = Relay::start(&door.uri, impairment, seed);
+    let heard = call(&relay.uri, door.folder.path());
+    let passed = relay.end();
+    assert!(passed.packets > 1_000, "the audio went past the line: {passed:?}");
+    impairment.was_felt(passed);
+    is_understood_in_spite_of_it(&door.record(), &heard);
 }
 
 /// All that was heard over a line that loses, delays or shuffles packets: enough words at both ends.

@@ -4,7 +4,6 @@
 use std::net::UdpSocket;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -12,10 +11,10 @@ use super::super::alone;
 use super::super::audio::{recording, samples, words_in, write};
 use super::super::front_door::{FrontDoor, fails, root};
 use super::super::peers::{own_call, pjsip, pjsip_events};
-use super::relay::{Impairment, Relay};
+use super::relay::Impairment;
 use super::{
-    are_the_hours, hours_twice, is_understood_in_spite_of_it, nothing_is_left, over_tls,
-    was_asked_for_the_hours, was_pressed_once, with_password, with_tls,
+    are_the_hours, hours_twice, nothing_is_left, over_tls, was_asked_for_the_hours,
+    was_pressed_once, was_protected, with_password, with_tls,
 };
 
 /// The step in which the hours are asked for.
@@ -42,7 +41,7 @@ fn tls_with_keys_in_the_sdp() {
     let _alone = alone();
     let door = with_tls();
     let record = asks(&door, over_tls(&door), "PCMU", &["--tls", "--srtp"]);
-    assert!(record["protection"].as_str().is_some_and(|said| said.starts_with("SDES A")));
+    was_protected(&record, "SDES A");
 }
 
 #[test]
@@ -243,38 +242,35 @@ fn a_caller_is_joined_to_whoever_was_called_first() {
 }
 
 /// Tells something longer over a bad line.
+#[track_caller]
 fn over_a_bad_line(impairment: Impairment) {
-    let _alone = alone();
-    let door = FrontDoor::start();
-    let relay = Relay::start(&door.uri, impairment, 2);
-    let said = format!("wav:{}", recording("car_light.wav").display());
-    let heard = pjsip(&relay.uri, door.folder.path(), &["--codec", "PCMU"], &[said]);
-    let passed = relay.end();
-    assert!(passed.packets > 1_000, "the audio went past the line: {passed:?}");
-    impairment.was_felt(passed);
-    is_understood_in_spite_of_it(&door.record(), heard.first().expect("heard"));
+    super::over_a_bad_line(impairment, 2, |uri, folder| {
+        let said = format!("wav:{}", recording("car_light.wav").display());
+        let heard = pjsip(uri, folder, &["--codec", "PCMU"], &[said]);
+        heard.into_iter().next().expect("heard")
+    });
 }
 
 #[test]
 #[ignore = "places a real call: needs the models and its telephone"]
 fn two_percent_lost() {
-    over_a_bad_line(Impairment { loss_percent: 2, ..Impairment::default() });
+    over_a_bad_line(Impairment::TWO_PERCENT_LOST);
 }
 
 #[test]
 #[ignore = "places a real call: needs the models and its telephone"]
 fn ten_percent_lost() {
-    over_a_bad_line(Impairment { loss_percent: 10, ..Impairment::default() });
+    over_a_bad_line(Impairment::TEN_PERCENT_LOST);
 }
 
 #[test]
 #[ignore = "places a real call: needs the models and its telephone"]
 fn jitter_of_60_ms() {
-    over_a_bad_line(Impairment { jitter: Duration::from_millis(60), ..Impairment::default() });
+    over_a_bad_line(Impairment::JITTER_OF_60_MS);
 }
 
 #[test]
 #[ignore = "places a real call: needs the models and its telephone"]
 fn packets_out_of_order() {
-    over_a_bad_line(Impairment { reorder_percent: 10, ..Impairment::default() });
+    over_a_bad_line(Impairment::OUT_OF_ORDER);
 }

@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 /// How bad the line is, both ways.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Impairment {
     /// Packets that get lost, in percent.
     pub loss_percent: u64,
@@ -32,6 +32,12 @@ pub(super) struct Impairment {
 }
 
 impl Impairment {
+    const NONE: Self = Self { loss_percent: 0, jitter: Duration::ZERO, reorder_percent: 0 };
+    pub const TWO_PERCENT_LOST: Self = Self { loss_percent: 2, ..Self::NONE };
+    pub const TEN_PERCENT_LOST: Self = Self { loss_percent: 10, ..Self::NONE };
+    pub const JITTER_OF_60_MS: Self = Self { jitter: Duration::from_millis(60), ..Self::NONE };
+    pub const OUT_OF_ORDER: Self = Self { reorder_percent: 10, ..Self::NONE };
+
     /// The line was about as bad as it was to be.
     #[track_caller]
     pub fn was_felt(self, passed: Passed) {

@@ -13,7 +13,7 @@ use super::super::front_door::{FrontDoor, read, root};
 use super::super::peers::sipp;
 use super::{
     asks_for_the_hours, nothing_is_left, was_asked_for_the_hours, was_pressed_once,
-    with_old_password,
+    was_the_trunks_call, with_old_password,
 };
 
 /// Which format a scenario offers, and streams.
@@ -107,7 +107,7 @@ fn an_invite_with_a_password() {
     let door = with_old_password("sipp");
     plays(&door, "password", &PCMU, &asks_for_the_hours(), &[]);
     was_asked_for_the_hours(&door.record(), "pcmu");
-    assert!(door.log().contains("answered trunk=\"pbx\""), "not taken for the trunk's call");
+    was_the_trunks_call(&door);
 }
 
 #[test]
