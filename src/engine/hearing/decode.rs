@@ -113,70 +113,88 @@ impl Decoder {
         samples: &[i16],
         listening: Listening<'_>,
     ) -> Result<Piece, HearingError> {
-        let hints = listening.hints;
-        let loudness = loudness(samples);
-        if loudness == Loudness::Silent {
+        let listen_for = listening.listen_for;
+        let sound = Sound::of(samples);
+        if sound.loudness == Loudness::Silent {
             return Ok(Piece::default());
         }
-        let mut audio = vec![0.0; PAD_SAMPLES];
-        audio.extend(samples.iter().map(|&s| f32::from(s) / 32_768.0));
-        audio.resize(audio.len() + PAD_SAMPLES, 0.0);
-        let audio_s = samples.len() as f32 / SAMPLES_PER_S as f32;
-        // A prompt provokes loops at reduced context, so hints are paid for with the full one.
-        let frames = match hints {
-            Some(_) => self.ear.frames(),
-            None => audio_context(audio.len(), self.ear.frames()),
-        };
-        let first = self.ear.run(&audio, frames, hints)?;
-        let trouble = find_loop(&first.text, audio_s).is_some()
-            || (first.text.is_empty() && loudness == Loudness::Clear);
-        // Where a value is listened for, the second look takes the place of a second decode.
-        let fallback = trouble
-            && !matches!(listening.listen_for, ListenFor::Value(_))
-            && (frames < self.ear.frames() || hints.is_some());
-        let heard = if fallback {
-            let second = self.ear.run(&audio, self.ear.frames(), None)?;
-            if second.text.is_empty() { first } else { second }
-        } else {
-            first
-        };
-        let mut plain_log_probability = heard.log_probability * heard.tokens as f32;
-        let mut piece = settle(heard, audio_s, loudness, fallback);
-        let mut ear = &mut self.ear;
-        let mut has_second_heard = false;
-        if is_unsure(&piece, loudness)
-            && audio_s <= SECOND_LOOK_S_MAX
-            && goes_by_words(listening.listen_for)
-            && let Some(second) = &mut self.second
-            && let Some(heard) = second_look(second, &audio)
+        let first = self.first_hearing(&sound, listening)?;
+        let second = self.second_opinion(&sound, &first.piece, listen_for);
+        let has_second_heard = second.is_some();
+        let mut piece = first.piece;
+        let mut plain_log_probability = first.log_probability;
+        let mut is_second_believed = false;
+        if let Some(again) = second
+            && is_better(&again.piece, &piece, listen_for)
         {
-            has_second_heard = true;
-            let log_probability = heard.log_probability * heard.tokens as f32;
-            let again = settle(heard, audio_s, loudness, fallback);
-            // Where the first has heard nothing, the second is not believed what models make up.
-            let is_made_up = piece.text.is_empty() && is_silence_sentence(&again.text);
-            // Dates in figures are found within their grammar, which both models are asked about.
-            let is_in_figures = matches!(listening.listen_for, ListenFor::Value(_))
-                && again.text.bytes().any(|byte| byte.is_ascii_digit());
-            if again.confidence > piece.confidence && !is_made_up && !is_in_figures {
-                (piece, ear) = (again, second);
-                // Values are weighed against the plain words by the first model's figures.
-                if !matches!(listening.listen_for, ListenFor::Value(_)) {
-                    plain_log_probability = log_probability;
-                }
+            is_second_believed = true;
+            piece = again.piece;
+            // Values are weighed against the plain words by the first model's figures.
+            if !matches!(listen_for, ListenFor::Value(_)) {
+                plain_log_probability = again.log_probability;
             }
         }
-        let values = match listening.listen_for {
+        let values = match listen_for {
             ListenFor::Value(focus) if !focus.is_missed_by(&piece.text) => {
-                self.values(*focus, &audio, has_second_heard)?
+                self.values(*focus, &sound.audio, has_second_heard)?
             }
             ListenFor::Phrases(phrases) if is_worth_comparing(&piece.text, phrases) => {
+                let ear = match &mut self.second {
+                    Some(second) if is_second_believed => second,
+                    _ => &mut self.ear,
+                };
                 ear.compare(phrases)?
             }
             _ => Vec::new(),
         };
         piece.readings = Readings { plain_log_probability, values };
         Ok(piece)
+    }
+
+    /// What the first model hears; where that is a loop, or nothing in spite of speech, what it
+    /// hears with all of its context and no hints.
+    fn first_hearing(
+        &mut self,
+        sound: &Sound,
+        listening: Listening<'_>,
+    ) -> Result<Decoded, HearingError> {
+        let Listening { hints, listen_for } = listening;
+        // A prompt provokes loops at reduced context, so hints are paid for with the full one.
+        let frames = match hints {
+            Some(_) => self.ear.frames(),
+            None => audio_context(sound.audio.len(), self.ear.frames()),
+        };
+        let first = self.ear.run(&sound.audio, frames, hints)?;
+        let trouble = find_loop(&first.text, sound.seconds).is_some()
+            || (first.text.is_empty() && sound.loudness == Loudness::Clear);
+        // Where a value is listened for, the second look takes the place of a second decode.
+        let fallback = trouble
+            && !matches!(listen_for, ListenFor::Value(_))
+            && (frames < self.ear.frames() || hints.is_some());
+        let heard = if fallback {
+            let second = self.ear.run(&sound.audio, self.ear.frames(), None)?;
+            if second.text.is_empty() { first } else { second }
+        } else {
+            first
+        };
+        Ok(Decoded::of(heard, sound, fallback))
+    }
+
+    /// What the second model hears, where the first is unsure and asking is worth it.
+    fn second_opinion(
+        &mut self,
+        sound: &Sound,
+        first: &Piece,
+        listen_for: &ListenFor,
+    ) -> Option<Decoded> {
+        let is_worth_it = is_unsure(first, sound.loudness)
+            && sound.seconds <= SECOND_LOOK_S_MAX
+            && goes_by_words(listen_for);
+        if !is_worth_it {
+            return None;
+        }
+        let heard = second_look(self.second.as_mut()?, &sound.audio)?;
+        Some(Decoded::of(heard, sound, first.fallback))
     }
 
     /// What the audio that was decoded last can be if it is a value of this kind, the likeliest
@@ -224,6 +242,16 @@ fn second_look(second: &mut Ear, audio: &[f32]) -> Option<Heard> {
         .ok()
 }
 
+/// Whether what the second model heard is believed rather than what the first did.
+fn is_better(again: &Piece, first: &Piece, listen_for: &ListenFor) -> bool {
+    // Where the first has heard nothing, the second is not believed what models make up.
+    let is_made_up = first.text.is_empty() && is_silence_sentence(&again.text);
+    // Dates in figures are found within their grammar, which both models are asked about.
+    let is_in_figures = matches!(listen_for, ListenFor::Value(_))
+        && again.text.bytes().any(|byte| byte.is_ascii_digit());
+    again.confidence > first.confidence && !is_made_up && !is_in_figures
+}
+
 /// Whether another model might hear better: these words are doubtful, or there are none where
 /// somebody speaks.
 fn is_unsure(piece: &Piece, loudness: Loudness) -> bool {
@@ -249,6 +277,40 @@ fn is_in_doubt(writings: &[Writing]) -> bool {
     match writings {
         [best, next, ..] => best.score - next.score < SURE,
         _ => true,
+    }
+}
+
+/// One piece of an utterance, as it is put to the models.
+struct Sound {
+    /// With silence before and after it.
+    audio: Vec<f32>,
+    /// Its length without that.
+    seconds: f32,
+    loudness: Loudness,
+}
+
+impl Sound {
+    fn of(samples: &[i16]) -> Self {
+        let mut audio = vec![0.0; PAD_SAMPLES];
+        audio.extend(samples.iter().map(|&s| f32::from(s) / 32_768.0));
+        audio.resize(audio.len() + PAD_SAMPLES, 0.0);
+        let seconds = samples.len() as f32 / SAMPLES_PER_S as f32;
+        Self { audio, seconds, loudness: loudness(samples) }
+    }
+}
+
+/// What one model made of a piece.
+struct Decoded {
+    piece: Piece,
+    /// Of all that it decoded, a loop included.
+    log_probability: f32,
+}
+
+impl Decoded {
+    fn of(heard: Heard, sound: &Sound, fallback: bool) -> Self {
+        let log_probability = heard.log_probability * heard.tokens as f32;
+        let piece = settle(heard, sound.seconds, sound.loudness, fallback);
+        Self { piece, log_probability }
     }
 }
 
