@@ -12,6 +12,8 @@ mod half_band;
 pub mod level;
 pub mod mix;
 pub mod opus;
+#[cfg(test)]
+pub(crate) mod recordings;
 pub mod resample;
 pub mod tone;
 pub mod wav;

@@ -297,9 +297,8 @@ fn show_handoffs(out: &mut impl Write, record: &CallRecord, reveal: Reveal) -> i
 mod tests {
     use super::*;
     use crate::base::{CallId, Pii, Termination, TerminationResult};
-    use crate::store::{
-        CallEnd, CallStart, Entry, LineRecord, TraceMessage, TraceRecord, TraceWay,
-    };
+    use crate::cli::past::tests::call_start;
+    use crate::store::{CallEnd, Entry, LineRecord, TraceMessage, TraceRecord, TraceWay};
     use clap::Parser;
 
     #[derive(Parser)]
@@ -344,16 +343,7 @@ mod tests {
     async fn record(config: &Config) {
         let store = Store::open(&config.store_path()).await.expect("opens");
         let id = CallId::from_u128(0xabc << 116);
-        let start = CallStart {
-            id,
-            started_at: Timestamp::from_second(1_775_000_000).expect("valid"),
-            caller: Pii::new("5550123".into()),
-            called: "100".into(),
-            channel: "sip".into(),
-            profile: "bank".into(),
-            generation: "g1".into(),
-        };
-        store.begin_call(&start).await.expect("begins");
+        store.begin_call(&call_start(id)).await.expect("begins");
         let line = LineRecord {
             at_ms: 61_250,
             speaker: "caller".into(),

@@ -134,8 +134,23 @@ pub(super) fn write_json(out: &mut impl Write, value: &serde_json::Value) -> io:
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::base::CallId;
+    use crate::store::CallStart;
+
+    /// A call as it begins, for what looks back at it.
+    pub fn call_start(id: CallId) -> CallStart {
+        CallStart {
+            id,
+            started_at: Timestamp::from_second(1_775_000_000).expect("valid"),
+            caller: Pii::new("5550123".into()),
+            called: "100".into(),
+            channel: "sip".into(),
+            profile: "bank".into(),
+            generation: "g1".into(),
+        }
+    }
 
     #[test]
     fn a_verdict_follows_the_policy() {

@@ -188,8 +188,8 @@ fn show_refusals(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Pii;
-    use crate::store::{CallStart, Store, TraceMessage, TraceWay};
+    use crate::cli::past::tests::call_start;
+    use crate::store::{Store, TraceMessage, TraceWay};
     use clap::Parser;
     use jiff::Timestamp;
 
@@ -232,16 +232,7 @@ mod tests {
         let store = Store::open(&config.store_path()).await.expect("opens");
         for (id, trace) in [(0xabc_u128 << 116, Some(trace("200 OK"))), (0xdef << 116, None)] {
             let id = CallId::from_u128(id);
-            let start = CallStart {
-                id,
-                started_at: Timestamp::from_second(1_775_000_000).expect("valid"),
-                caller: Pii::new("5550123".into()),
-                called: "100".into(),
-                channel: "sip".into(),
-                profile: "bank".into(),
-                generation: "g1".into(),
-            };
-            store.begin_call(&start).await.expect("begins");
+            store.begin_call(&call_start(id)).await.expect("begins");
             if let Some(trace) = trace {
                 store.put_trace(id, &trace).await.expect("kept");
             }

@@ -14,7 +14,10 @@ use crate::rtp::{
 };
 
 use super::media::{Channel, DATAGRAM_MAX, Heed, Latch, MediaError, MediaPort};
-use super::sdp::{Negotiated, RtcpWay, SdpError, Security, accept_answer_secured};
+use super::sdp::{
+    LocalMedia, Negotiated, RtcpWay, SdpError, Security, accept_answer_secured, answer_secured,
+    offer_again,
+};
 use super::secure::{Guard, GuardCounters};
 
 /// Keys that may wait for the call; a person presses far fewer, and one more is dropped.
@@ -116,11 +119,6 @@ impl MediaSession {
         self
     }
 
-    /// What is said about protection in the descriptions of this leg.
-    pub fn security_mut(&mut self) -> &mut Security {
-        &mut self.security
-    }
-
     /// Goes on with another leg, whose description was made with this. What protects the audio
     /// stays as it is until something is agreed there.
     pub fn move_to(&mut self, security: Security) {
@@ -184,11 +182,6 @@ impl MediaSession {
         self.flush();
     }
 
-    /// The description that we sent last.
-    pub fn our_sdp(&self) -> &str {
-        &self.our_sdp
-    }
-
     /// Notes the description that we send now: a late answer is an answer to this one.
     pub fn set_our_sdp(&mut self, sdp: String) {
         self.our_sdp = sdp;
@@ -220,6 +213,31 @@ impl MediaSession {
             }
         }
         self.protect(now);
+    }
+
+    /// Answers a new offer of the other side, and goes on as that agrees; gives our description, of
+    /// this version, and what is agreed now.
+    ///
+    /// # Errors
+    /// The offer cannot be taken; everything stays as it was.
+    pub fn answer_again(
+        &mut self,
+        offer: &str,
+        local: &LocalMedia,
+        version: u64,
+        now: Instant,
+    ) -> Result<(String, Negotiated), SdpError> {
+        let (sdp, negotiated) = answer_secured(offer, local, version, &mut self.security)?;
+        self.renegotiate(&negotiated, now);
+        self.set_our_sdp(sdp.clone());
+        Ok((sdp, negotiated))
+    }
+
+    /// Our description, of this version, where the other side wants us to offer anew.
+    pub fn offer_again(&mut self, local: &LocalMedia, version: u64) -> String {
+        let sdp = offer_again(&self.our_sdp, local, version, &mut self.security);
+        self.set_our_sdp(sdp.clone());
+        sdp
     }
 
     /// Takes the answer to our own offer, which comes with the ACK; says what is agreed now.
@@ -513,8 +531,7 @@ mod tests {
     use super::*;
     use crate::config::SrtpMode;
     use crate::net::sdp::{
-        Direction, KeysInSdp, LocalMedia, Wish, accept_answer, answer, answer_secured, offer,
-        offer_secured,
+        Direction, KeysInSdp, Wish, accept_answer, answer, offer, offer_secured,
     };
     use crate::net::secure::Identity;
 

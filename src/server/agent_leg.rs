@@ -12,7 +12,7 @@ use crate::base::Pii;
 use crate::conversation::TransferOutcome;
 use crate::engine::voice::{Cacheable, SpeakRequest, SpeechStream, Voice, VoiceError};
 use crate::net::media_session::MediaSession;
-use crate::net::sdp::{LocalMedia, answer_secured, offer_again};
+use crate::net::sdp::LocalMedia;
 use crate::net::sip::{OutgoingCall, OutgoingEvent, ReplacesId};
 
 use super::call_task::{KeyPath, KeyPaths};
@@ -128,11 +128,9 @@ impl AgentLeg {
         match event {
             Some(OutgoingEvent::Reoffer { offer_sdp, reply }) => {
                 self.sdp_version += 1;
-                let security = self.media.security_mut();
-                match answer_secured(&offer_sdp, &self.local, self.sdp_version, security) {
+                let version = self.sdp_version;
+                match self.media.answer_again(&offer_sdp, &self.local, version, now) {
                     Ok((sdp, agreed)) => {
-                        self.media.renegotiate(&agreed, now);
-                        self.media.set_our_sdp(sdp.clone());
                         self.is_held = !agreed.direction.sends();
                         reply.accept(sdp);
                     }
@@ -145,11 +143,7 @@ impl AgentLeg {
             }
             Some(OutgoingEvent::OfferWanted { reply }) => {
                 self.sdp_version += 1;
-                let previous = self.media.our_sdp().to_owned();
-                let security = self.media.security_mut();
-                let sdp = offer_again(&previous, &self.local, self.sdp_version, security);
-                self.media.set_our_sdp(sdp.clone());
-                reply.accept(sdp);
+                reply.accept(self.media.offer_again(&self.local, self.sdp_version));
                 AgentStep::SeenTo
             }
             Some(OutgoingEvent::Key { key }) => {

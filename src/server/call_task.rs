@@ -15,7 +15,7 @@ use crate::base::{Termination, TerminationResult};
 use crate::call::{Call, CallInput, CallOutput};
 use crate::net::media::MediaError;
 use crate::net::media_session::MediaSession;
-use crate::net::sdp::{Direction, LocalMedia, answer_secured, offer_again};
+use crate::net::sdp::{Direction, LocalMedia};
 use crate::net::sip::{EndedBy, IncomingCall, LegEvent, SipLeg};
 
 use super::dispatch::Dispatch;
@@ -297,11 +297,9 @@ impl CallTask {
             Some(LegEvent::Confirmed) => self.is_confirmed = true,
             Some(LegEvent::Reoffer { offer_sdp, reply }) => {
                 self.sdp_version += 1;
-                let security = self.media.security_mut();
-                match answer_secured(&offer_sdp, &self.local, self.sdp_version, security) {
+                let version = self.sdp_version;
+                match self.media.answer_again(&offer_sdp, &self.local, version, now) {
                     Ok((sdp, negotiated)) => {
-                        self.media.renegotiate(&negotiated, now);
-                        self.media.set_our_sdp(sdp.clone());
                         reply.accept(sdp);
                         self.follow_hold(now, negotiated.direction);
                     }
@@ -313,11 +311,7 @@ impl CallTask {
             }
             Some(LegEvent::OfferWanted { reply }) => {
                 self.sdp_version += 1;
-                let previous = self.media.our_sdp().to_owned();
-                let security = self.media.security_mut();
-                let sdp = offer_again(&previous, &self.local, self.sdp_version, security);
-                self.media.set_our_sdp(sdp.clone());
-                reply.accept(sdp);
+                reply.accept(self.media.offer_again(&self.local, self.sdp_version));
             }
             Some(LegEvent::LateAnswer { sdp }) => match self.media.accept_late_answer(&sdp, now) {
                 Ok(negotiated) => self.follow_hold(now, negotiated.direction),

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::audio::level::varying_dbfs;
-use crate::audio::mix::{active_level_dbfs, apply_gain, limit};
-use crate::audio::{FrameConverter, Law, Random, read_wav, resample_whole};
+use crate::audio::mix::{active_level_dbfs, limit};
+use crate::audio::recordings::fixture;
+use crate::audio::{FrameConverter, Law, Random, resample_whole};
 
 const FRAME: usize = 160;
 
@@ -28,23 +29,6 @@ impl Vad for AnyVoice {
     }
 
     fn reset(&mut self) {}
-}
-
-fn recording(wav: &[u8], level_dbfs: f32) -> Vec<i16> {
-    let (rate, samples) = read_wav(wav).expect("a recording");
-    let mut samples = resample_whole(&samples, rate, SampleRate::HZ_8000);
-    let gain_db = level_dbfs - active_level_dbfs(&samples);
-    apply_gain(&mut samples, gain_db);
-    samples
-}
-
-macro_rules! fixture {
-    ($name:literal, $level:expr) => {
-        recording(
-            include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/audio/", $name)),
-            $level,
-        )
-    };
 }
 
 /// A telephone on a table: what it plays comes back.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::audio::mix::{active_level_dbfs, apply_gain, limit};
-use crate::audio::{PhoneChannel, Random, phone_channel, read_wav, resample_whole};
+use crate::audio::mix::{apply_gain, limit};
+use crate::audio::recordings::fixture;
+use crate::audio::{PhoneChannel, Random, phone_channel};
 use crate::speech::CallerShare;
 
 const RATE: SampleRate = SampleRate::HZ_8000;
@@ -17,23 +18,6 @@ const BARGE_IN: Duration = Duration::from_millis(400);
 /// When our voice begins, and when a caller breaks in.
 const WE_BEGIN: usize = 4_000;
 const CALLER_BEGINS: usize = WE_BEGIN + 5 * 8_000;
-
-fn recording(wav: &[u8], level_dbfs: f32) -> Vec<i16> {
-    let (rate, samples) = read_wav(wav).expect("a recording");
-    let mut samples = resample_whole(&samples, rate, RATE);
-    let gain_db = level_dbfs - active_level_dbfs(&samples);
-    apply_gain(&mut samples, gain_db);
-    samples
-}
-
-macro_rules! fixture {
-    ($name:literal, $level:expr) => {
-        recording(
-            include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/audio/", $name)),
-            $level,
-        )
-    };
-}
 
 /// Half a second of silence, eleven seconds of a voice that stands for ours, two of silence.
 fn our_voice() -> Vec<i16> {
