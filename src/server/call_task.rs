@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::acd::handoff::Promise;
 use crate::audio::SampleRate;
 use crate::base::{Termination, TerminationResult};
 use crate::call::{Call, CallInput, CallOutput};
@@ -87,6 +88,8 @@ pub(super) struct CallTask {
     pub transfers: Transfers,
     /// A try to put this one through.
     pub attempt: Option<Attempt>,
+    /// The hand-off that promises to put the caller through, until that is begun.
+    pub promised: Option<String>,
     /// What the hand-off that was stored last is found by from outside.
     pub reference: Option<String>,
     /// Where our media is bound.
@@ -405,7 +408,10 @@ impl CallTask {
                     self.dispatch.run_action(run, action, inputs);
                 }
                 CallOutput::StoreHandoff(handoff) => {
-                    self.reference = Some(self.dispatch.store_handoff(*handoff));
+                    let promises = handoff.promise == Promise::Transfer.as_str();
+                    let reference = self.dispatch.store_handoff(*handoff);
+                    self.promised = promises.then(|| reference.clone());
+                    self.reference = Some(reference);
                 }
                 CallOutput::Transfer { queue, announcement } => {
                     self.begin_transfer(queue, announcement).await;
@@ -453,6 +459,8 @@ impl CallTask {
     async fn finish(mut self) {
         // Nobody is to ring any longer for a caller who is gone.
         self.cancel_transfer(ENDED_FIRST);
+        let promised = self.promised.take();
+        self.call_back(promised.as_deref());
         self.media.close().await;
         self.await_results().await;
         let stats = self.media.stats();

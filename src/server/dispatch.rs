@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -25,6 +26,9 @@ use crate::store::{Saved, Store, put_handoff_or_file};
 
 use super::Engines;
 use super::metrics::{HandoffPlace, Metrics};
+
+/// How often a callback is tried to be noted, with pauses of 1, 2, 4, ... s.
+const CALLBACK_TRIES: u32 = 8;
 
 /// How most people answer a question of yes or no.
 const SHORT_ANSWERS: [&str; 8] =
@@ -228,13 +232,20 @@ impl Dispatch {
         reference
     }
 
-    /// Notes that people are to call back, since nobody took the call.
+    /// Notes that people are to call back, since nobody took the call. Tried for four minutes: the
+    /// hand-off may be on its way into the database yet, or the database be away.
     pub fn promise_callback(&self, reference: String) {
         let store = self.services.store.clone();
         let work = async move {
-            if let Err(error) = store.promise_callback(&reference).await {
-                tracing::error!(%error, "it is not noted that the caller is to be called back");
+            for nth in 0..CALLBACK_TRIES {
+                match store.promise_callback(&reference).await {
+                    Ok(true) => return,
+                    Ok(false) => {}
+                    Err(error) => tracing::warn!(%error, "a callback is not noted yet"),
+                }
+                tokio::time::sleep(Duration::from_secs(1 << nth)).await;
             }
+            tracing::error!("it is not noted that the caller is to be called back");
         };
         tokio::spawn(work.instrument(tracing::info_span!("handoff")));
     }

@@ -118,7 +118,9 @@ pub(super) async fn open(
     let token = match &config.token_env {
         None => None,
         Some(variable) => {
-            let token = std::env::var(variable).ok().filter(|token| !token.is_empty());
+            // A file that it was read from ends its line.
+            let token = std::env::var(variable).ok().map(|token| token.trim().to_owned());
+            let token = token.filter(|token| !token.is_empty());
             let missing = || ServerError::HttpTokenMissing { variable: variable.clone() };
             Some(Token::new(&token.ok_or_else(missing)?))
         }

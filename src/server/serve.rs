@@ -578,6 +578,7 @@ async fn answer_call(
         protection: shared.protection.clone(),
         transfers: shared.transfers.clone(),
         attempt: None,
+        promised: None,
         reference: None,
         media_ip: ip.bind,
         trace: trace.clone(),

@@ -321,6 +321,7 @@ async fn kept(agent: &mut Option<Box<AgentLeg>>) {
 impl CallTask {
     /// Begins to put the caller through.
     pub(super) async fn begin_transfer(&mut self, queue: String, announcement: Pii<String>) {
+        self.promised = None;
         let Some(plan) = self.transfers.plan(&queue) else {
             tracing::error!(queue, "there is no way to put callers through to this queue");
             let outcome = TransferOutcome::Failed;

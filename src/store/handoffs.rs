@@ -163,12 +163,12 @@ impl Store {
     }
 
     /// Notes that the people of a hand-off are to call back after all, and has the webhook told: the
-    /// document goes into its outbox once more, under a key of its own. Does nothing if it says so
-    /// already, or if there is no hand-off of this reference.
+    /// document goes into its outbox once more, under a key of its own. False, and nothing is
+    /// done, if it says so already, or if there is no hand-off of this reference.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn promise_callback(&self, reference: &str) -> Result<(), StoreError> {
+    pub async fn promise_callback(&self, reference: &str) -> Result<bool, StoreError> {
         let failed = |error| self.failed(error);
         let promise = Promise::Callback.as_str();
         let mut session = self.session().await?;
@@ -184,6 +184,7 @@ impl Store {
         .fetch_optional(&mut *transaction)
         .await
         .map_err(failed)?;
+        let is_changed = id.is_some();
         if let Some(id) = id.filter(|_| self.webhooks == Outbox::On) {
             let now = stamp(Timestamp::now());
             sqlx::query(
@@ -201,7 +202,7 @@ impl Store {
         transaction.commit().await.map_err(failed)?;
         session.still_there()?;
         self.inner.outbox_filled.notify_one();
-        Ok(())
+        Ok(is_changed)
     }
 
     /// A hand-off by its id.

@@ -439,6 +439,13 @@ async fn a_handoff_survives_without_the_database_and_is_taken_in_once() {
     assert_eq!(again.taken, 0);
     assert_eq!(place.store.due_webhooks(Timestamp::MAX, 10).await.expect("read").len(), 3);
 
+    // Of one that only a file had, nobody knows whether somebody took the call.
+    let third = Handoff { call_id: "c5".into(), reference: None, ..second.clone() };
+    put_handoff_or_file(None, &data_dir, &third).await.expect("kept in a file");
+    import_unsaved(&place.store, &data_dir).await.expect("imports");
+    let taken = place.store.handoffs_of("c5").await.expect("read");
+    assert_eq!(taken[0].promise, "callback");
+
     let without = put_handoff_or_file(None, &data_dir, &handoff("../../c3")).await;
     match without {
         Ok(Saved::File { path, cause: None }) => assert_eq!(path, folder.join("c3.json")),

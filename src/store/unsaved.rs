@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::acd::handoff::Handoff;
+use crate::acd::handoff::{Handoff, Promise};
 
 use super::{HandoffId, Store, StoreError};
 
@@ -156,12 +156,14 @@ pub async fn import_unsaved(store: &Store, data_dir: &Path) -> Result<Imported, 
     paths.sort();
     let mut imported = Imported::default();
     for path in paths {
-        let Some(handoff) = read_file(&path) else {
+        let Some(mut handoff) = read_file(&path) else {
             imported.unreadable.push(path);
             continue;
         };
         let kept = store.handoffs_of(&handoff.call_id).await?;
         if !kept.iter().any(|kept| is_same(kept, &handoff)) {
+            // Whether somebody took the call was never noted: better one call too many than none.
+            handoff.promise = Promise::Callback.as_str().to_owned();
             store.put_handoff(&handoff).await?;
         }
         fs::remove_file(&path).map_err(failed)?;
