@@ -18,3 +18,4 @@ pub mod server;
 pub mod sim;
 pub mod speech;
 pub mod store;
+pub mod web;

@@ -26,6 +26,11 @@ impl CallId {
     pub const fn from_u128(bits: u128) -> Self {
         Self(bits)
     }
+
+    /// The 128 bits.
+    pub const fn to_u128(self) -> u128 {
+        self.0
+    }
 }
 
 impl fmt::Display for CallId {

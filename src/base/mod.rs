@@ -3,12 +3,14 @@
 
 mod ids;
 mod list;
+mod names;
 mod pii;
 mod termination;
 mod timers;
 
 pub use ids::{ActionRunId, CallId, LegId, ParseIdError, SpeechId, TurnId, UtteranceId};
 pub use list::{LIST_OUTPUT, join_list, split_list};
+pub use names::QueueName;
 pub use pii::Pii;
 pub use termination::{Termination, TerminationResult};
 pub use timers::TimerTable;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use crate::base::QueueName;
 use crate::nlu::spoken::Cues;
 use crate::nlu::{IntentName, SlotKind, SlotName};
 
@@ -41,10 +42,6 @@ name_type!(
 name_type!(
     /// A verification that the engineers declared in `frontdoor.toml` (`account_pin`).
     VerificationName
-);
-name_type!(
-    /// A queue from `queues.md` (`billing`).
-    QueueName
 );
 name_type!(
     /// SHA-256 of all the files of a profile, in hexadecimal; identifies the generation in records.

@@ -21,6 +21,7 @@ mod template;
 mod tests;
 mod values;
 
+pub use crate::base::QueueName;
 pub use finding::{FILE_SIZE_MAX_BYTES, Finding, Severity, SourceFile};
 pub use generation::*;
 pub use parse::{Parsed, is_prompt_file, parse};

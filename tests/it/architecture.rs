@@ -22,6 +22,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("actions", &["base", "config"]),
     ("net", &["base", "audio", "rtp", "config"]),
     ("store", &["base", "acd", "config"]),
+    ("web", &["base", "acd", "store", "config"]),
 ];
 
 /// Rooms that hold everything together and may import any other.
