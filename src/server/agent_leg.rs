@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::audio::{AudioFrame, SampleRate};
@@ -17,7 +16,7 @@ use crate::net::sip::{OutgoingCall, OutgoingEvent, ReplacesId};
 
 use super::call_task::{KeyPath, KeyPaths};
 use super::serve::sip_status;
-use super::transfer::NotReached;
+use super::transfer::{NotReached, PlacedLine};
 
 /// Length of a telephone frame.
 const FRAME: Duration = Duration::from_millis(20);
@@ -57,7 +56,7 @@ pub(super) struct AgentLeg {
     told: VecDeque<char>,
     key_paths: KeyPaths,
     /// Its place among the calls that we may place.
-    _line: OwnedSemaphorePermit,
+    _line: PlacedLine,
 }
 
 /// What happened on the leg.
@@ -77,7 +76,7 @@ impl AgentLeg {
         media: MediaSession,
         local: LocalMedia,
         no_media_timeout: Duration,
-        line: OwnedSemaphorePermit,
+        line: PlacedLine,
     ) -> Self {
         let mut ticks = interval(FRAME);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);

@@ -78,7 +78,7 @@ impl CallTask {
         tracing::info!(bridged_s = bridged.as_secs(), why = gone, "no longer bridged");
         let bridged_ms = Some(bridged.as_millis() as u64);
         let record = TransferRecord { bridged_ms, ..record };
-        self.end_bridge(&order, record, &agent, gone.is_some());
+        self.end_bridge(order, record, &agent, gone.is_some());
         agent.hang_up("the bridge is over").await;
     }
 
@@ -86,7 +86,7 @@ impl CallTask {
     /// the caller, who may still be here.
     fn end_bridge(
         &mut self,
-        order: &Order,
+        mut order: Order,
         mut record: TransferRecord,
         agent: &AgentLeg,
         is_gone: bool,
@@ -101,8 +101,8 @@ impl CallTask {
         };
         record.outcome = words.to_owned();
         self.records.transfer(record);
-        if outcome != TransferOutcome::Succeeded {
-            self.call_back(order.reference.as_deref());
+        if outcome == TransferOutcome::Succeeded {
+            order.keep_promise();
         }
         if !self.call.is_ended() {
             self.call.handle(Instant::now(), CallInput::TransferEnded { outcome });
