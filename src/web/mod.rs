@@ -5,6 +5,7 @@
 
 mod backend;
 pub mod live;
+pub mod pages;
 pub mod view;
 
 pub use backend::{
