@@ -414,12 +414,18 @@ impl Accounts {
         if let Some(languages) = &change.languages {
             check_languages(languages)?;
         }
+        let before = self.store.account(name).await?;
+        let before = before.ok_or_else(|| AccountsError::NoSuch(name.to_owned()))?;
+        let change = what_differs(&before, change);
+        if change == AccountChange::default() {
+            return Ok(before);
+        }
         let takes_rights = change.role.is_some() || change.access.is_some();
         if takes_rights && by.who == Who::Account(name.to_owned()) {
             return Err(AccountsError::Own);
         }
-        judge(name, self.store.change_account(name, change).await?)?;
-        let subject = format!("{name}: {}", what_changed(change));
+        judge(name, self.store.change_account(name, &change).await?)?;
+        let subject = format!("{name}: {}", what_changed(&change));
         self.note(by, AuditAction::AccountChanged, &subject, now).await?;
         let account = self.store.account(name).await?;
         account.ok_or_else(|| AccountsError::NoSuch(name.to_owned()))
@@ -548,6 +554,24 @@ fn judge(name: &str, changed: Changed) -> Result<(), AccountsError> {
         Changed::Done => Ok(()),
         Changed::NoSuch => Err(AccountsError::NoSuch(name.to_owned())),
         Changed::LastAdmin => Err(AccountsError::LastAdmin(name.to_owned())),
+    }
+}
+
+/// The change without what is so already: that ends no sessions.
+fn what_differs(before: &Account, change: &AccountChange) -> AccountChange {
+    fn other<T: PartialEq + Clone>(before: &T, after: Option<&T>) -> Option<T> {
+        after.filter(|after| *after != before).cloned()
+    }
+    let access = change.access.filter(|access| match access {
+        Access::Open => before.disabled_at.is_some(),
+        Access::Closed(_) => before.disabled_at.is_none(),
+    });
+    AccountChange {
+        display_name: other(&before.display_name, change.display_name.as_ref()),
+        role: other(&before.role, change.role.as_ref()),
+        skills: other(&before.skills, change.skills.as_ref()),
+        languages: other(&before.languages, change.languages.as_ref()),
+        access,
     }
 }
 

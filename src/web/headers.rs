@@ -14,8 +14,8 @@ use super::Web;
 /// The page that callers have, which may stand within a page of the organisation's.
 const CALL_PAGE: &str = "/call";
 
-const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
-const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+const PERMISSIONS_POLICY: &str = "permissions-policy";
+const OPENER_POLICY: &str = "cross-origin-opener-policy";
 
 /// Data is no page.
 const OF_DATA: &str = "default-src 'none'; frame-ancestors 'none'";
@@ -56,8 +56,11 @@ fn complete(headers: &mut HeaderMap, path: &str) {
         (CONTENT_SECURITY_POLICY, policy),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "same-origin"),
-        (PERMISSIONS_POLICY, "microphone=(self), camera=(), geolocation=(), payment=(), usb=()"),
-        (OPENER_POLICY, "same-origin"),
+        (
+            HeaderName::from_static(PERMISSIONS_POLICY),
+            "microphone=(self), camera=(), geolocation=(), payment=(), usb=()",
+        ),
+        (HeaderName::from_static(OPENER_POLICY), "same-origin"),
     ] {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }

@@ -31,7 +31,8 @@ pub fn router(web: Web) -> (Router, OpenApi) {
     (router, description)
 }
 
-/// The API; each part describes itself.
+/// The API. Each part describes itself; further parts are merged here and nowhere else, so that the
+/// description has all of them.
 fn api() -> OpenApiRouter<Web> {
     document::base()
         .merge(document::router())

@@ -90,3 +90,6 @@ pub async fn serve(listener: TcpListener, tls: Option<Tls>, web: Web, stop: Canc
         () = limit => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

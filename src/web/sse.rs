@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{HeaderName, HeaderValue};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream, StreamExt};
@@ -23,7 +22,7 @@ use super::view::LiveEvent;
 const EVERY: Duration = Duration::from_secs(15);
 
 /// Proxies (nginx) are not to hold events back.
-const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+const BUFFERING: &str = "x-accel-buffering";
 
 /// Until when a stream goes on.
 pub(super) enum Until {
@@ -74,7 +73,7 @@ pub(super) fn answer(
     });
     let events = events.map(Ok::<_, Infallible>).take_until(over);
     let stream = Sse::new(events).keep_alive(KeepAlive::new().interval(EVERY));
-    ([(BUFFERING, HeaderValue::from_static("no"))], stream).into_response()
+    ([(BUFFERING, "no")], stream).into_response()
 }
 
 /// Returns when the session is over: at once where this process ended it, else at the next look.

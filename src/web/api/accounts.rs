@@ -35,15 +35,15 @@ pub(super) struct AccountView {
     /// `agent`, `supervisor`, `operations` or `admin`.
     role: &'static str,
     /// The password is to be changed at the next sign-in.
-    must_change_password: bool,
+    must_change: bool,
     /// Skills with their levels: 1 (a beginner) to 5 (an expert).
     skills: BTreeMap<String, u8>,
     /// Language tags; any language if there are none.
     languages: BTreeSet<String>,
     /// When the account was made.
     created_at: String,
-    /// They may not sign in.
-    disabled: bool,
+    /// Since when they may not sign in.
+    disabled_at: Option<String>,
 }
 
 impl AccountView {
@@ -52,11 +52,11 @@ impl AccountView {
             name: account.name.clone(),
             display_name: account.display_name.clone(),
             role: account.role.as_str(),
-            must_change_password: account.must_change,
+            must_change: account.must_change,
             skills: account.skills.clone(),
             languages: account.languages.clone(),
             created_at: account.created_at.to_string(),
-            disabled: account.disabled_at.is_some(),
+            disabled_at: account.disabled_at.map(|at| at.to_string()),
         }
     }
 }
@@ -130,7 +130,7 @@ struct AddedAccount {
 struct ChangeWanted {
     /// As colleagues and callers know them.
     display_name: Option<String>,
-    /// What they may do; ends their sessions.
+    /// What they may do; another role ends their sessions.
     role: Option<RoleWord>,
     /// Another password, which they have to change; ends their sessions.
     #[schema(format = Password)]
@@ -139,7 +139,7 @@ struct ChangeWanted {
     skills: Option<BTreeMap<String, u8>>,
     /// Language tags.
     languages: Option<BTreeSet<String>>,
-    /// Whether they may not sign in; ends their sessions.
+    /// Whether they may not sign in; a change ends their sessions.
     disabled: Option<bool>,
 }
 

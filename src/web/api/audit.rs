@@ -44,9 +44,9 @@ struct AuditLine {
     /// The account, or the token; empty for the other kinds.
     who: String,
     /// What was done, such as `record_opened`.
-    action: String,
+    what: String,
     /// To what.
-    subject: String,
+    about: String,
     /// The address that it came from.
     source: String,
 }
@@ -54,14 +54,14 @@ struct AuditLine {
 impl From<AuditEntry> for AuditLine {
     fn from(entry: AuditEntry) -> Self {
         let AuditEntry { id, at, kind, who, action, subject, source } = entry;
-        Self { id, at: at.to_string(), kind, who, action, subject, source }
+        Self { id, at: at.to_string(), kind, who, what: action, about: subject, source }
     }
 }
 
 #[derive(Serialize, ToSchema)]
 struct AuditPage {
     /// The latest first.
-    lines: Vec<AuditLine>,
+    entries: Vec<AuditLine>,
     /// `before` of those that follow, if any do.
     next: Option<i64>,
 }
@@ -93,5 +93,6 @@ async fn list_audit(
     let has_more = entries.len() > limit as usize;
     entries.truncate(limit as usize);
     let next = entries.last().filter(|_| has_more).map(|entry| entry.id);
-    Ok(Json(AuditPage { lines: entries.into_iter().map(AuditLine::from).collect(), next }))
+    let entries = entries.into_iter().map(AuditLine::from).collect();
+    Ok(Json(AuditPage { entries, next }))
 }

@@ -34,7 +34,7 @@ struct TokenView {
     /// By whom.
     created_by: String,
     /// When it was last shown, to a minute or so.
-    used_at: Option<String>,
+    last_used_at: Option<String>,
 }
 
 impl TokenView {
@@ -45,7 +45,7 @@ impl TokenView {
             scopes: token.scopes.iter().map(|scope| scope.as_str()).collect(),
             created_at: token.created_at.to_string(),
             created_by: token.created_by.clone(),
-            used_at: token.used_at.map(|at| at.to_string()),
+            last_used_at: token.used_at.map(|at| at.to_string()),
         }
     }
 }
@@ -92,9 +92,9 @@ impl From<ScopeWord> for Scope {
 struct AddedToken {
     /// The token's entry.
     #[serde(flatten)]
-    token: TokenView,
+    entry: TokenView,
     /// What has to be shown, as `Authorization: Bearer`; it is not to be had again.
-    secret: String,
+    token: String,
 }
 
 /// Lists tokens
@@ -131,7 +131,7 @@ async fn add_token(
     let scopes: BTreeSet<Scope> = scopes.into_iter().map(Scope::from).collect();
     let now = web.now().at;
     let (token, secret) = web.accounts().add_token(&admin.actor(), &name, &scopes, now).await?;
-    let added = AddedToken { token: TokenView::of(&token), secret: secret.into_inner() };
+    let added = AddedToken { entry: TokenView::of(&token), token: secret.into_inner() };
     Ok((StatusCode::CREATED, Json(added)))
 }
 
