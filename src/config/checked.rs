@@ -12,6 +12,7 @@ use crate::audio::Codecs;
 use super::actions::{ActionConfig, ConnectorConfig};
 use super::transfers::{TransferConfig, TransferRules};
 use super::trunks::{NumberConfig, TrunkConfig};
+use super::web::{RecordsConfig, WebConfig};
 
 /// A whole `frontdoor.toml` that makes sense.
 #[derive(Debug, Clone)]
@@ -48,6 +49,10 @@ pub struct Config {
     pub transfer_rules: TransferRules,
     /// `[http]`, if it is listened for.
     pub http: Option<HttpConfig>,
+    /// `[web]`, if pages are served.
+    pub web: Option<WebConfig>,
+    /// `[records]`.
+    pub records: RecordsConfig,
     /// `[caller_lookup]`.
     pub caller_lookup: Option<CallerLookupConfig>,
     /// `[actions."..."]` by name.

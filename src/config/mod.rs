@@ -20,6 +20,8 @@ mod validate_sip;
 mod validate_sql;
 mod validate_transfers;
 mod validate_trunks;
+mod validate_web;
+mod web;
 
 pub use actions::{
     ActionConfig, ConnectorConfig, HttpActionConfig, HttpMethod, JsonTemplate, TextTemplate,
@@ -36,6 +38,7 @@ pub use sql::{SqlActionConfig, SqlEffect, SqlRefusal, SqlStatement, TODAY};
 pub use suggest::{did_you_mean, nearest};
 pub use transfers::{TransferConfig, TransferRules, TransferWay};
 pub use trunks::{LoginConfig, NumberConfig, RegisterConfig, TrunkConfig, trunk_of};
+pub use web::{CallTokens, RecordsConfig, WebConfig};
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -22,6 +22,8 @@ pub(super) struct RawConfig {
     pub transfers: BTreeMap<String, RawTransfer>,
     pub transfer_rules: RawTransferRules,
     pub http: RawHttp,
+    pub web: RawWeb,
+    pub records: RawRecords,
     pub caller_lookup: Option<RawCallerLookup>,
     pub actions: BTreeMap<String, RawAction>,
     pub verifications: BTreeMap<String, RawVerification>,
@@ -182,6 +184,25 @@ pub(super) struct RawTransferRules {
 pub(super) struct RawHttp {
     pub listen: Option<String>,
     pub token_env: Option<String>,
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawWeb {
+    pub listen: Option<String>,
+    pub certificate: Option<String>,
+    pub key: Option<String>,
+    pub plain: Option<bool>,
+    pub public_url: Option<String>,
+    pub call_tokens: Option<String>,
+    pub calls_per_minute_per_source: Option<i64>,
+    pub trusted_proxies: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRecords {
+    pub retention_days: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,4 +1,5 @@
-//! Call records, transcripts, SIP traces, hand-offs and the webhook outbox in one SQLite file.
+//! Call records, transcripts, SIP traces, hand-offs, the webhook outbox, and who signs in at the web
+//! pages, in one SQLite file.
 //!
 //! Job: keep what happened, and never lose a hand-off: [`Store::put_handoff`] returns only when the
 //! hand-off is on the disk, and [`put_handoff_or_file`] falls back to a file of its own. Every
@@ -9,15 +10,23 @@
 //! `server.calls_max`). Before each operation it is checked that the file is still the one that is
 //! open: SQLite would go on writing to a deleted file without complaint.
 
+mod accounts;
+mod audit;
 mod calls;
 mod error;
 mod handoffs;
 mod record;
 mod reports;
+mod retention;
+mod tokens;
 mod traces;
 mod unsaved;
 pub mod webhook;
 
+pub use accounts::{
+    Access, Account, AccountChange, Changed, NextSignIn, ParseRoleError, Role, SessionRecord,
+};
+pub use audit::{AuditAction, AuditEntry, Who};
 pub use error::StoreError;
 pub use handoffs::{DueWebhook, HandoffId, HandoffSummary, ParseHandoffIdError, WebhookMark};
 pub use record::{
@@ -25,6 +34,8 @@ pub use record::{
     QualityRecord, Reveal, TransferRecord, TurnRecord,
 };
 pub use reports::{CallsReport, IntentReport, NOT_HELPED, ReportRules, UtteranceRecord};
+pub use retention::Forgotten;
+pub use tokens::{ParseScopeError, Scope, TokenRecord};
 pub use traces::{REFUSALS_MAX, RefusalRecord, TraceMessage, TraceRecord, TraceWay};
 pub use unsaved::{Imported, NotSaved, Saved, import_unsaved, put_handoff_or_file};
 
@@ -39,7 +50,7 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Connection, SqliteConnection};
-use tokio::sync::{Mutex, MutexGuard, Notify};
+use tokio::sync::{Mutex, MutexGuard, Notify, watch};
 
 static TABLES: Migrator = sqlx::migrate!("src/store/migrations");
 
@@ -62,6 +73,8 @@ struct Inner {
     /// it unasked) is not known well enough to go on with it.
     suspect: AtomicBool,
     outbox_filled: Notify,
+    /// Grows with each change of accounts and sessions.
+    people: watch::Sender<u64>,
 }
 
 /// The records' file. Cheap to clone; all clones share one connection.
@@ -100,6 +113,7 @@ impl Store {
             open: Mutex::new(Some(open(path, busy_timeout).await?)),
             suspect: AtomicBool::new(false),
             outbox_filled: Notify::new(),
+            people: watch::Sender::new(0),
         };
         Ok(Self { inner: Arc::new(inner), webhooks: Outbox::Off })
     }
