@@ -19,7 +19,7 @@ export async function liveView(place) {
   const watch = el('section', { class: 'panel watch', 'aria-label': 'The chosen call' }, title, el('p', { class: 'pad dim' }, 'Choose a call to read along.'));
   const floor = el('div', { class: 'page-inner' });
   fill(place,
-    el('div', { class: 'two' },
+    el('div', { class: 'split' },
       el('section', { class: 'panel', 'aria-label': 'Calls in progress' }, el('h2', { class: 'head' }, 'Calls in progress', count), list),
       watch),
     floor);

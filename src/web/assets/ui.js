@@ -187,6 +187,9 @@ export function menu(trigger, items, { end = false, label = trigger.textContent 
     const all = items();
     fill(list, all.map((item) => el('li', { role: 'none' }, entry(item))));
     list.hidden = false;
+    // Upwards where there is no room below.
+    list.classList.remove('up');
+    list.classList.toggle('up', list.getBoundingClientRect().bottom > innerHeight);
     trigger.setAttribute('aria-expanded', 'true');
     list.querySelector('[role=menuitem]')?.focus();
   };
