@@ -4,7 +4,7 @@ import { call, needSession } from './api.js';
 import { agentTable, floorTiles, lookOf, queueTable } from './floor.js';
 import { follow } from './sse.js';
 import { Transcript } from './transcript.js';
-import { el, fill, phaseWords, showCut, timer, words } from './ui.js';
+import { el, fill, phaseWords, problem, showCut, timer, words } from './ui.js';
 
 const FLOOR_PAUSE_MS = 3000;
 
@@ -40,9 +40,10 @@ export async function liveView(place) {
   const redraw = (id) => {
     const old = calls.get(id);
     const row = rowOf(old.view);
+    const hadFocus = old.button === document.activeElement;
     old.item.replaceWith(row.item);
     row.button.setAttribute('aria-pressed', String(id === chosen));
-    if (old.button === document.activeElement) row.button.focus();
+    if (hadFocus) row.button.focus();
     calls.set(id, row);
   };
   const showCount = () => {
@@ -58,19 +59,17 @@ export async function liveView(place) {
     showCount();
   };
 
-  function onCall({ call_id: id, ...event }) {
+  function onCall({ call_id: id, event: kind, ...event }) {
     const row = calls.get(id);
     if (!row) return;
-    // The stream names what happened as `event`; in all calls' stream that is `call`, and the kind is beside it.
-    const kind = event.kind ?? event.event;
-    if (kind === 'phase' || event.phase) Object.assign(row.view, { phase: event.phase, queue: event.queue, agent: event.agent });
-    else if (kind === 'line' || event.text) row.view.last_line = event.text;
-    else if (kind === 'intent' || event.intent) row.view.intent = event.intent;
+    if (kind === 'phase') Object.assign(row.view, { phase: event.phase, queue: event.queue, agent: event.agent });
+    if (kind === 'line') row.view.last_line = event.text;
+    if (kind === 'intent') row.view.intent = event.intent;
     if (kind === 'gone') {
       row.item.remove();
       calls.delete(id);
       showCount();
-    } else {
+    } else if (kind !== 'turn') {
       redraw(id);
     }
   }
@@ -108,7 +107,7 @@ export async function liveView(place) {
   const stream = follow('/api/ops/live/events', { started: add, call: onCall }, {
     onState: (state) => {
       showCut(state);
-      if (state === 'open') fetchAll();
+      if (state === 'open') fetchAll().catch(problem);
     },
     whenCut: async () => (await needSession()) !== null,
   });
@@ -116,13 +115,20 @@ export async function liveView(place) {
   // What began or ended while there was no stream.
   async function fetchAll() {
     const answer = await call('GET', '/api/ops/live');
-    const now = Array.isArray(answer) ? answer : answer.calls;
+    const now = answer.calls ?? answer;
     for (const [id, row] of calls) {
       if (now.some((view) => view.call_id === id)) continue;
       row.item.remove();
       calls.delete(id);
     }
-    now.forEach(add);
+    for (const view of now) {
+      if (calls.has(view.call_id)) {
+        calls.get(view.call_id).view = view;
+        redraw(view.call_id);
+      } else {
+        add(view);
+      }
+    }
     showCount();
   }
 
