@@ -15,7 +15,7 @@ Steps of both: say:FILE (once the other side has spoken and is silent), wait:SEC
 (until a line like that is shown), shot:FILE.png, crash (the browser is gone, as if killed).
 Steps of `call`: phase:NAME (until the page shows it), keys:DIGITS, mute, unmute, hang-up, ended.
 Steps of `desk`: ready, offer (until one is shown; tells what of it), take, phone, decline, part:NAME
-(offer, call, wrap or idle), press:KEY (a shortcut), type:TEXT (where the cursor is), choose:TEXT (in
+(offer, call, wrap or idle), press:KEY (a shortcut), hang-up, type:TEXT (where the cursor is), choose:TEXT (in
 the dialog that is open), done, reload, replaced.
 
 `axe` looks for faults of accessibility on every page, in both themes, and exits with 1 if there are
@@ -356,6 +356,10 @@ class DeskPage(Page):
 
     def do_decline(self):
         self.press("d")
+
+    def do_hang_up(self):
+        self.press("e")
+        self.press("e")
 
     def do_press(self, key):
         self.press(key)
