@@ -12,7 +12,8 @@ what is heard in --out (WAV, 16 kHz), and speak either by the browser's own fake
 plays --audio once from the moment the page opens it, or by steps (`say:FILE`).
 
 Steps of both: say:FILE (once the other side has spoken and is silent), wait:SECONDS, caption:REGEX
-(until a line like that is shown), shot:FILE.png, crash (the browser is gone, as if killed).
+(until a line like that is shown), shot:FILE.png, faults (looks for faults of accessibility, needs --axe), crash
+(the browser is gone, as if killed).
 Steps of `call`: phase:NAME (until the page shows it), keys:DIGITS, mute, unmute, hang-up, ended.
 Steps of `desk`: ready, offer (until one is shown; tells what of it), take, phone, decline, part:NAME
 (offer, call, wrap or idle), press:KEY (a shortcut), hang-up, type:TEXT (where the cursor is), choose:TEXT (in
@@ -237,6 +238,12 @@ class Page:
 
     def do_shot(self, path):
         self.driver.save_screenshot(path)
+
+    def do_faults(self):
+        found = faults_of(self.driver, self.arguments)
+        tell(event="looked", faults=found)
+        if found:
+            raise Failed(f"{len(found)} faults of accessibility")
 
     def do_crash(self):
         self.keep()
@@ -473,9 +480,21 @@ def screenshots(arguments):
     return 0
 
 
-def axe(arguments):
+def faults_of(driver, arguments):
+    """What axe finds wrong with the page as it is."""
+    if not arguments.axe:
+        raise Failed("give --axe axe.min.js")
     with open(arguments.axe, encoding="utf-8") as file:
-        source = file.read()
+        driver.execute_script(file.read())
+    rules = {"runOnly": {"type": "tag", "values": TAGS}}
+    result = driver.execute_async_script("axe.run(document, arguments[0]).then(arguments[1])", rules)
+    return [
+        {"rule": fault["id"], "impact": fault["impact"], "help": fault["help"], "where": [node["target"] for node in fault["nodes"]]}
+        for fault in result["violations"]
+    ]
+
+
+def axe(arguments):
     driver = browser(arguments)
     found = 0
     try:
@@ -483,14 +502,9 @@ def axe(arguments):
             for theme, dark in (("light", False), ("dark", True)):
                 look(driver, 1280, 720, dark)
                 go(driver, arguments.base + path)
-                driver.execute_script(source)
-                rules = {"runOnly": {"type": "tag", "values": TAGS}}
-                result = driver.execute_async_script("axe.run(document, arguments[0]).then(arguments[1])", rules)
-                for fault in result["violations"]:
-                    found += 1
-                    tell(event="fault", page=path, theme=theme, rule=fault["id"], impact=fault["impact"], help=fault["help"],
-                         where=[node["target"] for node in fault["nodes"]])
-                tell(event="looked", page=path, theme=theme, passes=len(result["passes"]), faults=len(result["violations"]))
+                faults = faults_of(driver, arguments)
+                found += len(faults)
+                tell(event="looked", page=path, theme=theme, faults=faults)
     finally:
         driver.quit()
     return 1 if found else 0
@@ -537,6 +551,7 @@ def main():
         sub = command(name, lambda arguments, kind=kind: converse(kind, arguments))
         sub.add_argument("--audio", help="what the fake microphone plays, once")
         sub.add_argument("--out", help="what was heard")
+        sub.add_argument("--axe", help="axe.min.js, for the step `faults`")
         sub.add_argument("steps", nargs="*")
         if name == "call":
             sub.add_argument("--to")
