@@ -12,6 +12,7 @@ use crate::audio::Codecs;
 use super::sql::SqlActionConfig;
 use super::transfers::{TransferConfig, TransferRules};
 use super::trunks::{NumberConfig, TrunkConfig};
+use super::webrtc::WebRtcConfig;
 
 /// A whole `frontdoor.toml` that makes sense.
 #[derive(Debug, Clone)]
@@ -48,6 +49,8 @@ pub struct Config {
     pub transfer_rules: TransferRules,
     /// `[http]`, if it is listened for.
     pub http: Option<HttpConfig>,
+    /// `[webrtc]`.
+    pub webrtc: WebRtcConfig,
     /// `[caller_lookup]`.
     pub caller_lookup: Option<CallerLookupConfig>,
     /// `[actions."..."]` by name.

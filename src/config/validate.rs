@@ -15,7 +15,9 @@ use super::checked::{
 use super::error::{ConfigError, Problem};
 use super::raw;
 use super::transfers::TransferConfig;
-use super::{locate, validate_actions, validate_sip, validate_transfers, validate_trunks};
+use super::{
+    locate, validate_actions, validate_sip, validate_transfers, validate_trunks, validate_webrtc,
+};
 
 /// RTP and RTCP: two ports for every call.
 const PORTS_PER_CALL: usize = 2;
@@ -197,6 +199,7 @@ pub(super) fn validate(
         transfers,
         transfer_rules,
         http: http(&mut check, raw.http),
+        webrtc: validate_webrtc::webrtc(&mut check, raw.webrtc, server.calls_max),
         server,
         recording,
         caller_lookup,
