@@ -131,7 +131,7 @@ fn reduced(offer: &str, opus: u8, event: Option<EventType>) -> Result<String, Sd
 fn fingerprint(line: &str) -> Option<&str> {
     let name = "a=fingerprint:sha-256 ";
     let is_named = line.get(..name.len())?.eq_ignore_ascii_case(name);
-    is_named.then(|| line[name.len()..].trim())
+    is_named.then(|| line[name.len()..].trim()).filter(|hash| !hash.is_empty())
 }
 
 fn push(text: &mut String, line: &str) {
