@@ -23,6 +23,7 @@ use crate::web::view::{LiveEvent, Phase, Speaker};
 
 use super::dispatch::Dispatch;
 use super::leg::Leg;
+use super::promises::OpenPromise;
 use super::recorder::Recorder;
 use super::records::CallRecorder;
 use super::transfer::{Attempt, ENDED_FIRST, Happened, Transfers, next_of};
@@ -88,7 +89,7 @@ pub(super) struct CallTask {
     /// A try to put this one through.
     pub attempt: Option<Attempt>,
     /// The hand-off that promises to put the caller through, until that is begun.
-    pub promised: Option<String>,
+    pub promised: Option<OpenPromise>,
     /// What the hand-off that was stored last is found by from outside.
     pub reference: Option<String>,
     /// Where media of others who are called for the caller may be bound.
@@ -374,7 +375,7 @@ impl CallTask {
                 CallOutput::StoreHandoff(handoff) => {
                     let promises = handoff.promise == Promise::Transfer.as_str();
                     let reference = self.dispatch.store_handoff(*handoff);
-                    self.promised = promises.then(|| reference.clone());
+                    self.promised = promises.then(|| self.dispatch.promise(reference.clone()));
                     self.reference = Some(reference);
                 }
                 CallOutput::Transfer { queue, announcement } => {
@@ -413,8 +414,7 @@ impl CallTask {
     async fn finish(mut self) {
         // Nobody is to ring any longer for a caller who is gone.
         self.cancel_transfer(ENDED_FIRST);
-        let promised = self.promised.take();
-        self.call_back(promised.as_deref());
+        drop(self.promised.take());
         self.media.close().await;
         self.await_results().await;
         let stats = self.media.stats();

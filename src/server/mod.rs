@@ -17,6 +17,7 @@ mod lookup;
 mod metrics;
 mod profile;
 mod profiles;
+mod promises;
 mod recorder;
 mod records;
 mod reload;
