@@ -13,6 +13,7 @@ use super::actions::{ActionConfig, ConnectorConfig};
 use super::transfers::{TransferConfig, TransferRules};
 use super::trunks::{NumberConfig, TrunkConfig};
 use super::web::{RecordsConfig, WebConfig};
+use super::webrtc::WebRtcConfig;
 
 /// A whole `frontdoor.toml` that makes sense.
 #[derive(Debug, Clone)]
@@ -53,6 +54,8 @@ pub struct Config {
     pub web: Option<WebConfig>,
     /// `[records]`.
     pub records: RecordsConfig,
+    /// `[webrtc]`.
+    pub webrtc: WebRtcConfig,
     /// `[caller_lookup]`.
     pub caller_lookup: Option<CallerLookupConfig>,
     /// `[actions."..."]` by name.

@@ -17,6 +17,7 @@ use super::raw;
 use super::transfers::TransferConfig;
 use super::{
     locate, validate_actions, validate_sip, validate_transfers, validate_trunks, validate_web,
+    validate_webrtc,
 };
 
 /// RTP and RTCP: two ports for every call.
@@ -201,6 +202,7 @@ pub(super) fn validate(
         http: http(&mut check, raw.http),
         web: validate_web::web(&mut check, raw.web, &places),
         records: validate_web::records(&mut check, &raw.records),
+        webrtc: validate_webrtc::webrtc(&mut check, raw.webrtc, server.calls_max),
         server,
         recording,
         caller_lookup,

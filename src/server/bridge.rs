@@ -11,6 +11,7 @@ use crate::conversation::TransferOutcome;
 use crate::net::media::MediaError;
 use crate::net::sip::LegEvent;
 use crate::store::TransferRecord;
+use crate::web::view::Phase;
 
 use super::agent_leg::{AgentLeg, AgentStep};
 use super::call_task::{CallTask, KeyPath};
@@ -41,6 +42,7 @@ impl CallTask {
     pub(super) async fn bridge(&mut self, order: Order, mut agent: Box<AgentLeg>) {
         let (began, record) = (Instant::now(), order.record("succeeded", None));
         tracing::info!(queue = order.queue, took_ms = record.took_ms, "bridged");
+        self.tell_phase(Phase::WithAgent);
         let mut passing = Passing {
             last_packet: began,
             is_recorded: order.records_bridge(),
@@ -105,6 +107,9 @@ impl CallTask {
             order.keep_promise();
         }
         if !self.call.is_ended() {
+            if outcome != TransferOutcome::Succeeded {
+                self.tell_phase(Phase::Talking);
+            }
             self.call.handle(Instant::now(), CallInput::TransferEnded { outcome });
         }
     }

@@ -3,6 +3,7 @@
 
 mod admission;
 mod agent_leg;
+mod answering;
 mod bridge;
 mod call_task;
 mod customers;
@@ -11,6 +12,7 @@ mod engines;
 mod error;
 mod exposition;
 mod http;
+mod leg;
 mod lookup;
 mod metrics;
 mod profile;
@@ -19,6 +21,7 @@ mod promises;
 mod recorder;
 mod records;
 mod reload;
+mod renegotiation;
 mod retention;
 mod serve;
 mod text_call;
@@ -26,6 +29,7 @@ mod traces;
 mod training;
 mod transfer;
 mod watching;
+mod web_calls;
 mod web_side;
 
 pub use customers::{CustomerSystem, Customers, HandoffStorage};
@@ -37,4 +41,5 @@ pub use reload::{Changes, Reloaded, Reloader, Running};
 pub use serve::{Server, Started, call_settings, rules, unknown_transfers};
 pub use text_call::{TextCall, TextCallParts, TextEvent, TextTurn, rules_without_line, understand};
 pub use training::{Lessons, Trainer, embeddings_dir, train_understander};
+pub use web_calls::{BrowserLeg, WebCalls};
 pub use web_side::WebStarted;

@@ -16,6 +16,7 @@ mod clock;
 mod error;
 mod fitting;
 mod headers;
+pub mod ice;
 mod input;
 mod limits;
 pub mod live;
