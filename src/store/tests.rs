@@ -178,6 +178,7 @@ async fn a_call_is_kept_whole() {
         queue: "cards".into(),
         way: "bridge".into(),
         outcome: "succeeded".into(),
+        agent: Some("sam".into()),
         status: Some(405),
         took_ms: 4200,
         bridged_ms: Some(65_000),
