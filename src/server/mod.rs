@@ -10,6 +10,7 @@ mod dispatch;
 mod engines;
 mod error;
 mod exposition;
+mod floor;
 mod http;
 mod lookup;
 mod metrics;

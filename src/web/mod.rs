@@ -8,5 +8,6 @@ pub mod live;
 pub mod view;
 
 pub use backend::{
-    AnswerWay, Ask, Backend, BrowserAnswer, BrowserCall, DeskAsk, DeskNews, NotDone, Target,
+    ASKS_LEN_MAX, AnswerWay, Ask, Backend, BrowserAnswer, BrowserCall, DeskAsk, DeskNews, NotDone,
+    Reply, Target,
 };
