@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 
 use crate::acd::AgentId;
 use crate::base::QueueName;
+use crate::server::floor::Microphone;
 use crate::web::{NotDone, Target};
 
 /// Whether the caller hears the agent, or music.
@@ -21,13 +22,6 @@ use crate::web::{NotDone, Target};
 pub(in crate::server) enum Hold {
     Talking,
     OnHold,
-}
-
-/// Whether the agent is heard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::server) enum Mic {
-    Open,
-    Muted,
 }
 
 /// Somebody who can be called into a call.
@@ -75,12 +69,11 @@ pub(in crate::server) enum Origin {
     Ours,
 }
 
-/// Where callers can be sent from a desk.
+/// Who can be called from a desk. That a queue is there, and that a colleague is signed in, is known to the
+/// floor, which has seen to it.
 #[derive(Debug, Clone)]
 pub(in crate::server) struct Means {
     pub origin: Origin,
-    /// Queues that people at desks serve.
-    pub queues: BTreeSet<QueueName>,
     /// Names of `[desk.numbers]`.
     pub numbers: BTreeSet<String>,
     /// Agents with a telephone of their own.
@@ -92,7 +85,7 @@ pub(in crate::server) struct Means {
 pub(in crate::server) enum Asked {
     Hold,
     Resume,
-    Switch(Mic),
+    Switch(Microphone),
     Keys,
     Transfer(Target),
     Conference(Target),
@@ -147,13 +140,13 @@ pub(in crate::server) enum Gone {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::server) struct Switch {
     pub hold: Hold,
-    pub mic: Mic,
+    pub microphone: Microphone,
     pub third: Third,
 }
 
 impl Default for Switch {
     fn default() -> Self {
-        Self { hold: Hold::Talking, mic: Mic::Open, third: Third::Nobody }
+        Self { hold: Hold::Talking, microphone: Microphone::On, third: Third::Nobody }
     }
 }
 
@@ -174,8 +167,8 @@ impl Switch {
                 Ok(Act::Nothing)
             }
             Asked::Resume => Ok(self.resume()),
-            Asked::Switch(mic) => {
-                self.mic = mic;
+            Asked::Switch(microphone) => {
+                self.microphone = microphone;
                 Ok(Act::Nothing)
             }
             Asked::Keys if self.hold == Hold::OnHold => {
@@ -242,11 +235,7 @@ impl Switch {
         }
         match (target, means.origin) {
             (Target::Queue(queue), Origin::Theirs) => {
-                let queue = QueueName::new(queue);
-                if !means.queues.contains(&queue) {
-                    return Err(unknown("queue that people serve, named", queue.as_str()));
-                }
-                Ok(Act::Leave(Leave::Queue(queue)))
+                Ok(Act::Leave(Leave::Queue(QueueName::new(queue))))
             }
             (Target::Queue(_), Origin::Ours) => {
                 Err(conflict("who was called back cannot be put into a queue"))
@@ -352,7 +341,6 @@ mod tests {
     fn means(origin: Origin) -> Means {
         Means {
             origin,
-            queues: [QueueName::new("cards")].into(),
             numbers: ["fraud".to_owned()].into(),
             phones: [AgentId::new("kim")].into(),
         }
@@ -395,12 +383,6 @@ mod tests {
                 Asked::Transfer(Target::Queue("cards".to_owned())),
                 theirs,
                 Ok(Act::Leave(Leave::Queue(QueueName::new("cards")))),
-            ),
-            (
-                Switch::default(),
-                Asked::Transfer(Target::Queue("nobody".to_owned())),
-                theirs,
-                Err(()),
             ),
             (
                 Switch::default(),
@@ -473,8 +455,8 @@ mod tests {
         assert!(switch.ask(Asked::Keys, &means).is_err());
         assert_eq!(switch.ask(Asked::Resume, &means), Ok(Act::Nothing));
         assert_eq!(switch.ask(Asked::Keys, &means), Ok(Act::Press));
-        switch.ask(Asked::Switch(Mic::Muted), &means).expect("switched");
-        assert_eq!((switch.hold, switch.mic), (Hold::Talking, Mic::Muted));
+        switch.ask(Asked::Switch(Microphone::Muted), &means).expect("switched");
+        assert_eq!((switch.hold, switch.microphone), (Hold::Talking, Microphone::Muted));
         // At the front door nobody is on hold.
         switch.ask(Asked::Hold, &means).expect("switched");
         switch.ask(Asked::FrontDoor, &means).expect("done");
