@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::audio::Codecs;
 
+use super::desk::{CallbacksConfig, DeskConfig};
 use super::sql::SqlActionConfig;
 use super::transfers::{TransferConfig, TransferRules};
 use super::trunks::{NumberConfig, TrunkConfig};
@@ -46,6 +47,10 @@ pub struct Config {
     pub transfers: BTreeMap<String, TransferConfig>,
     /// `[transfer_rules]`.
     pub transfer_rules: TransferRules,
+    /// `[desk]`.
+    pub desk: DeskConfig,
+    /// `[callbacks]`, if anybody is called back by us.
+    pub callbacks: Option<CallbacksConfig>,
     /// `[http]`, if it is listened for.
     pub http: Option<HttpConfig>,
     /// `[caller_lookup]`.

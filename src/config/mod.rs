@@ -5,6 +5,7 @@
 //! database, and reads no secret (only names of environment variables).
 
 mod checked;
+mod desk;
 mod error;
 mod locate;
 mod raw;
@@ -15,6 +16,7 @@ mod transfers;
 mod trunks;
 mod validate;
 mod validate_actions;
+mod validate_desk;
 mod validate_sip;
 mod validate_sql;
 mod validate_transfers;
@@ -27,6 +29,7 @@ pub use checked::{
     RecordingConfig, ServerConfig, SipConfig, SrtpMode, TextTemplate, Transport,
     UnderstandingConfig, VerificationConfig, VoiceConfig, WebhookConfig,
 };
+pub use desk::{CallbacksConfig, DeskConfig};
 pub use error::{ConfigError, Problem};
 pub use routes::{Called, Routed, route};
 pub use sql::{SqlActionConfig, SqlEffect, SqlRefusal, SqlStatement, TODAY};

@@ -21,6 +21,8 @@ pub(super) struct RawConfig {
     pub handoff: RawHandoff,
     pub transfers: BTreeMap<String, RawTransfer>,
     pub transfer_rules: RawTransferRules,
+    pub desk: RawDesk,
+    pub callbacks: Option<RawCallbacks>,
     pub http: RawHttp,
     pub caller_lookup: Option<RawCallerLookup>,
     pub actions: BTreeMap<String, RawAction>,
@@ -175,6 +177,31 @@ pub(super) struct RawTransfer {
 pub(super) struct RawTransferRules {
     pub hosts: Option<Vec<String>>,
     pub calls_max: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawDesk {
+    pub dispositions: Option<Vec<String>>,
+    pub away_reasons: Option<Vec<String>>,
+    pub wrap_up_action: Option<String>,
+    pub whisper: Option<bool>,
+    pub trunk: Option<String>,
+    pub ring_s: Option<i64>,
+    pub numbers: BTreeMap<String, String>,
+    pub phones: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCallbacks {
+    pub to: Option<String>,
+    pub allowed: Option<Vec<String>>,
+    pub attempts_max: Option<i64>,
+    pub retry_after_minutes: Option<i64>,
+    pub trunk: Option<String>,
+    pub crm_field: Option<String>,
+    pub ring_s: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -7,7 +7,7 @@ use crate::acd::handoff::{
 };
 use crate::nlu::Provenance;
 use crate::nlu::spoken::mask_secrets;
-use crate::prompts::QueueName;
+use crate::prompts::{Queue, QueueName};
 
 use super::task::{VerificationOutcome, VerificationState};
 use super::{Conversation, HandoffRequest, Signals};
@@ -27,7 +27,7 @@ impl Conversation {
             reason,
             promise: self.promise_for(queue.as_ref()),
             queue: queue.clone().unwrap_or_else(|| QueueName::new("anyone")),
-            skills: found.map(|queue| queue.skills.clone()).unwrap_or_default(),
+            skills: found.map(names_of_skills).unwrap_or_default(),
             priority: found.map_or(DEFAULT_PRIORITY, |queue| queue.priority),
             intent: self.last_intent.as_ref().map(|(name, confidence, words)| HandoffIntent {
                 name: name.as_str().to_owned(),
@@ -171,6 +171,10 @@ impl Conversation {
         sentences.push(reason_sentence(reason).to_owned());
         sentences.join(" ")
     }
+}
+
+fn names_of_skills(queue: &Queue) -> Vec<String> {
+    queue.skills.iter().map(|need| need.skill.clone()).collect()
 }
 
 fn tries(count: u32) -> String {

@@ -27,7 +27,7 @@ pub(super) fn stamp(at: Timestamp) -> String {
 }
 
 /// SQLite's integers are signed; nothing here counts that far.
-fn whole(number: u64) -> i64 {
+pub(super) fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 

@@ -4,12 +4,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use sqlx::{Connection, Row};
+use sqlx::{Connection, Row, SqliteConnection};
 
 use crate::acd::handoff::{Handoff, Promise};
 
 use super::calls::stamp;
-use super::{Outbox, Store, StoreError};
+use super::{Outbox, Store, StoreError, floor};
+
+/// The promise of a hand-off whose caller waits for somebody, as `Promise::Queue` has it.
+const PROMISES_QUEUE: &str = "queue";
 
 /// How a hand-off's latest delivery to the webhook stands, as a column of `handoffs`.
 pub(super) const WEBHOOK_STATE: &str = "(SELECT state FROM webhooks WHERE handoff = handoffs.id
@@ -116,7 +119,7 @@ pub enum WebhookMark {
 
 impl Store {
     /// Keeps a hand-off. When this returns, it is on the disk, and in the webhook outbox if there
-    /// is one.
+    /// is one. One that promises a queue begins a wait with it, which has to be ended.
     ///
     /// # Errors
     /// [`StoreError`]; then count on nothing being kept, and use
@@ -156,9 +159,12 @@ impl Store {
             .await
             .map_err(failed)?;
         }
+        if handoff.promise == PROMISES_QUEUE {
+            floor::begin_waiting(&mut transaction, handoff, &now).await.map_err(failed)?;
+        }
         transaction.commit().await.map_err(failed)?;
         session.still_there()?;
-        self.inner.outbox_filled.notify_one();
+        self.outbox_has_more();
         Ok(id)
     }
 
@@ -170,10 +176,23 @@ impl Store {
     /// [`StoreError`].
     pub async fn promise_callback(&self, reference: &str) -> Result<bool, StoreError> {
         let failed = |error| self.failed(error);
-        let promise = Promise::Callback.as_str();
         let mut session = self.session().await?;
         let mut transaction =
             session.connection()?.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let is_changed = self.to_callback(&mut transaction, reference).await.map_err(failed)?;
+        transaction.commit().await.map_err(failed)?;
+        session.still_there()?;
+        self.outbox_has_more();
+        Ok(is_changed)
+    }
+
+    /// The same as part of a transaction. The outbox is to be told when it is through.
+    pub(super) async fn to_callback(
+        &self,
+        connection: &mut SqliteConnection,
+        reference: &str,
+    ) -> Result<bool, sqlx::Error> {
+        let promise = Promise::Callback.as_str();
         let id: Option<String> = sqlx::query_scalar(
             "UPDATE handoffs SET json = json_set(json, '$.promise', ?)
              WHERE reference = ? AND json_extract(json, '$.promise') <> ? RETURNING id",
@@ -181,9 +200,8 @@ impl Store {
         .bind(promise)
         .bind(reference)
         .bind(promise)
-        .fetch_optional(&mut *transaction)
-        .await
-        .map_err(failed)?;
+        .fetch_optional(&mut *connection)
+        .await?;
         let is_changed = id.is_some();
         if let Some(id) = id.filter(|_| self.webhooks == Outbox::On) {
             let now = stamp(Timestamp::now());
@@ -195,13 +213,9 @@ impl Store {
             .bind(format!("{id}-{promise}"))
             .bind(&now)
             .bind(&now)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
+            .execute(connection)
+            .await?;
         }
-        transaction.commit().await.map_err(failed)?;
-        session.still_there()?;
-        self.inner.outbox_filled.notify_one();
         Ok(is_changed)
     }
 
@@ -374,6 +388,11 @@ impl Store {
         .await
         .map_err(|error| self.failed(error))?;
         Ok(())
+    }
+
+    /// Wakes whoever delivers: there may be more in the outbox.
+    pub(super) fn outbox_has_more(&self) {
+        self.inner.outbox_filled.notify_one();
     }
 
     /// Waits until a hand-off is put into the outbox.

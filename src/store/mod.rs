@@ -9,16 +9,21 @@
 //! `server.calls_max`). Before each operation it is checked that the file is still the one that is
 //! open: SQLite would go on writing to a deleted file without complaint.
 
+mod callbacks;
 mod calls;
 mod error;
+mod floor;
 mod handoffs;
 mod record;
 mod reports;
 mod traces;
 mod unsaved;
 pub mod webhook;
+mod wrap_ups;
 
+pub use callbacks::{CallbackMark, CallbackRecord, OpenCallback};
 pub use error::StoreError;
+pub use floor::{WaitCount, WaitOutcome, WaitRecord, WaitingRecord};
 pub use handoffs::{DueWebhook, HandoffId, HandoffSummary, ParseHandoffIdError, WebhookMark};
 pub use record::{
     ActionRunRecord, CallEnd, CallRecord, CallStart, CallSummary, Entry, HandoffRef, LineRecord,
@@ -27,6 +32,7 @@ pub use record::{
 pub use reports::{CallsReport, IntentReport, NOT_HELPED, ReportRules, UtteranceRecord};
 pub use traces::{REFUSALS_MAX, RefusalRecord, TraceMessage, TraceRecord, TraceWay};
 pub use unsaved::{Imported, NotSaved, Saved, import_unsaved, put_handoff_or_file};
+pub use wrap_ups::{DueWrapUp, WrapUpMark, WrapUpRecord, WrapUpState};
 
 use std::fs;
 use std::io;
@@ -62,6 +68,7 @@ struct Inner {
     /// it unasked) is not known well enough to go on with it.
     suspect: AtomicBool,
     outbox_filled: Notify,
+    wrap_ups_due: Notify,
 }
 
 /// The records' file. Cheap to clone; all clones share one connection.
@@ -100,6 +107,7 @@ impl Store {
             open: Mutex::new(Some(open(path, busy_timeout).await?)),
             suspect: AtomicBool::new(false),
             outbox_filled: Notify::new(),
+            wrap_ups_due: Notify::new(),
         };
         Ok(Self { inner: Arc::new(inner), webhooks: Outbox::Off })
     }
