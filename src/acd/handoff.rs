@@ -167,7 +167,7 @@ pub struct HandoffAction {
 pub struct HandoffLine {
     /// Start, from answer.
     pub at_ms: u64,
-    /// `caller` or `frontdoor`.
+    /// `caller` or `frontdoor`; in what was said since a person took the call, `agent`.
     pub speaker: String,
     /// What was said; secrets masked.
     pub text: String,

@@ -187,6 +187,7 @@ pub(super) struct RawDesk {
     pub away_reasons: Option<Vec<String>>,
     pub wrap_up_action: Option<String>,
     pub whisper: Option<bool>,
+    pub record: Option<bool>,
     pub trunk: Option<String>,
     pub ring_s: Option<i64>,
     pub numbers: BTreeMap<String, String>,

@@ -16,32 +16,39 @@ mod sound;
 mod switch;
 mod third;
 
-use std::future::Future;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
+use tokio_util::task::AbortOnDropHandle;
 
-use crate::acd::AgentId;
+use crate::acd::{AgentId, RouterRefusal};
 use crate::audio::{AudioFrame, SampleRate};
-use crate::base::{CallId, Pii};
+use crate::base::{CallId, Pii, QueueName};
 use crate::web::view::{AgentCallPhase, Speaker};
 use crate::web::{NotDone, Reply};
 
 use super::agent_leg::{AgentLeg, AgentStep};
-use super::floor::{Acd, AgentCallNews, AgentCommand, Microphone};
+use super::floor::{Acd, AgentCallNews, AgentCommand, Microphone, QueueEvent};
 use super::transcribing::Transcribing;
 use super::transfer::Transfers;
 
-pub(super) use caller::{Caller, CallerEnd};
-pub(super) use pair::pair;
-pub(super) use sound::{Mixer, Music, Sound};
-pub(super) use switch::{Act, Asked, Callee, Gone, Hold, Leave, Means, Origin, Switch, Third};
-pub(super) use third::{ThirdLeg, ThirdNews};
+pub(super) use caller::{Caller, CallerEnd, Recording};
+pub(super) use pair::{Pair, PairEnd, pair};
+pub(super) use sound::{Music, Sound};
+pub(super) use switch::{Callee, Leave, Origin, Switch, Third};
+pub(super) use third::ThirdLeg;
+
+use sound::Mixer;
+use switch::{Act, Asked, Gone, Hold, Means};
+use third::ThirdNews;
 
 /// How long it is waited whether an agent whose audio is gone has hung up on purpose.
 const HANG_UP_GRACE: Duration = Duration::from_millis(1_500);
+
+/// How long it is waited for what the floor says, of an agent who is gone: it needs no longer.
+const SENDING_LIMIT: Duration = Duration::from_secs(5);
 
 /// Silence after which an agent whose page is gone, too, is taken for gone.
 const DESKLESS_SILENCE: Duration = Duration::from_secs(3);
@@ -77,7 +84,15 @@ pub(super) trait Customer {
 
     /// Time since the beginning of what lines are told the time of.
     fn elapsed_ms(&self) -> u64;
+
+    /// Asks the floor to have them wait, in this queue or where they waited before, perhaps for this agent
+    /// only; `None` if they cannot be made to wait.
+    fn send_on(&mut self, queue: Option<QueueName>, only: Option<AgentId>) -> Option<Entering>;
 }
+
+/// The floor has been asked to have a caller wait. Dropping it takes that back.
+pub(super) type Entering =
+    AbortOnDropHandle<Result<mpsc::Receiver<QueueEvent>, RouterRefusal>>;
 
 /// The desk of whoever took the call.
 pub(super) struct Desk {
@@ -175,6 +190,10 @@ pub(super) struct Talk {
     /// `None` where it is no desk of ours.
     pub desk: Option<Desk>,
     pub transcribing: Option<Transcribing>,
+    /// The queue that the caller waits in from now on.
+    pub entered: Option<mpsc::Receiver<QueueEvent>>,
+    /// The caller is being sent on, and who wants to know whether they are.
+    sending: Option<(Entering, Reply<()>)>,
     mixer: Mixer,
     /// The agent's leg is gone, and until when it is waited whether that was meant.
     gone: Option<(&'static str, Instant)>,
@@ -194,6 +213,7 @@ enum Step<E> {
     Command(Option<AgentCommand>),
     Agent(AgentStep),
     Third(ThirdNews),
+    Entered(Result<mpsc::Receiver<QueueEvent>, RouterRefusal>),
     GraceOver,
 }
 
@@ -206,6 +226,8 @@ impl Talk {
             third: ThirdLeg::Nobody,
             desk,
             transcribing: None,
+            entered: None,
+            sending: None,
             mixer: Mixer::new(music),
             gone: None,
         }
@@ -238,6 +260,7 @@ impl Talk {
                 Step::Agent(AgentStep::SeenTo) => None,
                 Step::Agent(AgentStep::Gone(why)) => self.agent_gone(why),
                 Step::Third(news) => self.third_news(news),
+                Step::Entered(entered) => self.on_entered(entered),
                 Step::GraceOver => Some((self.leave_as(Gone::Lost), "nobody hung up")),
             };
             if let Some((leave, why)) = left {
@@ -248,13 +271,14 @@ impl Talk {
     }
 
     async fn next_step<C: Customer>(&mut self, customer: &mut C) -> Step<C::Event> {
-        let Self { agent, third, desk, gone, .. } = self;
+        let Self { agent, third, desk, sending, gone, .. } = self;
         // In no fixed order: who sends much is not to keep the others waiting.
         tokio::select! {
             event = customer.next_event() => Step::Customer(event),
             command = next_command(desk) => Step::Command(command),
             step = agent.next_step(), if gone.is_none() => Step::Agent(step),
             news = third.next() => Step::Third(news),
+            entered = entered(sending) => Step::Entered(entered),
             () = until(gone.map(|(_, until)| until)) => Step::GraceOver,
         }
     }
@@ -269,6 +293,11 @@ impl Talk {
     /// The agent's leg has ended: at once where somebody hung up there, or where nobody could say so in
     /// another way.
     fn agent_gone(&mut self, why: &'static str) -> Option<(Leave, &'static str)> {
+        if self.sending.is_some() {
+            // Who sends a caller on and hangs up without waiting means it.
+            self.gone = Some((why, Instant::now() + SENDING_LIMIT));
+            return None;
+        }
         if self.agent.was_hung_up() || self.desk.is_none() {
             return Some((self.leave_as(Gone::OnPurpose), why));
         }
@@ -278,6 +307,28 @@ impl Talk {
         tracing::warn!(why, "the agent's audio is gone");
         self.gone = Some((why, Instant::now() + HANG_UP_GRACE));
         None
+    }
+
+    /// The floor has taken the caller, or has not: then they stay.
+    fn on_entered(
+        &mut self,
+        entered: Result<mpsc::Receiver<QueueEvent>, RouterRefusal>,
+    ) -> Option<(Leave, &'static str)> {
+        let (_, reply) = self.sending.take()?;
+        match entered {
+            Ok(events) => {
+                self.entered = Some(events);
+                answered(reply, Ok(()));
+                Some((Leave::SentOn, "the caller was sent on"))
+            }
+            Err(refusal) => {
+                self.switch.not_sent_on();
+                answered(reply, Err(NotDone::Conflict(refusal.to_string())));
+                self.tell();
+                let (why, _) = self.gone.take()?;
+                self.agent_gone(why)
+            }
+        }
     }
 
     fn third_news(&mut self, news: ThirdNews) -> Option<(Leave, &'static str)> {
@@ -337,6 +388,18 @@ impl Talk {
                     self.switch.third_gone();
                     let why = format!("there is no way to call {}", whom.name());
                     return answered(reply, Err(NotDone::NotFound(why)));
+                }
+            },
+            Act::SendOn { queue, only } => match customer.send_on(queue, only) {
+                Some(entering) => {
+                    self.sending = Some((entering, reply));
+                    self.tell();
+                    return None;
+                }
+                None => {
+                    self.switch.not_sent_on();
+                    let why = "this caller cannot be made to wait".to_owned();
+                    return answered(reply, Err(NotDone::Conflict(why)));
                 }
             },
             Act::Leave(leave) => left = Some((leave, "the agent asked for it")),
@@ -433,6 +496,16 @@ async fn next_command(desk: &mut Option<Desk>) -> Option<AgentCommand> {
     }
 }
 
+/// Waits for what the floor says; for ever where it was not asked. Safe to cancel.
+async fn entered(
+    sending: &mut Option<(Entering, Reply<()>)>,
+) -> Result<mpsc::Receiver<QueueEvent>, RouterRefusal> {
+    match sending {
+        Some((entering, _)) => entering.await.unwrap_or(Err(RouterRefusal::NoQueue)),
+        None => std::future::pending().await,
+    }
+}
+
 async fn until(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment.into()).await,
@@ -458,6 +531,11 @@ enum With {
     Nothing,
     Keys(Pii<String>),
     Task(String),
+}
+
+/// Where the answer to a command goes.
+pub(super) fn reply_of(command: AgentCommand) -> Reply<()> {
+    taken_apart(command).2
 }
 
 fn taken_apart(command: AgentCommand) -> (Asked, With, Reply<()>) {

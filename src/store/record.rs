@@ -49,7 +49,7 @@ pub struct CallEnd {
 pub struct LineRecord {
     /// Start, from answer.
     pub at_ms: u64,
-    /// `caller` or `frontdoor`.
+    /// `caller`, `frontdoor` or `agent`.
     pub speaker: String,
     /// What was said, secrets masked.
     pub text: Pii<String>,

@@ -4,8 +4,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::acd::AgentId;
 use crate::audio::{AudioFrame, FrameConverter, SampleRate};
-use crate::base::{Termination, TerminationResult};
+use crate::base::{QueueName, Termination, TerminationResult};
 use crate::call::CallInput;
 use crate::conversation::TransferOutcome;
 use crate::net::media::MediaError;
@@ -17,7 +18,7 @@ use crate::server::transcribing::Said;
 use crate::server::transfer::{ENDED_FIRST, Order};
 use crate::store::TransferRecord;
 
-use super::{Customer, End, Music, Sound, Talk};
+use super::{Customer, End, Entering, Music, Sound, Talk};
 
 /// Keys that may wait to be passed on; one more is dropped, as there is nobody to whom it could matter.
 const TOLD_LEN_MAX: usize = 16;
@@ -46,8 +47,8 @@ pub(in crate::server) enum Recording {
 pub(in crate::server) enum CallerEnd {
     /// The call is over.
     CallOver,
-    /// The queue has taken them back; if it says nothing, it has forgotten them.
-    TakenBack(Option<QueueEvent>),
+    /// The queue has taken them back.
+    TakenBack(QueueEvent),
 }
 
 /// The caller.
@@ -60,7 +61,7 @@ pub(in crate::server) struct Caller<'t> {
     recording: Recording,
     /// What they hear, for the recording.
     to_recording: FrameConverter,
-    taken_back: Option<Option<QueueEvent>>,
+    taken_back: Option<QueueEvent>,
 }
 
 impl<'t> Caller<'t> {
@@ -124,13 +125,11 @@ impl Customer for Caller<'_> {
             CallerEvent::Packet(Ok(false)) => {}
             CallerEvent::Packet(Err(error)) => self.task.media_lost(&error).await,
             CallerEvent::Said(said) => self.task.note_said(said),
-            // Where they stood is of no matter any more.
             CallerEvent::Queue(Some(
-                QueueEvent::News(_) | QueueEvent::Moved { .. } | QueueEvent::Join { .. },
-            )) => {}
-            CallerEvent::Queue(
-                event @ (None | Some(QueueEvent::Back { .. } | QueueEvent::Over { .. })),
-            ) => self.taken_back = Some(event),
+                event @ (QueueEvent::Back { .. } | QueueEvent::Over { .. }),
+            )) => self.taken_back = Some(event),
+            // Where they stood is of no matter any more; and two who talk need no floor.
+            CallerEvent::Queue(_) => {}
         }
     }
 
@@ -190,6 +189,11 @@ impl Customer for Caller<'_> {
 
     fn elapsed_ms(&self) -> u64 {
         self.task.records.elapsed_ms()
+    }
+
+    fn send_on(&mut self, queue: Option<QueueName>, only: Option<AgentId>) -> Option<Entering> {
+        let queue = queue.or_else(|| self.task.queueing.queue().cloned())?;
+        self.task.ask_to_wait(&queue, only)
     }
 }
 

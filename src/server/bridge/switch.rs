@@ -8,6 +8,7 @@
 //!          Resume                  └────────────── they hang up ──────────────┘
 //!
 //!  Transfer to a number: on hold and rung; once they answer, the agent is let go and they stay.
+//!  Transfer to a queue or a colleague: the floor is asked; once it takes the caller, the agent is let go.
 //! ```
 
 use std::collections::BTreeSet;
@@ -104,6 +105,8 @@ pub(in crate::server) enum Act {
     Call(Callee),
     /// Whoever is rung is not to be rung any more.
     CallOff,
+    /// The floor is asked to have the caller wait: in another queue, or for a colleague.
+    SendOn { queue: Option<QueueName>, only: Option<AgentId> },
     /// The agent has no more to do with the call, but for the front door's task.
     Leave(Leave),
 }
@@ -113,10 +116,8 @@ pub(in crate::server) enum Act {
 pub(in crate::server) enum Leave {
     /// The call is over for all.
     Over,
-    /// The caller goes on waiting, there.
-    Queue(QueueName),
-    /// The caller waits for them.
-    Colleague(AgentId),
+    /// The caller waits for others.
+    SentOn,
     /// The caller stays with whoever has joined, or has taken over.
     WithThird,
     /// The caller waits for whoever is rung.
@@ -136,17 +137,26 @@ pub(in crate::server) enum Gone {
     Lost,
 }
 
+/// Whether the caller is being sent on to a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::server) enum Sending {
+    No,
+    /// The floor has been asked.
+    Asked,
+}
+
 /// The switches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::server) struct Switch {
     pub hold: Hold,
     pub microphone: Microphone,
     pub third: Third,
+    pub sending: Sending,
 }
 
 impl Default for Switch {
     fn default() -> Self {
-        Self { hold: Hold::Talking, microphone: Microphone::On, third: Third::Nobody }
+        Self { hold: Hold::Talking, microphone: Microphone::On, third: Third::Nobody, sending: Sending::No }
     }
 }
 
@@ -161,6 +171,13 @@ fn unknown(what: &str, name: &str) -> NotDone {
 impl Switch {
     /// The agent asks for something. If it is refused, nothing has changed.
     pub fn ask(&mut self, asked: Asked, means: &Means) -> Result<Act, NotDone> {
+        let is_about_who_is_there = !matches!(
+            asked,
+            Asked::Hold | Asked::Resume | Asked::Switch(_) | Asked::Keys
+        );
+        if self.sending == Sending::Asked && is_about_who_is_there {
+            return Err(conflict("the caller is being sent on"));
+        }
         match asked {
             Asked::Hold => {
                 self.hold = Hold::OnHold;
@@ -235,17 +252,27 @@ impl Switch {
         }
         match (target, means.origin) {
             (Target::Queue(queue), Origin::Theirs) => {
-                Ok(Act::Leave(Leave::Queue(QueueName::new(queue))))
+                Ok(self.send_on(Some(QueueName::new(queue)), None))
             }
             (Target::Queue(_), Origin::Ours) => {
                 Err(conflict("who was called back cannot be put into a queue"))
             }
-            (Target::Agent(agent), Origin::Theirs) => Ok(Act::Leave(Leave::Colleague(agent))),
+            (Target::Agent(agent), Origin::Theirs) => Ok(self.send_on(None, Some(agent))),
             (Target::Agent(agent), Origin::Ours) => {
                 self.call(Callee::Colleague(agent), Purpose::TakeOver, means)
             }
             (Target::Number(name), _) => self.call(Callee::Number(name), Purpose::TakeOver, means),
         }
+    }
+
+    fn send_on(&mut self, queue: Option<QueueName>, only: Option<AgentId>) -> Act {
+        self.sending = Sending::Asked;
+        Act::SendOn { queue, only }
+    }
+
+    /// The floor does not take the caller: they stay.
+    pub fn not_sent_on(&mut self) {
+        self.sending = Sending::No;
     }
 
     fn conference(&mut self, target: Target, means: &Means) -> Result<Act, NotDone> {
@@ -322,7 +349,8 @@ impl Switch {
 
     /// Whether the caller is being passed on.
     pub fn is_transferring(&self) -> bool {
-        matches!(self.third, Third::Rung { purpose: Purpose::TakeOver, .. })
+        let is_taken_over = matches!(self.third, Third::Rung { purpose: Purpose::TakeOver, .. });
+        is_taken_over || self.sending == Sending::Asked
     }
 
     /// Whoever else is in the call.
@@ -371,6 +399,11 @@ mod tests {
         let (theirs, ours) = (Origin::Theirs, Origin::Ours);
         let kim = || AgentId::new("kim");
         let kim_called = || Ok(Act::Call(Callee::Colleague(kim())));
+        let cards = || Target::Queue("cards".to_owned());
+        let sent = |queue: Option<&str>, only| {
+            Ok(Act::SendOn { queue: queue.map(QueueName::new), only })
+        };
+        let sending = || Switch { sending: Sending::Asked, ..Switch::default() };
         for (switch, asked, origin, expected) in [
             (Switch::default(), Asked::Keys, theirs, Ok(Act::Press)),
             (Switch::default(), Asked::HangUp, theirs, Ok(Act::Leave(Leave::Over))),
@@ -378,25 +411,20 @@ mod tests {
             (Switch::default(), Asked::FrontDoor, ours, Err(())),
             (there(), Asked::FrontDoor, theirs, Err(())),
             // To a queue, to a colleague.
-            (
-                Switch::default(),
-                Asked::Transfer(Target::Queue("cards".to_owned())),
-                theirs,
-                Ok(Act::Leave(Leave::Queue(QueueName::new("cards")))),
-            ),
-            (
-                Switch::default(),
-                Asked::Transfer(Target::Queue("cards".to_owned())),
-                ours,
-                Err(()),
-            ),
+            (Switch::default(), Asked::Transfer(cards()), theirs, sent(Some("cards"), None)),
+            (Switch::default(), Asked::Transfer(cards()), ours, Err(())),
+            (there(), Asked::Transfer(cards()), theirs, Err(())),
             (
                 Switch::default(),
                 Asked::Transfer(Target::Agent(kim())),
                 theirs,
-                Ok(Act::Leave(Leave::Colleague(kim()))),
+                sent(None, Some(kim())),
             ),
             (Switch::default(), Asked::Transfer(Target::Agent(kim())), ours, kim_called()),
+            // Until the floor has said whether it takes the caller.
+            (sending(), Asked::Transfer(cards()), theirs, Err(())),
+            (sending(), Asked::HangUp, theirs, Err(())),
+            (sending(), Asked::Keys, theirs, Ok(Act::Press)),
             // To a number.
             (
                 Switch::default(),
@@ -425,7 +453,7 @@ mod tests {
             ),
             (
                 Switch::default(),
-                Asked::Conference(Target::Queue("cards".to_owned())),
+                Asked::Conference(cards()),
                 theirs,
                 Err(()),
             ),
@@ -484,6 +512,18 @@ mod tests {
         // An answer that comes too late changes nothing.
         assert_eq!(called_off.third_answered(), Act::Nothing);
         assert_eq!(called_off, Switch::default());
+    }
+
+    #[test]
+    fn a_caller_whom_the_floor_does_not_take_stays_with_the_agent() {
+        let means = means(Origin::Theirs);
+        let mut switch = Switch::default();
+        let cards = Target::Queue("cards".to_owned());
+        switch.ask(Asked::Transfer(cards), &means).expect("begun");
+        assert!(switch.is_transferring());
+        switch.not_sent_on();
+        assert_eq!(switch, Switch::default());
+        assert_eq!(switch.ask(Asked::HangUp, &means), Ok(Act::Leave(Leave::Over)));
     }
 
     #[test]
