@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::acd::WaitEnd;
 use crate::acd::handoff::Promise;
 use crate::audio::SampleRate;
 use crate::base::{Termination, TerminationResult};
@@ -417,6 +418,17 @@ impl CallTask {
                     self.begin_transfer(queue, announcement).await;
                 }
                 CallOutput::CancelTransfer => self.cancel_transfer("took too long"),
+                CallOutput::Enqueue { queue, .. } => {
+                    tracing::error!(queue, "nobody at a desk serves this queue");
+                    self.call_back(self.reference.as_deref());
+                    let why = WaitEnd::NoQueue;
+                    self.call.handle(Instant::now(), CallInput::WaitEnded { why });
+                }
+                CallOutput::UpdateHandoff(_)
+                | CallOutput::LeaveQueue { .. }
+                | CallOutput::ReturnToAgent => {
+                    tracing::error!("the call is in no queue");
+                }
                 CallOutput::Line(line) => self.records.line(line),
                 CallOutput::Turn(timing) => {
                     tracing::info!(

@@ -1,5 +1,6 @@
 //! Start, run, stop.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -379,6 +380,8 @@ pub fn rules(config: &Config) -> Rules {
         verifications: verifications.collect(),
         action_inputs: inputs.collect(),
         transfers: config.transfers.keys().map(|queue| QueueName::new(queue.as_str())).collect(),
+        staffed: BTreeSet::new(),
+        callback: None,
         today: today(),
     }
 }
