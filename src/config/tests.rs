@@ -84,7 +84,8 @@ fn values_out_of_range_are_all_told_with_their_lines() {
 
 #[test]
 fn browsers_reach_this_machine_alone_unless_it_is_said_where() {
-    let parsed = |lines: &str| parse(&format!("{SERVER}[webrtc]\n{lines}\n")).expect("valid").webrtc;
+    let parsed =
+        |lines: &str| parse(&format!("{SERVER}[webrtc]\n{lines}\n")).expect("valid").webrtc;
     let local = parsed("");
     assert_eq!(local.listen, [std::net::IpAddr::from([127, 0, 0, 1])]);
     assert_eq!((local.udp_port_min, local.udp_port_max), (41_000, 41_999));

@@ -97,7 +97,8 @@ fn advertise_ip(check: &mut Checker<'_>, written: Option<String>) -> Option<IpAd
 fn stun(check: &mut Checker<'_>, written: Vec<String>) -> Vec<String> {
     let is_right = |url: &String| is_server(url, &["stun:"]);
     for url in written.iter().filter(|url| !is_right(url)) {
-        let message = format!("\"{url}\" is not a STUN server. Write it \"stun:stun.example:3478\"");
+        let message =
+            format!("\"{url}\" is not a STUN server. Write it \"stun:stun.example:3478\"");
         check.problem(&["webrtc", "stun"], message);
     }
     written.into_iter().filter(is_right).collect()

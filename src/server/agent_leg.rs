@@ -1,5 +1,5 @@
-//! The leg on which somebody is called who may take a caller over: what is heard and said there, and the
-//! key with which they take the call.
+//! The leg of somebody who takes a caller over: on a telephone that we call, or in their browser. What is heard
+//! and said there, and the key with which they take the call.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -14,10 +14,12 @@ use crate::engine::voice::{Cacheable, SpeakRequest, SpeechStream, Voice, VoiceEr
 use crate::net::media_session::MediaSession;
 use crate::net::sdp::LocalMedia;
 use crate::net::sip::{EndedBy, OutgoingCall, OutgoingEvent, ReplacesId};
+use crate::net::webrtc::{WebLeg, WebLegEvent};
 
+use super::answering::sip_status;
 use super::call_task::{KeyPath, KeyPaths};
-use super::serve::sip_status;
 use super::transfer::NotReached;
+use super::web_calls::BrowserLeg;
 
 /// Length of a telephone frame.
 const FRAME: Duration = Duration::from_millis(20);
@@ -26,6 +28,9 @@ const FRAME_LEN: usize = 160;
 
 /// How long keys for the audio may take to be agreed on: a handshake of four flights, some of them lost.
 const KEYS_LIMIT: Duration = Duration::from_secs(10);
+
+/// The same of a browser, which has a limit of its own (`webrtc.connect_timeout_s`, 120 s at most).
+const BROWSER_LIMIT: Duration = Duration::from_secs(130);
 
 /// How long whoever answered may take to take the call. A machine that answers never does.
 const SCREENING_LIMIT: Duration = Duration::from_secs(30);
@@ -47,12 +52,41 @@ const TAKES: char = '1';
 /// And with this one it is not.
 const DECLINES: char = '2';
 
-/// The leg. Dropping it hangs up.
-pub(super) struct AgentLeg {
+/// How they are reached.
+enum Way {
+    Placed(Box<Placed>),
+    Browser(Box<WebLeg>),
+}
+
+/// A call that we have placed.
+struct Placed {
     call: OutgoingCall,
-    media: MediaSession,
     local: LocalMedia,
     sdp_version: u64,
+    /// Its place among the calls that we may place.
+    _line: OwnedSemaphorePermit,
+}
+
+/// Something that was signalled.
+enum Signalled {
+    Placed(Option<OutgoingEvent>),
+    Browser(Option<WebLegEvent>),
+}
+
+impl Way {
+    /// Safe to cancel.
+    async fn next_event(&mut self) -> Signalled {
+        match self {
+            Self::Placed(placed) => Signalled::Placed(placed.call.next_event().await),
+            Self::Browser(leg) => Signalled::Browser(leg.next_event().await),
+        }
+    }
+}
+
+/// The leg. Dropping it hangs up.
+pub(super) struct AgentLeg {
+    way: Way,
+    media: MediaSession,
     is_held: bool,
     ticks: Interval,
     last_packet: Instant,
@@ -64,8 +98,6 @@ pub(super) struct AgentLeg {
     /// Keys that were told in the signalling.
     told: VecDeque<char>,
     key_paths: KeyPaths,
-    /// Its place among the calls that we may place.
-    _line: OwnedSemaphorePermit,
 }
 
 /// What happened on the leg.
@@ -87,13 +119,22 @@ impl AgentLeg {
         no_media_timeout: Duration,
         line: OwnedSemaphorePermit,
     ) -> Self {
+        let placed = Placed { call, local, sdp_version: 1, _line: line };
+        Self::over(Way::Placed(Box::new(placed)), media, no_media_timeout)
+    }
+
+    /// An agent's browser whose offer was answered; it may still be connecting ([`AgentLeg::await_keys`]).
+    pub fn from_browser(browser: BrowserLeg, no_media_timeout: Duration) -> Self {
+        let BrowserLeg { leg, media } = browser;
+        Self::over(Way::Browser(Box::new(leg)), media, no_media_timeout)
+    }
+
+    fn over(way: Way, media: MediaSession, no_media_timeout: Duration) -> Self {
         let mut ticks = interval(FRAME);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         Self {
-            call,
+            way,
             media,
-            local,
-            sdp_version: 1,
             is_held: false,
             ticks,
             last_packet: Instant::now(),
@@ -102,13 +143,15 @@ impl AgentLeg {
             no_media_timeout,
             told: VecDeque::new(),
             key_paths: KeyPaths::default(),
-            _line: line,
         }
     }
 
     /// Names this leg to a telephone system that is to put the caller in our place (RFC 3891).
     pub fn replaces_id(&self) -> Option<ReplacesId> {
-        self.call.replaces_id()
+        match &self.way {
+            Way::Placed(placed) => placed.call.replaces_id(),
+            Way::Browser(_) => None,
+        }
     }
 
     /// Waits for the next thing that happens. Safe to cancel.
@@ -116,7 +159,12 @@ impl AgentLeg {
         tokio::select! {
             biased;
             _ = self.ticks.tick() => AgentStep::Tick,
-            event = self.call.next_event() => self.on_event(event),
+            event = self.way.next_event() => match event {
+                Signalled::Placed(event) => self.on_event(event),
+                Signalled::Browser(Some(WebLegEvent::Connected)) => AgentStep::SeenTo,
+                Signalled::Browser(Some(WebLegEvent::Ended { why })) => AgentStep::Gone(why.as_str()),
+                Signalled::Browser(None) => AgentStep::Gone("the browser's call is over"),
+            },
             received = self.media.recv() => match received {
                 Ok(ours) => {
                     if ours {
@@ -136,9 +184,10 @@ impl AgentLeg {
         let now = Instant::now();
         match event {
             Some(OutgoingEvent::Reoffer { offer_sdp, reply }) => {
-                self.sdp_version += 1;
-                let version = self.sdp_version;
-                match self.media.answer_again(&offer_sdp, &self.local, version, now) {
+                let Way::Placed(placed) = &mut self.way else { return AgentStep::SeenTo };
+                placed.sdp_version += 1;
+                let (local, version) = (&placed.local, placed.sdp_version);
+                match self.media.answer_again(&offer_sdp, local, version, now) {
                     Ok((sdp, agreed)) => {
                         self.is_held = !agreed.direction.sends();
                         reply.accept(sdp);
@@ -151,8 +200,9 @@ impl AgentLeg {
                 AgentStep::SeenTo
             }
             Some(OutgoingEvent::OfferWanted { reply }) => {
-                self.sdp_version += 1;
-                reply.accept(self.media.offer_again(&self.local, self.sdp_version));
+                let Way::Placed(placed) = &mut self.way else { return AgentStep::SeenTo };
+                placed.sdp_version += 1;
+                reply.accept(self.media.offer_again(&placed.local, placed.sdp_version));
                 AgentStep::SeenTo
             }
             Some(OutgoingEvent::Key { key }) => {
@@ -276,7 +326,11 @@ impl AgentLeg {
 
     /// Waits until audio can flow: at once, unless hands are to be shaken.
     pub async fn await_keys(&mut self) -> Result<(), NotReached> {
-        let limit = Instant::now() + KEYS_LIMIT;
+        let limit = Instant::now()
+            + match &self.way {
+                Way::Placed(_) => KEYS_LIMIT,
+                Way::Browser(_) => BROWSER_LIMIT,
+            };
         while !self.media.is_ready() {
             if let Some(why) = self.media.failure() {
                 return Err(NotReached::failed(why));
@@ -290,6 +344,8 @@ impl AgentLeg {
                 AgentStep::Gone(why) => return Err(NotReached::failed(why)),
             }
         }
+        // Audio counts from here on.
+        self.last_packet = Instant::now();
         Ok(())
     }
 
@@ -376,7 +432,10 @@ impl AgentLeg {
     /// Ends the leg from our side.
     pub async fn hang_up(&mut self, reason: &str) {
         self.media.close().await;
-        self.call.hang_up(reason).await;
+        match &mut self.way {
+            Way::Placed(placed) => placed.call.hang_up(reason).await,
+            Way::Browser(leg) => leg.hang_up().await,
+        }
     }
 }
 

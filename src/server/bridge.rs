@@ -91,8 +91,7 @@ pub(super) trait Customer {
 }
 
 /// The floor has been asked to have a caller wait. Dropping it takes that back.
-pub(super) type Entering =
-    AbortOnDropHandle<Result<mpsc::Receiver<QueueEvent>, RouterRefusal>>;
+pub(super) type Entering = AbortOnDropHandle<Result<mpsc::Receiver<QueueEvent>, RouterRefusal>>;
 
 /// The desk of whoever took the call.
 pub(super) struct Desk {
@@ -518,10 +517,7 @@ fn is_key(key: char) -> bool {
 }
 
 /// Answers, whether or not somebody still waits for it.
-fn answered(
-    reply: Reply<()>,
-    with: Result<(), NotDone>,
-) -> Option<(Leave, &'static str)> {
+fn answered(reply: Reply<()>, with: Result<(), NotDone>) -> Option<(Leave, &'static str)> {
     let _ = reply.send(with);
     None
 }

@@ -205,11 +205,13 @@ impl Dispatch {
         tokio::spawn(work.instrument(span));
     }
 
-    /// Stores a hand-off; gives what it can be found by from outside.
-    pub fn store_handoff(&self, mut handoff: Handoff) -> String {
+    /// Stores a hand-off; gives it as it is stored, with what it can be found by from outside.
+    pub fn store_handoff(&self, mut handoff: Handoff) -> Arc<Handoff> {
         // 128 bits of chance: it is told to telephone systems, and says nothing about the call.
         let reference = format!("{:032x}", rand::random::<u128>());
-        handoff.reference = Some(reference.clone());
+        handoff.reference = Some(reference);
+        let handoff = Arc::new(handoff);
+        let stored = Arc::clone(&handoff);
         let (store, inputs) = (self.services.store.clone(), self.inputs.clone());
         let data_dir = self.services.data_dir.clone();
         let metrics = Arc::clone(&self.services.metrics);
@@ -233,7 +235,7 @@ impl Dispatch {
             let _ = inputs.send(CallInput::HandoffStored { stored }).await;
         };
         tokio::spawn(work.instrument(span));
-        reference
+        stored
     }
 
     /// Stores in the place of a hand-off what is known by now. The hand-off may be on its way into the
@@ -245,7 +247,9 @@ impl Dispatch {
                 match store.update_handoff(&reference, &handoff).await {
                     Ok(true) => return,
                     Ok(false) => {}
-                    Err(error) => tracing::warn!(%error, "a hand-off is not brought up to date yet"),
+                    Err(error) => {
+                        tracing::warn!(%error, "a hand-off is not brought up to date yet")
+                    }
                 }
                 tokio::time::sleep(Duration::from_secs(1 << nth)).await;
             }

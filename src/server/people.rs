@@ -10,9 +10,10 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use crate::acd::AgentId;
-use crate::audio::music;
+use crate::audio::hold_music;
 use crate::base::Pii;
 use crate::config::{Config, DeskConfig};
+use crate::net::webrtc::WebRtc;
 use crate::web::{AnswerWay, NotDone, Reply};
 
 use super::Engines;
@@ -23,7 +24,7 @@ use super::metrics::Metrics;
 use super::serve::call_settings;
 use super::transcribing::Scribe;
 use super::transfer::{NotReached, Ringing, Transfers};
-use super::web_calls::WebCalls;
+use super::web_calls::answer_agent;
 
 /// How long it may take until an agent who has taken a call in the browser can be heard.
 const BROWSER_LIMIT: Duration = Duration::from_secs(10);
@@ -34,7 +35,8 @@ pub(super) struct People {
     pub acd: Acd,
     pub transfers: Transfers,
     pub scribe: Scribe,
-    web_calls: WebCalls,
+    webrtc: WebRtc,
+    no_media_timeout: Duration,
     desk: Arc<DeskConfig>,
     music: Arc<[i16]>,
 }
@@ -57,7 +59,7 @@ impl People {
     /// As the configuration says.
     pub fn new(
         config: &Config,
-        (acd, web_calls, transfers): (Acd, WebCalls, Transfers),
+        (acd, transfers): (Acd, Transfers),
         (engines, metrics): (Engines, Arc<Metrics>),
     ) -> Self {
         let endpointer = call_settings(config).endpointer;
@@ -65,9 +67,10 @@ impl People {
             acd,
             transfers,
             scribe: Scribe { engines, metrics, endpointer },
-            web_calls,
+            webrtc: WebRtc::new(&config.webrtc),
+            no_media_timeout: Duration::from_secs(config.media.no_media_timeout_s),
             desk: Arc::new(config.desk.clone()),
-            music: music::loop_8k(),
+            music: hold_music(),
         }
     }
 
@@ -91,7 +94,7 @@ impl People {
         let span = tracing::info_span!("desk", leg_id = 1, %agent);
         match way {
             AnswerWay::Browser { offer_sdp } => {
-                let reaching = in_browser(self.web_calls.clone(), offer_sdp, answer);
+                let reaching = self.clone().in_browser(offer_sdp, answer);
                 AbortOnDropHandle::new(tokio::spawn(reaching.instrument(span)))
             }
             AnswerWay::Phone => {
@@ -111,33 +114,33 @@ impl People {
             }
         }
     }
-}
 
-async fn in_browser(
-    web_calls: WebCalls,
-    offer_sdp: String,
-    answer: Reply<Option<String>>,
-) -> Result<AgentLeg, NotReached> {
-    let (sdp, browser) = match web_calls.answer_agent(offer_sdp).await {
-        Ok(answered) => answered,
-        Err(not) => {
-            let why = NotReached::failed(&not.to_string());
-            // The page may be gone by now.
-            let _ = answer.send(Err(not));
-            return Err(why);
+    async fn in_browser(
+        self,
+        offer_sdp: String,
+        answer: Reply<Option<String>>,
+    ) -> Result<AgentLeg, NotReached> {
+        let (sdp, browser) = match answer_agent(&self.webrtc, &offer_sdp).await {
+            Ok(answered) => answered,
+            Err(not) => {
+                let why = NotReached::failed(&not.to_string());
+                // The page may be gone by now.
+                let _ = answer.send(Err(not));
+                return Err(why);
+            }
+        };
+        if answer.send(Ok(Some(sdp))).is_err() {
+            return Err(NotReached::failed("the agent's page did not wait for the answer"));
         }
-    };
-    if answer.send(Ok(Some(sdp))).is_err() {
-        return Err(NotReached::failed("the agent's page did not wait for the answer"));
-    }
-    let mut leg = AgentLeg::in_browser(browser);
-    let heard = async {
-        leg.await_keys().await?;
-        leg.await_audio().await
-    };
-    match timeout(BROWSER_LIMIT, heard).await {
-        Ok(heard) => heard.map(|()| leg),
-        Err(_) => Err(NotReached::failed("no audio came from the agent's browser in time")),
+        let mut leg = AgentLeg::from_browser(browser, self.no_media_timeout);
+        let heard = async {
+            leg.await_keys().await?;
+            leg.await_audio().await
+        };
+        match timeout(BROWSER_LIMIT, heard).await {
+            Ok(heard) => heard.map(|()| leg),
+            Err(_) => Err(NotReached::failed("no audio came from the agent's browser in time")),
+        }
     }
 }
 

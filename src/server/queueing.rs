@@ -19,7 +19,9 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::acd::handoff::{Handoff, HandoffLine};
-use crate::acd::{AgentId, BackInQueue, LeftQueue, Place, RouterRefusal, WaitEnd, Waiter, WaiterKind};
+use crate::acd::{
+    AgentId, BackInQueue, LeftQueue, Place, RouterRefusal, WaitEnd, Waiter, WaiterKind,
+};
 use crate::base::{CallId, Pii, QueueName};
 use crate::call::{CallInput, WaitNews};
 use crate::conversation::TransferOutcome;
@@ -303,8 +305,7 @@ impl CallTask {
             only,
         };
         let (acd, reference) = (queueing.people.acd.clone(), self.reference.clone());
-        let entering =
-            tokio::spawn(async move { acd.enqueue(waiter, handoff, reference).await });
+        let entering = tokio::spawn(async move { acd.enqueue(waiter, handoff, reference).await });
         Some(AbortOnDropHandle::new(entering))
     }
 
@@ -354,17 +355,16 @@ impl CallTask {
 
     /// The front door has done what the agent sent the caller for.
     pub(super) fn return_to_agent(&mut self) {
-        self.queueing.standing =
-            match std::mem::replace(&mut self.queueing.standing, Standing::Out) {
-                Standing::AtFrontDoor(with) => Standing::Returning(with),
-                // They are gone meanwhile, and the caller has been told.
-                standing => standing,
-            };
+        self.queueing.standing = match std::mem::replace(&mut self.queueing.standing, Standing::Out)
+        {
+            Standing::AtFrontDoor(with) => Standing::Returning(with),
+            // They are gone meanwhile, and the caller has been told.
+            standing => standing,
+        };
     }
 
     /// Notes what came of the wish to be called back.
-    pub(super) fn note_booking(&mut self, input: &CallInput) {
-        let CallInput::CallbackBooked { booked } = input else { return };
+    pub(super) fn note_booking(&mut self, booked: bool) {
         if !matches!(self.queueing.standing, Standing::Booking) {
             return;
         }
@@ -527,8 +527,7 @@ impl CallTask {
         });
         desk.tell(AgentCallPhase::Connecting, &Switch::default());
         let near = self.media_ip;
-        let taker =
-            Taker { agent: agent.clone(), way, answer, reference, announcement, near };
+        let taker = Taker { agent: agent.clone(), way, answer, reference, announcement, near };
         let work = queueing.people.reach(taker);
         let connecting = Connecting { agent, display_name, desk, work };
         queueing.standing = Standing::Connecting(Box::new(connecting));

@@ -39,9 +39,9 @@ use crate::net::sip::{
 use crate::store::TransferRecord;
 
 use super::agent_leg::AgentLeg;
+use super::answering::ProtectionPolicy;
 use super::bridge::Callee;
 use super::call_task::CallTask;
-use super::serve::ProtectionPolicy;
 
 use self::placing::Placing;
 
@@ -411,9 +411,13 @@ impl CallTask {
             began: Instant::now(),
         };
         match way {
+            TransferWay::Bridge => self.reach(order, Then::Bridge),
+            // There is no telephone system on their side: nobody to ask.
+            TransferWay::Refer | TransferWay::Attended if !self.leg.can_be_moved() => {
+                self.not_moved(order, None, None).await;
+            }
             TransferWay::Refer => self.ask_to_move(order, None).await,
             TransferWay::Attended => self.reach(order, Then::Move),
-            TransferWay::Bridge => self.reach(order, Then::Bridge),
         }
     }
 

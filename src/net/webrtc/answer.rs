@@ -30,9 +30,7 @@ use super::tap::Tap;
 use crate::config::WebRtcConfig;
 use crate::net::media_session::MediaSession;
 use crate::net::sdp::SdpError;
-use crate::net::sdp::browser::{
-    BrowserOffer, EVENTS_FMTP, OPUS_FMTP, advertise, browser_offer,
-};
+use crate::net::sdp::browser::{BrowserOffer, EVENTS_FMTP, OPUS_FMTP, advertise, browser_offer};
 use crate::rtp::{PayloadTypes, Sender};
 
 /// How long a STUN server may take to tell our address; the answer goes without it then.
@@ -133,9 +131,10 @@ impl WebRtc {
         let now = Instant::now();
         let until = now + Duration::from_secs(self.config.connect_timeout_s);
         // From here on whatever fails closes the peer.
-        let leg = WebLeg::new(Arc::clone(&peer), state.clone(), until);
+        let mut leg = WebLeg::new(Arc::clone(&peer), state.clone(), until);
         let track = Arc::new(track(&types, sender.ssrc()));
-        peer.add_track(Arc::clone(&track) as Arc<dyn TrackLocal>).await.map_err(setup)?;
+        let outgoing = Arc::clone(&track) as Arc<dyn TrackLocal>;
+        leg.sends_by(peer.add_track(outgoing).await.map_err(setup)?);
         let packets = PeerMedia::new(tapped, track, state);
         let media = MediaSession::over_peer(packets, sender, types, seed, now);
         Ok(Side { peer, leg, media, gathered })

@@ -4,15 +4,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rtc::peer_connection::transport::RTCDtlsTransportState;
 use tokio::sync::watch;
-use tokio::time::sleep_until;
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 use webrtc::peer_connection::PeerConnection;
+use webrtc::rtp_transceiver::RtpSender;
 
 use super::peer::PeerState;
 
 /// How long a browser may be lost, beyond the 4 s after which the library says so (`answer::SILENT`): a change
 /// from one network to another takes no longer, and somebody waits at the other end.
 const LOST_LIMIT: Duration = Duration::from_secs(6);
+
+/// How often it is looked whether the browser has closed its side: the library does not tell that by itself.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// What happens on the leg.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +36,9 @@ pub enum WebLegEvent {
 pub enum WebLegEnd {
     /// The browser never came through.
     NeverConnected,
-    /// It has gone without a word: closed, or out of reach.
+    /// Its page closed it.
+    Remote,
+    /// It is out of reach.
     Lost,
     /// We hung up.
     Local,
@@ -42,6 +49,7 @@ impl WebLegEnd {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NeverConnected => "the browser did not connect in time",
+            Self::Remote => "the browser hung up",
             Self::Lost => "the connection to the browser was lost",
             Self::Local => "we hung up",
         }
@@ -102,6 +110,14 @@ impl Presence {
         }
     }
 
+    /// Takes note that the browser has closed its side.
+    fn handle_close(&mut self) -> Option<WebLegEvent> {
+        match self {
+            Self::Connected | Self::Lost { .. } => self.end(WebLegEnd::Remote),
+            Self::Connecting { .. } | Self::Over => None,
+        }
+    }
+
     fn end(&mut self, why: WebLegEnd) -> Option<WebLegEvent> {
         *self = Self::Over;
         Some(WebLegEvent::Ended { why })
@@ -111,8 +127,11 @@ impl Presence {
 /// Our side of a browser's call. Dropping it hangs up.
 pub struct WebLeg {
     peer: Option<Arc<dyn PeerConnection>>,
+    /// What we send by, once that is settled: it knows how its transport is.
+    sender: Option<Arc<dyn RtpSender>>,
     state: watch::Receiver<PeerState>,
     presence: Presence,
+    looks: Interval,
 }
 
 impl WebLeg {
@@ -122,7 +141,15 @@ impl WebLeg {
         state: watch::Receiver<PeerState>,
         until: Instant,
     ) -> Self {
-        Self { peer: Some(peer), state, presence: Presence::Connecting { until } }
+        let mut looks = interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let presence = Presence::Connecting { until };
+        Self { peer: Some(peer), sender: None, state, presence, looks }
+    }
+
+    /// Takes note of what we send by.
+    pub(super) fn sends_by(&mut self, sender: Arc<dyn RtpSender>) {
+        self.sender = Some(sender);
     }
 
     /// The next event; `None` once the call is over and that was told. Safe to cancel.
@@ -143,17 +170,32 @@ impl WebLeg {
                         return Some(event);
                     }
                 }
+                _ = self.looks.tick() => {
+                    if self.is_closed_there().await
+                        && let Some(event) = self.presence.handle_close()
+                    {
+                        return Some(event);
+                    }
+                }
             }
         }
         None
     }
 
+    /// Whether the other side has said goodbye in DTLS, as browsers do when a page closes its connection or
+    /// is closed itself.
+    async fn is_closed_there(&self) -> bool {
+        let Some(sender) = &self.sender else { return false };
+        match sender.transport().await {
+            Ok(Some(dtls)) => matches!(dtls.state().await, Ok(RTCDtlsTransportState::Closed)),
+            Ok(None) | Err(_) => false,
+        }
+    }
+
     /// Hangs up: tells the browser, and gives back what the peer has taken of the machine. Does nothing on a
     /// leg that is over.
     pub async fn hang_up(&mut self) {
-        if self.presence != Presence::Over {
-            self.presence = Presence::Over;
-        }
+        self.presence = Presence::Over;
         if let Some(peer) = self.peer.take() {
             close(peer).await;
         }
@@ -163,8 +205,7 @@ impl WebLeg {
 impl Drop for WebLeg {
     fn drop(&mut self) {
         // A peer that is merely dropped goes on by itself for ever.
-        if let (Some(peer), Ok(runtime)) =
-            (self.peer.take(), tokio::runtime::Handle::try_current())
+        if let (Some(peer), Ok(runtime)) = (self.peer.take(), tokio::runtime::Handle::try_current())
         {
             runtime.spawn(close(peer));
         }
@@ -226,6 +267,21 @@ mod tests {
             }
             assert_eq!(end.map(|(event, _)| event), expected, "{seen:?}");
             assert!(end.is_none_or(|(_, second)| second == at_s), "{seen:?}: {end:?}");
+        }
+    }
+
+    #[test]
+    fn a_browser_that_was_there_hangs_up_and_nobody_else() {
+        let now = Instant::now();
+        let ended = Some(WebLegEvent::Ended { why: WebLegEnd::Remote });
+        for (mut presence, expected) in [
+            (Presence::Connecting { until: now }, None),
+            (Presence::Connected, ended),
+            (Presence::Lost { until: now }, ended),
+            (Presence::Over, None),
+        ] {
+            assert_eq!(presence.handle_close(), expected);
+            assert_eq!(presence.handle_close(), None);
         }
     }
 }

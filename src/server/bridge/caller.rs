@@ -17,6 +17,7 @@ use crate::server::floor::QueueEvent;
 use crate::server::transcribing::Said;
 use crate::server::transfer::{ENDED_FIRST, Order};
 use crate::store::TransferRecord;
+use crate::web::view::Phase;
 
 use super::{Customer, End, Entering, Music, Sound, Talk};
 
@@ -203,6 +204,7 @@ impl CallTask {
     pub(in crate::server) async fn bridge(&mut self, order: Order, agent: Box<AgentLeg>) {
         let (began, record) = (Instant::now(), order.record("succeeded", None));
         tracing::info!(queue = order.queue, took_ms = record.took_ms, "bridged");
+        self.tell_phase(Phase::WithAgent);
         let recording = match order.records_bridge() {
             true => Recording::GoesOn,
             false => Recording::Rests,
@@ -244,6 +246,9 @@ impl CallTask {
             self.call_back(order.reference.as_deref());
         }
         if !self.call.is_ended() {
+            if outcome != TransferOutcome::Succeeded {
+                self.tell_phase(Phase::Talking);
+            }
             self.call.handle(Instant::now(), CallInput::TransferEnded { outcome });
         }
     }

@@ -16,7 +16,9 @@ use crate::server::transcribing::{Said, SaidQueue, Transcribing};
 use crate::web::live::LiveCall;
 use crate::web::view::{AgentCallPhase, LiveEvent, Phase};
 
-use super::{Customer, Desk, DeskParts, End, Entering, Leave, Origin, Sound, Switch, Talk, ThirdLeg};
+use super::{
+    Customer, Desk, DeskParts, End, Entering, Leave, Origin, Sound, Switch, Talk, ThirdLeg,
+};
 
 /// The two, and what else it takes.
 pub(in crate::server) struct Pair {

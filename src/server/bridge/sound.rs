@@ -91,8 +91,7 @@ impl Mixer {
             let for_caller = music.unwrap_or_else(|| of(agent));
             return Heard { caller: for_caller, agent: of(caller), third: None };
         };
-        let [for_caller, for_agent, for_third] =
-            self.conference.mix([caller, agent, Some(third)]);
+        let [for_caller, for_agent, for_third] = self.conference.mix([caller, agent, Some(third)]);
         Heard {
             caller: music.unwrap_or_else(|| Sound::mixed(for_caller)),
             agent: Sound::mixed(for_agent),

@@ -156,7 +156,12 @@ pub(in crate::server) struct Switch {
 
 impl Default for Switch {
     fn default() -> Self {
-        Self { hold: Hold::Talking, microphone: Microphone::On, third: Third::Nobody, sending: Sending::No }
+        Self {
+            hold: Hold::Talking,
+            microphone: Microphone::On,
+            third: Third::Nobody,
+            sending: Sending::No,
+        }
     }
 }
 
@@ -171,10 +176,8 @@ fn unknown(what: &str, name: &str) -> NotDone {
 impl Switch {
     /// The agent asks for something. If it is refused, nothing has changed.
     pub fn ask(&mut self, asked: Asked, means: &Means) -> Result<Act, NotDone> {
-        let is_about_who_is_there = !matches!(
-            asked,
-            Asked::Hold | Asked::Resume | Asked::Switch(_) | Asked::Keys
-        );
+        let is_about_who_is_there =
+            !matches!(asked, Asked::Hold | Asked::Resume | Asked::Switch(_) | Asked::Keys);
         if self.sending == Sending::Asked && is_about_who_is_there {
             return Err(conflict("the caller is being sent on"));
         }
@@ -367,11 +370,7 @@ mod tests {
     use super::*;
 
     fn means(origin: Origin) -> Means {
-        Means {
-            origin,
-            numbers: ["fraud".to_owned()].into(),
-            phones: [AgentId::new("kim")].into(),
-        }
+        Means { origin, numbers: ["fraud".to_owned()].into(), phones: [AgentId::new("kim")].into() }
     }
 
     fn fraud() -> Callee {
@@ -400,9 +399,8 @@ mod tests {
         let kim = || AgentId::new("kim");
         let kim_called = || Ok(Act::Call(Callee::Colleague(kim())));
         let cards = || Target::Queue("cards".to_owned());
-        let sent = |queue: Option<&str>, only| {
-            Ok(Act::SendOn { queue: queue.map(QueueName::new), only })
-        };
+        let sent =
+            |queue: Option<&str>, only| Ok(Act::SendOn { queue: queue.map(QueueName::new), only });
         let sending = || Switch { sending: Sending::Asked, ..Switch::default() };
         for (switch, asked, origin, expected) in [
             (Switch::default(), Asked::Keys, theirs, Ok(Act::Press)),
@@ -426,21 +424,11 @@ mod tests {
             (sending(), Asked::HangUp, theirs, Err(())),
             (sending(), Asked::Keys, theirs, Ok(Act::Press)),
             // To a number.
-            (
-                Switch::default(),
-                Asked::Transfer(number("fraud")),
-                theirs,
-                Ok(Act::Call(fraud())),
-            ),
+            (Switch::default(), Asked::Transfer(number("fraud")), theirs, Ok(Act::Call(fraud()))),
             (Switch::default(), Asked::Transfer(number("mars")), theirs, Err(())),
             (rung(Purpose::Join), Asked::Transfer(number("fraud")), theirs, Err(())),
             // Who has been introduced is left with the caller.
-            (
-                there(),
-                Asked::Transfer(number("fraud")),
-                theirs,
-                Ok(Act::Leave(Leave::WithThird)),
-            ),
+            (there(), Asked::Transfer(number("fraud")), theirs, Ok(Act::Leave(Leave::WithThird))),
             (there(), Asked::Transfer(Target::Agent(kim())), theirs, Err(())),
             // Three in a call, not four, and no queue.
             (Switch::default(), Asked::Conference(number("fraud")), ours, Ok(Act::Call(fraud()))),
@@ -451,12 +439,7 @@ mod tests {
                 theirs,
                 Err(()),
             ),
-            (
-                Switch::default(),
-                Asked::Conference(cards()),
-                theirs,
-                Err(()),
-            ),
+            (Switch::default(), Asked::Conference(cards()), theirs, Err(())),
             (there(), Asked::Conference(Target::Agent(kim())), theirs, Err(())),
             // Hanging up.
             (there(), Asked::HangUp, theirs, Ok(Act::Leave(Leave::Over))),
