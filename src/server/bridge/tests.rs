@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use tokio::sync::{Semaphore, oneshot};
-use tokio::time::{Interval, interval, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use super::*;
 use crate::acd::AgentId;
@@ -156,7 +156,7 @@ struct Phone {
     heard: Memory,
     keys: String,
     ticks: Interval,
-    _endpoint: SipEndpoint,
+    _endpoints: [SipEndpoint; 2],
 }
 
 impl Phone {
@@ -219,16 +219,16 @@ async fn called(hz: f64, no_media_timeout: Duration) -> (Box<AgentLeg>, Phone) {
     let our_media = MediaSession::new(our_port, Some(&agreed), our_offer, 1, now);
     let line = std::sync::Arc::new(Semaphore::new(1)).try_acquire_owned().expect("free");
     let agent = AgentLeg::new(call, our_media, local, no_media_timeout, line);
-    // Our endpoint goes on by itself for as long as its calls do.
-    drop(ours);
+    let mut ticks = interval(Duration::from_millis(20));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let phone = Phone {
         leg,
         media,
         tone: Tone::new(hz, SampleRate::HZ_8000),
         heard: Memory::default(),
         keys: String::new(),
-        ticks: interval(Duration::from_millis(20)),
-        _endpoint: theirs,
+        ticks,
+        _endpoints: [ours, theirs],
     };
     (Box::new(agent), phone)
 }
