@@ -18,9 +18,7 @@ use crate::server::transfer::{Ringing, Transfers};
 use crate::web::live::LiveCall;
 use crate::web::view::{AgentCallPhase, LiveEvent, Phase};
 
-use super::{
-    Customer, Desk, DeskParts, End, Entering, Leave, Origin, Sound, Switch, Talk, ThirdLeg,
-};
+use super::{Callee, Customer, Desk, End, Entering, Leave, Origin, Sound, Switch, Talk, ThirdLeg};
 
 /// The two, and what else it takes.
 pub(in crate::server) struct Pair {
