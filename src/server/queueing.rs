@@ -24,7 +24,7 @@ use crate::acd::{
 };
 use crate::audio::{SampleRate, tone};
 use crate::base::{CallId, Pii, QueueName};
-use crate::call::{CallInput, WaitNews};
+use crate::call::{CallInput, CallOutput, WaitNews};
 use crate::conversation::TransferOutcome;
 use crate::speech::TurnState;
 use crate::store::TransferRecord;
@@ -354,7 +354,7 @@ impl CallTask {
     /// An agent has sent the caller on, and the floor has taken them.
     pub(super) fn sent_on(&mut self, events: mpsc::Receiver<QueueEvent>) {
         self.queueing.events = Events::Open(events);
-        self.wait_again();
+        self.wait_for_another();
         // To the caller it is as if nobody had taken the call yet.
         let why = BackInQueue::NotTaken;
         self.call.handle(Instant::now(), CallInput::BackInQueue { why });
@@ -389,10 +389,7 @@ impl CallTask {
             self.dispatch.update_handoff(reference, Arc::clone(&handoff));
         }
         self.queueing.note_handoff(handoff);
-        let queue = self.queueing.queue.as_ref();
-        if let Some(handoff) = queue.and_then(|queue| self.queueing.handoff_for(queue)) {
-            self.queueing.people.acd.update_handoff(self.dispatch.call(), handoff);
-        }
+        self.brief_the_next();
     }
 
     /// The front door has done what the agent sent the caller for.
@@ -457,6 +454,33 @@ impl CallTask {
         });
         self.records.said(&said);
         self.queueing.minutes.add(said);
+        if matches!(self.queueing.standing, Standing::InLine) {
+            self.brief_the_next();
+        }
+    }
+
+    /// Whoever takes the call next is to know what was said to those before.
+    fn brief_the_next(&self) {
+        let queueing = &self.queueing;
+        if let Some(handoff) = queueing.queue().and_then(|queue| queueing.handoff_for(queue)) {
+            queueing.people.acd.update_handoff(self.dispatch.call(), handoff);
+        }
+    }
+
+    /// An answer to what was asked for before, which comes while the caller talks with an agent. Of an action
+    /// they are to know the result; everything else is of no matter any more.
+    pub(super) fn take_at_rest(&mut self, input: CallInput) {
+        let is_at_desk = self.queueing.wait.is_some();
+        if !is_at_desk || !matches!(input, CallInput::ActionFinished { .. }) {
+            return;
+        }
+        self.call.handle(Instant::now(), input);
+        while let Some(output) = self.call.poll_output() {
+            match output {
+                CallOutput::UpdateHandoff(handoff) => self.update_handoff(*handoff),
+                _ => tracing::warn!("something was to be said or done while people talk"),
+            }
+        }
     }
 
     async fn on_queue_event(&mut self, event: QueueEvent) {
@@ -476,6 +500,9 @@ impl CallTask {
                 if !matches!(self.queueing.standing, Standing::Booking) {
                     self.drop_agent("failed").await;
                     self.queueing.standing = Standing::InLine;
+                    if self.queueing.wait.is_none() {
+                        self.wait_for_another();
+                    }
                 }
                 self.call.handle(Instant::now(), CallInput::BackInQueue { why });
             }
@@ -541,8 +568,13 @@ impl CallTask {
         }
     }
 
-    /// The caller waits in the same queue again.
-    pub(super) fn wait_again(&mut self) {
+    /// The caller waits in the same queue again, for somebody who knows what was said to the one before.
+    pub(super) fn wait_for_another(&mut self) {
+        self.wait_again();
+        self.brief_the_next();
+    }
+
+    fn wait_again(&mut self) {
         let at_ms = self.records.elapsed_ms();
         self.queueing.wait = Some(Wait { began: Instant::now(), at_ms });
         self.queueing.standing = Standing::InLine;
@@ -684,7 +716,7 @@ impl CallTask {
         }
         tracing::warn!(why, "the agent who waited for the caller is gone");
         self.drop_agent("failed").await;
-        self.wait_again();
+        self.wait_for_another();
         self.queueing.people.acd.agent_lost(self.dispatch.call());
     }
 

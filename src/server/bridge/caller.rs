@@ -120,8 +120,10 @@ impl Customer for Caller<'_> {
             CallerEvent::Stop => self.task.stopped().await,
             CallerEvent::Leg(Some(LegEvent::Key { key })) => self.note_key(KeyPath::Info, key),
             CallerEvent::Leg(event) => self.task.on_leg(event).await,
-            // Answers to what was asked for before; nobody waits for them.
-            CallerEvent::Input(input) => self.task.record(&input),
+            CallerEvent::Input(input) => {
+                self.task.record(&input);
+                self.task.take_at_rest(input);
+            }
             CallerEvent::Packet(Ok(true)) => self.last_packet = Instant::now(),
             CallerEvent::Packet(Ok(false)) => {}
             CallerEvent::Packet(Err(error)) => self.task.media_lost(&error).await,
