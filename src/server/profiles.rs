@@ -178,9 +178,10 @@ impl Profiles {
         InForce(profiles.cloned().collect())
     }
 
-    /// What a call that names no number is held by.
-    pub fn first(&self) -> Option<Running> {
-        self.running.get(&self.first).map(|running| Running::clone(&running.borrow()))
+    /// What is in force of `[server] profile`.
+    pub fn first(&self) -> Arc<Running> {
+        let running = self.running.get(&self.first).expect("it was put in force first of all");
+        running.borrow().clone()
     }
 
     /// What a call that begins now is held by; `None` if its number is not there for it.
