@@ -205,6 +205,8 @@ fn start_log(arguments: &Arguments) {
         frontdoor::net::sip::LOG_FILTER,
         frontdoor::net::sip::WEBSOCKET_LOG_FILTER,
         frontdoor::net::secure::LOG_FILTER,
+        frontdoor::net::webrtc::LOG_FILTER,
+        frontdoor::net::webrtc::PARTS_LOG_FILTER,
         frontdoor::engine::understanding::LOG_FILTER,
     ];
     let filter = libraries

@@ -3,6 +3,7 @@
 
 pub mod codec;
 pub mod conceal;
+mod conference;
 mod convert;
 mod dtmf;
 mod frame;
@@ -21,6 +22,7 @@ pub mod wav;
 pub use self::opus::OpusWishes;
 pub use codec::{Codec, Codecs, Decoder, Encoder};
 pub use conceal::Concealer;
+pub use conference::Conference;
 pub use convert::FrameConverter;
 pub use dtmf::{DtmfDetector, DtmfHeard};
 pub use frame::{AudioFrame, MediaTime, SampleRate, level_dbfs};

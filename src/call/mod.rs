@@ -39,6 +39,8 @@ use speaking::PlayItem;
 use timing::TurnClock;
 pub use timing::TurnTiming;
 
+pub use crate::conversation::WaitNews;
+
 use crate::base::{
     ActionRunId, Pii, SpeechId, Termination, TerminationResult, TimerTable, TurnId, UtteranceId,
 };

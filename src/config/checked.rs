@@ -13,6 +13,7 @@ use super::desk::{CallbacksConfig, DeskConfig};
 use super::sql::SqlActionConfig;
 use super::transfers::{TransferConfig, TransferRules};
 use super::trunks::{NumberConfig, TrunkConfig};
+use super::webrtc::WebRtcConfig;
 
 /// A whole `frontdoor.toml` that makes sense.
 #[derive(Debug, Clone)]
@@ -53,6 +54,8 @@ pub struct Config {
     pub callbacks: Option<CallbacksConfig>,
     /// `[http]`, if it is listened for.
     pub http: Option<HttpConfig>,
+    /// `[webrtc]`.
+    pub webrtc: WebRtcConfig,
     /// `[caller_lookup]`.
     pub caller_lookup: Option<CallerLookupConfig>,
     /// `[actions."..."]` by name.

@@ -25,6 +25,8 @@ pub struct DeskConfig {
     pub wrap_up_action: Option<String>,
     /// Whether agents who take calls on a telephone hear the summary first.
     pub whisper: bool,
+    /// Whether the recording goes on while callers and agents talk.
+    pub record: bool,
     /// Whose name and password telephones and numbers are called with.
     pub trunk: Option<String>,
     /// How long they may ring.
@@ -42,7 +44,8 @@ impl DeskConfig {
 
     /// How a telephone or number of `[desk]` is called.
     pub fn placed(&self, to: &str) -> TransferConfig {
-        placed(to.to_owned(), self.trunk.clone(), self.ring_s)
+        let placed = placed(to.to_owned(), self.trunk.clone(), self.ring_s);
+        TransferConfig { record: self.record, ..placed }
     }
 
     /// Whether we may have to call somebody for it.

@@ -21,6 +21,8 @@ mod validate_sip;
 mod validate_sql;
 mod validate_transfers;
 mod validate_trunks;
+mod validate_webrtc;
+mod webrtc;
 
 pub use checked::{
     ActionConfig, CallerLookupConfig, CertificateConfig, Config, ConnectorConfig,
@@ -36,6 +38,7 @@ pub use sql::{SqlActionConfig, SqlEffect, SqlRefusal, SqlStatement, TODAY};
 pub use suggest::{did_you_mean, nearest};
 pub use transfers::{TransferConfig, TransferRules, TransferWay};
 pub use trunks::{LoginConfig, NumberConfig, RegisterConfig, TrunkConfig, trunk_of};
+pub use webrtc::{TurnConfig, WebRtcConfig};
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -24,6 +24,7 @@ pub(super) struct RawConfig {
     pub desk: RawDesk,
     pub callbacks: Option<RawCallbacks>,
     pub http: RawHttp,
+    pub webrtc: RawWebRtc,
     pub caller_lookup: Option<RawCallerLookup>,
     pub actions: BTreeMap<String, RawAction>,
     pub verifications: BTreeMap<String, RawVerification>,
@@ -186,6 +187,7 @@ pub(super) struct RawDesk {
     pub away_reasons: Option<Vec<String>>,
     pub wrap_up_action: Option<String>,
     pub whisper: Option<bool>,
+    pub record: Option<bool>,
     pub trunk: Option<String>,
     pub ring_s: Option<i64>,
     pub numbers: BTreeMap<String, String>,
@@ -209,6 +211,33 @@ pub(super) struct RawCallbacks {
 pub(super) struct RawHttp {
     pub listen: Option<String>,
     pub token_env: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawWebRtc {
+    pub listen: Option<OneOrMany>,
+    pub udp_port_min: Option<i64>,
+    pub udp_port_max: Option<i64>,
+    pub advertise_ip: Option<String>,
+    pub stun: Option<Vec<String>>,
+    pub turn: Option<Vec<RawTurn>>,
+    pub connect_timeout_s: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTurn {
+    pub url: Option<String>,
+    pub username: Option<String>,
+    pub password_env: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "it must be a text in quotes or a list of them")]
+pub(super) enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
 }
 
 #[derive(Debug, Deserialize)]

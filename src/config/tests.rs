@@ -83,6 +83,41 @@ fn values_out_of_range_are_all_told_with_their_lines() {
 }
 
 #[test]
+fn browsers_reach_this_machine_alone_unless_it_is_said_where() {
+    let parsed =
+        |lines: &str| parse(&format!("{SERVER}[webrtc]\n{lines}\n")).expect("valid").webrtc;
+    let local = parsed("");
+    assert_eq!(local.listen, [std::net::IpAddr::from([127, 0, 0, 1])]);
+    assert_eq!((local.udp_port_min, local.udp_port_max), (41_000, 41_999));
+    assert_eq!((local.connect_timeout_s, local.stun.len(), local.turn.len()), (15, 0, 0));
+    let lines = "listen = [\"192.0.2.5\", \"2001:db8::5\"]\nadvertise_ip = \"203.0.113.7\"\n\
+                 stun = [\"stun:stun.example\"]\n\
+                 turn = [{ url = \"turns:turn.example:5349?transport=tcp\", username = \"u\", \
+                 password_env = \"TURN\" }]";
+    let open = parsed(lines);
+    assert_eq!((open.listen.len(), open.turn[0].password_env.as_str()), (2, "TURN"));
+    assert_eq!(parsed("listen = \"0.0.0.0\"").listen.len(), 1);
+    for (lines, why) in [
+        ("listen = \"192.0.2.5:41000\"", "Write it without a port"),
+        ("listen = []", "webrtc.listen: is empty"),
+        ("listen = [\"::1\", \"::1\"]", "given twice"),
+        ("advertise_ip = \"127.0.0.1\"", "cannot be reached by others"),
+        ("udp_port_min = 5000\nudp_port_max = 5003", "room for 4 calls"),
+        ("stun = [\"stun.example\"]", "is not a STUN server"),
+        ("turn = [{ url = \"turn:x\" }]", "has no username or no password_env"),
+        ("turn = [{ url = \"https://x\" }]", "is not the url of a TURN server"),
+        (
+            "turn = [{ url = \"turn:x\", username = \"u\", password_env = \"s3cret!\" }]",
+            "is not the name of an environment variable",
+        ),
+        ("connect_timeout_s = 1", "1 is not between 3 and 120"),
+    ] {
+        let said = complaint(&format!("{SERVER}[webrtc]\n{lines}\n"));
+        assert!(said.contains(why) && !said.contains("s3cret"), "{why}: {said}");
+    }
+}
+
+#[test]
 fn http_is_for_this_machine_or_for_who_knows_a_token() {
     let parsed = |lines: &str| parse(&format!("{SERVER}[http]\n{lines}\n")).expect("valid").http;
     let local = parsed("listen = \"127.0.0.1:9080\"").expect("it is listened for");

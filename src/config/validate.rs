@@ -17,6 +17,7 @@ use super::raw;
 use super::transfers::TransferConfig;
 use super::{
     locate, validate_actions, validate_desk, validate_sip, validate_transfers, validate_trunks,
+    validate_webrtc,
 };
 
 /// RTP and RTCP: two ports for every call.
@@ -213,6 +214,7 @@ pub(super) fn validate(
         desk,
         callbacks,
         http: http(&mut check, raw.http),
+        webrtc: validate_webrtc::webrtc(&mut check, raw.webrtc, server.calls_max),
         server,
         recording,
         caller_lookup,

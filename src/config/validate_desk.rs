@@ -57,6 +57,7 @@ pub(super) fn desk(
         away_reasons,
         wrap_up_action: raw.wrap_up_action,
         whisper: raw.whisper.unwrap_or(false),
+        record: raw.record.unwrap_or(false),
         trunk: raw.trunk,
         ring_s: check.number(&["desk", "ring_s"], raw.ring_s, RING_S, 5..=120).into(),
         numbers: raw.numbers,
@@ -193,6 +194,7 @@ mod tests {
         assert!(config.callbacks.is_none());
         assert!(config.desk.dispositions.contains(&"solved".to_owned()));
         assert!(!config.desk.away_reasons.is_empty() && !config.desk.whisper);
+        assert!(!config.desk.record && !config.desk.placed("sip:200@192.0.2.7").record);
         assert!(!config.desk.may_place_calls());
         let lines = "[callbacks]\nto = \"sip:{number}@192.0.2.7\"\nallowed = [\"+44*\"]";
         let callbacks = parse(lines).expect("valid").callbacks.expect("callbacks");

@@ -126,6 +126,11 @@ impl Conversation {
         (!sentences.is_empty()).then_some(sentences)
     }
 
+    fn done_while_waiting(&self) -> Option<String> {
+        let done = self.wait.as_ref().filter(|wait| !wait.done.is_empty())?;
+        Some(format!("Done while they waited: {}.", done.done.join(", ")))
+    }
+
     fn summary(&self, reason: HandoffReason, check: Option<&HandoffVerification>) -> String {
         let mut sentences = Vec::new();
         let who = self.caller.get("customer_name").map(|name| name.expose().as_str());
@@ -153,6 +158,7 @@ impl Conversation {
         }
         sentences.extend(question);
         sentences.extend(self.still_open());
+        sentences.extend(self.done_while_waiting());
         if let Some(check) = check {
             let result = check.result.replace('_', " ");
             let locked = if check.result == "failed" {

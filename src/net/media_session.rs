@@ -1,5 +1,6 @@
 //! The media of one leg: its socket, latch, receiver and sender, as one thing that is told the
-//! time. Job: put them together in the right order. Non-job: deciding anything about the call.
+//! time. A browser's has its peer connection in place of socket, latch and guard. Job: put them
+//! together in the right order. Non-job: deciding anything about the call.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -9,8 +10,8 @@ use bytes::BytesMut;
 
 use crate::audio::{AudioFrame, Codec, DtmfDetector, FrameConverter, SampleRate, tone};
 use crate::rtp::{
-    PayloadTypes, Quality, Receiver, Reporter, RtpEvent, SendError, Sender, Stats, is_rtcp,
-    parse_packet,
+    PayloadTypes, Quality, Receiver, Reporter, RtpError, RtpEvent, SendError, Sender, Stats,
+    is_rtcp, parse_packet,
 };
 
 use super::media::{Channel, DATAGRAM_MAX, Heed, Latch, MediaError, MediaPort};
@@ -19,6 +20,7 @@ use super::sdp::{
     offer_again,
 };
 use super::secure::{Guard, GuardCounters};
+use super::webrtc::PeerMedia;
 
 /// Keys that may wait for the call; a person presses far fewer, and one more is dropped.
 const DIGITS_LEN_MAX: usize = 64;
@@ -47,9 +49,20 @@ struct Agreed {
     rtcp: RtcpWay,
 }
 
+/// How packets come and go.
+enum Way {
+    /// As datagrams, from where the latch says.
+    Port(MediaPort),
+    /// In clear, from a peer that is known and protects them itself.
+    Peer(PeerMedia),
+}
+
+/// Where a peer is does not matter: its latch is never asked.
+const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+
 /// One leg's media.
 pub struct MediaSession {
-    port: MediaPort,
+    way: Way,
     agreed: Option<Agreed>,
     receiver: Receiver,
     sender: Sender,
@@ -84,17 +97,45 @@ impl MediaSession {
         seed: u64,
         now: Instant,
     ) -> Self {
-        let types = agreed.map_or_else(default_types, Negotiated::payload_types);
+        let agreed = agreed.map(|agreed| Agreed {
+            latch: Latch::new(agreed.remote, now),
+            types: agreed.payload_types(),
+            sends: agreed.direction.sends(),
+            rtcp: agreed.rtcp,
+        });
+        let types = agreed.as_ref().map_or_else(default_types, |agreed| agreed.types);
+        let sender = Sender::new(types, seed);
+        Self::over(Way::Port(port), agreed, sender, our_sdp, seed, now)
+    }
+
+    /// Begins with the packets of a browser, which come once it is connected: what may come and what
+    /// is sent is agreed. `sender` is the one that the peer was told of; `seed` is its own.
+    pub(super) fn over_peer(
+        packets: PeerMedia,
+        sender: Sender,
+        types: PayloadTypes,
+        seed: u64,
+        now: Instant,
+    ) -> Self {
+        let latch = Latch::new(PEER, now);
+        let agreed = Agreed { latch, types, sends: true, rtcp: RtcpWay::Shared };
+        Self::over(Way::Peer(packets), Some(agreed), sender, String::new(), seed, now)
+    }
+
+    fn over(
+        way: Way,
+        agreed: Option<Agreed>,
+        sender: Sender,
+        our_sdp: String,
+        seed: u64,
+        now: Instant,
+    ) -> Self {
+        let types = agreed.as_ref().map_or_else(default_types, |agreed| agreed.types);
         Self {
-            port,
-            agreed: agreed.map(|agreed| Agreed {
-                latch: Latch::new(agreed.remote, now),
-                types,
-                sends: agreed.direction.sends(),
-                rtcp: agreed.rtcp,
-            }),
+            way,
+            agreed,
             receiver: Receiver::new(types),
-            sender: Sender::new(types, seed),
+            sender,
             converter: FrameConverter::new(types.codec.rate()),
             our_sdp,
             reporter: Reporter::new(canonical_name(), seed, now),
@@ -140,8 +181,9 @@ impl MediaSession {
 
     /// Sends what a handshake has to say, and notes what it has proven.
     fn flush(&mut self) {
+        let Way::Port(port) = &self.way else { return };
         while let Some((to, datagram)) = self.unsent.take().or_else(|| self.guard.poll_transmit()) {
-            if !self.port.try_send_to(&datagram, to) {
+            if !port.try_send_to(&datagram, to) {
                 self.unsent = Some((to, datagram));
                 break;
             }
@@ -158,17 +200,23 @@ impl MediaSession {
 
     /// Whether audio can flow: offer and answer have met, and there are keys if there are to be.
     pub fn is_ready(&self) -> bool {
-        self.is_agreed() && self.guard.is_ready()
+        match &self.way {
+            Way::Port(_) => self.is_agreed() && self.guard.is_ready(),
+            Way::Peer(peer) => peer.is_ready(),
+        }
     }
 
-    /// Why no audio will ever flow on this leg.
+    /// Why no audio will ever flow on this leg. Of a browser its leg tells.
     pub fn failure(&self) -> Option<&str> {
         self.guard.failure()
     }
 
     /// What protects the audio, in words for the call's record.
     pub fn protection(&self) -> String {
-        self.guard.describe()
+        match &self.way {
+            Way::Port(_) => self.guard.describe(),
+            Way::Peer(_) => "DTLS-SRTP".to_owned(),
+        }
     }
 
     /// What was turned away because of how it was protected.
@@ -260,8 +308,16 @@ impl MediaSession {
     /// # Errors
     /// The socket failed for good.
     pub async fn recv(&mut self) -> Result<bool, MediaError> {
-        let (channel, len, from) = self.port.recv(&mut self.buffer).await?;
-        Ok(self.take_datagram(Instant::now(), channel, len, from))
+        match &mut self.way {
+            Way::Port(port) => {
+                let (channel, len, from) = port.recv(&mut self.buffer).await?;
+                Ok(self.take_datagram(Instant::now(), channel, len, from))
+            }
+            Way::Peer(peer) => {
+                let packet = peer.recv().await;
+                Ok(self.take_packet(Instant::now(), &packet))
+            }
+        }
     }
 
     /// Takes in what has arrived already, without waiting: to be called before each pull, so that no
@@ -272,8 +328,16 @@ impl MediaSession {
     pub fn drain(&mut self) -> Result<bool, MediaError> {
         let mut is_ours = false;
         for _ in 0..DRAIN_MAX {
-            let Some((len, from)) = self.port.try_recv(&mut self.buffer)? else { break };
-            is_ours |= self.take_datagram(Instant::now(), Channel::Rtp, len, from);
+            match &mut self.way {
+                Way::Port(port) => {
+                    let Some((len, from)) = port.try_recv(&mut self.buffer)? else { break };
+                    is_ours |= self.take_datagram(Instant::now(), Channel::Rtp, len, from);
+                }
+                Way::Peer(peer) => {
+                    let Some(packet) = peer.try_recv() else { break };
+                    is_ours |= self.take_packet(Instant::now(), &packet);
+                }
+            }
         }
         Ok(is_ours)
     }
@@ -311,6 +375,22 @@ impl MediaSession {
         }
         let handled = self.receiver.handle_packet(now, &bytes);
         drop(bytes);
+        self.note(handled)
+    }
+
+    /// Takes in a packet of the peer; says whether it was audio or keys.
+    fn take_packet(&mut self, now: Instant, packet: &[u8]) -> bool {
+        if is_rtcp(packet) {
+            // What is no report has been counted.
+            let _ = self.reporter.handle(now, ntp_now(), &self.sender, packet);
+            return false;
+        }
+        let handled = self.receiver.handle_packet(now, packet);
+        self.note(handled)
+    }
+
+    /// Says whether a packet was of the stream; what is not has been counted.
+    fn note(&mut self, handled: Result<Option<RtpEvent>, RtpError>) -> bool {
         match handled {
             Ok(event) => {
                 self.take_event(event);
@@ -402,8 +482,13 @@ impl MediaSession {
             *sample = tone;
         }
         for packet in self.sender.tick(Some(&frame)) {
-            if let Some(sealed) = self.guard.seal(&packet) {
-                self.port.send_to(&sealed, target).await?;
+            match &mut self.way {
+                Way::Port(port) => {
+                    if let Some(sealed) = self.guard.seal(&packet) {
+                        port.send_to(&sealed, target).await?;
+                    }
+                }
+                Way::Peer(peer) => peer.send_rtp(&packet),
             }
         }
         Ok(())
@@ -429,6 +514,15 @@ impl MediaSession {
     }
 
     async fn send_report(&mut self, report: &[u8]) -> Result<(), MediaError> {
+        let port = match &mut self.way {
+            Way::Port(port) => port,
+            Way::Peer(peer) => {
+                if peer.is_ready() {
+                    peer.send_rtcp(report);
+                }
+                return Ok(());
+            }
+        };
         let Some(agreed) = &self.agreed else { return Ok(()) };
         let (rtcp, rtp_to) = (agreed.rtcp, agreed.latch.target());
         let is_covered = rtcp == RtcpWay::Shared || self.guard.covers_rtcp_port();
@@ -437,10 +531,10 @@ impl MediaSession {
         }
         let Some(sealed) = self.guard.seal(report) else { return Ok(()) };
         match rtcp {
-            RtcpWay::Shared => self.port.send_to(&sealed, rtp_to).await,
+            RtcpWay::Shared => port.send_to(&sealed, rtp_to).await,
             // Behind address translation the address in the SDP is not the one they come from.
             RtcpWay::Apart(told) => {
-                self.port.send_rtcp_to(&sealed, self.rtcp_from.unwrap_or(told)).await
+                port.send_rtcp_to(&sealed, self.rtcp_from.unwrap_or(told)).await
             }
         }
     }
@@ -504,6 +598,15 @@ impl MediaSession {
     pub fn refused(&self) -> u64 {
         self.refused
     }
+
+    /// Packets of a browser's call that were lost on this machine, because a task was behind: those
+    /// that came, and those that were to go.
+    pub fn lost_here(&self) -> (u64, u64) {
+        match &self.way {
+            Way::Port(_) => (0, 0),
+            Way::Peer(peer) => peer.lost(),
+        }
+    }
 }
 
 /// A name for the stream that says nothing about us and never comes again (RFC 7022).
@@ -525,192 +628,4 @@ fn default_types() -> PayloadTypes {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::config::SrtpMode;
-    use crate::net::sdp::{
-        Direction, KeysInSdp, Wish, accept_answer, answer, offer, offer_secured,
-    };
-    use crate::net::secure::Identity;
-
-    const IP: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-
-    async fn port() -> MediaPort {
-        MediaPort::bind(IP, 44_000..=44_999).await.expect("a free pair")
-    }
-
-    fn local(port: &MediaPort) -> LocalMedia {
-        LocalMedia {
-            ip: IP,
-            port: port.local_addr().port(),
-            session_id: 1,
-            codecs: crate::audio::Codecs::G711,
-        }
-    }
-
-    #[tokio::test]
-    async fn media_counts_once_it_is_agreed_and_only_from_the_caller() {
-        let (ours, theirs, stranger) = (port().await, port().await, port().await);
-        let at = ours.local_addr();
-        let our_offer = offer(&local(&ours), 1, Direction::SendRecv);
-        let (their_answer, _) = answer(&our_offer, &local(&theirs), 1).expect("acceptable");
-        let mut session = MediaSession::new(ours, None, our_offer, 1, Instant::now());
-        let mut phone = Sender::new(default_types(), 2);
-        for agreed in [false, true] {
-            assert_eq!(session.is_agreed(), agreed);
-            for _ in 0..3 {
-                for packet in phone.tick(Some(&[0; 160])) {
-                    theirs.send_to(&packet, at).await.expect("sent");
-                }
-            }
-            assert_eq!(session.recv().await.expect("received"), agreed);
-            assert_eq!(session.drain().expect("the socket is fine"), agreed);
-            if !agreed {
-                let now = Instant::now();
-                let negotiated = session.accept_late_answer(&their_answer, now).expect("it fits");
-                assert_eq!(negotiated.direction, Direction::SendRecv);
-            }
-        }
-        assert_eq!((session.stats().received, session.refused()), (3, 3));
-        // Comfort noise that somebody else sends is as foreign as their audio.
-        let noise = [0x80, 13, 0, 1, 0, 0, 0, 1, 0, 0, 0, 9, 60];
-        stranger.send_to(&noise, at).await.expect("sent");
-        assert!(!session.recv().await.expect("received"));
-        assert_eq!((session.stats().comfort_noise, session.refused()), (0, 4));
-    }
-
-    #[tokio::test]
-    async fn keys_travel_as_tones_where_there_are_no_events() {
-        let (ours, theirs) = (port().await, port().await);
-        let offer = offer(&local(&ours), 1, Direction::SendRecv);
-        let without = offer
-            .replace(" 101\r\n", "\r\n")
-            .replace("a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n", "");
-        let now = Instant::now();
-        let (answered, agreed) = answer(&without, &local(&theirs), 1).expect("acceptable");
-        assert_eq!(agreed.types.telephone_event, None);
-        let mut phone = MediaSession::new(theirs, Some(&agreed), answered.clone(), 2, now);
-        let agreed = accept_answer(&without, &answered).expect("it fits");
-        let mut session = MediaSession::new(ours, Some(&agreed), without, 1, now);
-        assert_eq!(phone.press('x'), Err(SendError::NotADigit));
-        for key in "4#".chars() {
-            phone.press(key).expect("a key");
-        }
-        let mut keys = String::new();
-        for n in 0..30 {
-            phone.send(&[0; 160], SampleRate::HZ_8000).await.expect("sent");
-            assert!(session.recv().await.expect("received"));
-            session.pull(now + Duration::from_millis(20) * n);
-            keys.extend(session.poll_digit());
-        }
-        assert!(!phone.is_pressing());
-        assert_eq!(keys, "4#");
-    }
-
-    #[tokio::test]
-    async fn both_sides_say_goodbye_on_the_port_agreed_on() {
-        for shared in [true, false] {
-            let (ours, theirs) = (port().await, port().await);
-            let (at, mut from) = (ours.local_addr(), theirs.local_addr());
-            let mut offer = offer(&local(&ours), 1, Direction::SendRecv);
-            if !shared {
-                offer = offer.replace("a=rtcp-mux\r\n", "");
-                from.set_port(from.port() + 1);
-            }
-            let now = Instant::now();
-            let (answered, agreed) = answer(&offer, &local(&theirs), 1).expect("acceptable");
-            let mut phone = MediaSession::new(theirs, Some(&agreed), answered.clone(), 2, now);
-            let agreed = accept_answer(&offer, &answered).expect("it fits");
-            let mut session = MediaSession::new(ours, Some(&agreed), offer, 1, now);
-            phone.send(&[500; 160], SampleRate::HZ_8000).await.expect("sent");
-            assert!(session.recv().await.expect("received"));
-            phone.close().await;
-            assert!(!session.recv().await.expect("received"), "a report is no audio");
-            assert_eq!(session.rtcp_from, (!shared).then_some(from));
-            assert_eq!((session.refused(), session.reporter.malformed()), (0, 0));
-            assert!(session.quality().is_some_and(|quality| quality.heard_mos > 4.0));
-            // A stranger's reports are nobody's.
-            let stranger = std::net::UdpSocket::bind("127.0.0.2:0").expect("bound");
-            stranger.send_to(&[0x80, 201, 0, 1, 0, 0, 0, 9], at).expect("sent");
-            assert!(!session.recv().await.expect("received"));
-            assert_eq!(session.refused(), 1);
-        }
-    }
-
-    /// Two sessions that have agreed on protection, the first as the one who called.
-    async fn secured(wish: Wish) -> (MediaSession, MediaSession) {
-        let (here, there) = (port().await, port().await);
-        let security = || {
-            let identity = Some(Arc::new(Identity::generate().expect("made")));
-            Security::new(SrtpMode::Offered, KeysInSdp::Allowed, identity)
-        };
-        let (mut ours, mut theirs) = (security().wishing(wish), security());
-        let offer = offer_secured(&local(&here), 1, Direction::SendRecv, &mut ours);
-        let (text, agreed) =
-            answer_secured(&offer, &local(&there), 1, &mut theirs).expect("acceptable");
-        let now = Instant::now();
-        let there = MediaSession::new(there, Some(&agreed), text.clone(), 2, now);
-        let agreed = accept_answer_secured(&offer, &text, &mut ours).expect("it fits");
-        let here = MediaSession::new(here, Some(&agreed), offer, 1, now);
-        (here.secured(ours, now), there.secured(theirs, now))
-    }
-
-    /// Whether a tone that one sends is what the other plays.
-    async fn is_heard(from: &mut MediaSession, to: &mut MediaSession) -> bool {
-        let tone: [i16; 160] =
-            std::array::from_fn(|at| if at / 10 % 2 == 0 { 8_000 } else { -8_000 });
-        for _ in 0..10 {
-            from.send(&tone, SampleRate::HZ_8000).await.expect("sent");
-            while !to.recv().await.expect("received") {}
-        }
-        let now = Instant::now();
-        (0..30).any(|frame| {
-            let played = to.pull(now + Duration::from_millis(20) * frame);
-            let loud = played.samples.iter().filter(|sample| sample.unsigned_abs() > 7_000);
-            loud.count() > 150
-        })
-    }
-
-    #[tokio::test]
-    async fn encrypted_audio_is_heard_both_ways_and_plain_audio_is_not() {
-        let ways =
-            [(Wish::Sdes, "SDES AEAD_AES_256_GCM"), (Wish::Dtls, "DTLS-SRTP AEAD_AES_256_GCM")];
-        for (wish, described) in ways {
-            let (mut here, mut there) = secured(wish).await;
-            let mut ticks = tokio::time::interval(Duration::from_millis(20));
-            while !(here.is_ready() && there.is_ready()) {
-                assert_eq!((here.failure(), there.failure()), (None, None));
-                tokio::select! {
-                    _ = ticks.tick() => {
-                        here.tend(Instant::now());
-                        there.tend(Instant::now());
-                    }
-                    received = here.recv() => assert!(!received.expect("received")),
-                    received = there.recv() => assert!(!received.expect("received")),
-                }
-            }
-            assert_eq!(
-                (here.protection(), there.protection()),
-                (described.into(), described.into())
-            );
-            assert!(is_heard(&mut here, &mut there).await, "{described}");
-            assert!(is_heard(&mut there, &mut here).await, "{described}");
-            // So are reports: only an authentic one tells how our own stream arrives.
-            assert!(here.quality().is_some_and(|quality| quality.sent.is_none()), "{described}");
-            there.close().await;
-            assert!(!here.recv().await.expect("received"));
-            assert!(here.quality().is_some_and(|quality| quality.sent.is_some()), "{described}");
-            // Plain audio from the right address is as good as a stranger's.
-            let at = here.port.local_addr();
-            let mut plain = Sender::new(default_types(), 77);
-            for packet in plain.tick(Some(&[0; 160])) {
-                there.port.send_to(&packet, at).await.expect("sent");
-            }
-            assert!(!here.recv().await.expect("received"));
-            assert_eq!((here.guard_counters().unauthentic, here.refused()), (1, 0));
-            assert_eq!(here.stats().received, 10);
-        }
-    }
-}
+mod tests;

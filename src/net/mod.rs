@@ -1,10 +1,12 @@
-//! SIP signalling and media sockets; translates between the wire and typed leg events.
+//! SIP signalling, peer connections of browsers and media sockets; translates between the wire and typed
+//! leg events.
 
 pub mod media;
 pub mod media_session;
 pub mod sdp;
 pub mod secure;
 pub mod sip;
+pub mod webrtc;
 
 use std::net::{IpAddr, SocketAddr};
 

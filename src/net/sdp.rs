@@ -4,6 +4,7 @@
 //! real phones leave out, gives up at the first unknown type letter, and its errors do not say
 //! which line is at fault. What is needed here is small: addresses, media lines and attributes.
 
+pub mod browser;
 mod crypto;
 mod direction;
 mod parse;

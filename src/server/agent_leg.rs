@@ -1,5 +1,5 @@
-//! The leg on which somebody is called who may take a caller over: what is heard and said there, and the
-//! key with which they take the call.
+//! The leg of somebody who takes a caller over: on a telephone that we call, or in their browser. What is heard
+//! and said there, and the key with which they take the call.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -13,11 +13,13 @@ use crate::conversation::TransferOutcome;
 use crate::engine::voice::{Cacheable, SpeakRequest, SpeechStream, Voice, VoiceError};
 use crate::net::media_session::MediaSession;
 use crate::net::sdp::LocalMedia;
-use crate::net::sip::{OutgoingCall, OutgoingEvent, ReplacesId};
+use crate::net::sip::{EndedBy, OutgoingCall, OutgoingEvent, ReplacesId};
+use crate::net::webrtc::{WebLeg, WebLegEvent};
 
+use super::answering::sip_status;
 use super::call_task::{KeyPath, KeyPaths};
-use super::serve::sip_status;
 use super::transfer::NotReached;
+use super::web_calls::BrowserLeg;
 
 /// Length of a telephone frame.
 const FRAME: Duration = Duration::from_millis(20);
@@ -27,8 +29,17 @@ const FRAME_LEN: usize = 160;
 /// How long keys for the audio may take to be agreed on: a handshake of four flights, some of them lost.
 const KEYS_LIMIT: Duration = Duration::from_secs(10);
 
+/// The same of a browser, which has a limit of its own (`webrtc.connect_timeout_s`, 120 s at most).
+const BROWSER_LIMIT: Duration = Duration::from_secs(130);
+
 /// How long whoever answered may take to take the call. A machine that answers never does.
 const SCREENING_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long it may take until audio comes from somebody at a desk who has taken a call.
+const AUDIO_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a summary may be that is told to somebody who has taken a call. The caller waits.
+const WHISPER_LIMIT: Duration = Duration::from_secs(20);
 
 /// Silence after which they are told again, in frames: 6 s.
 const AGAIN_AFTER_FRAMES: u32 = 300;
@@ -41,23 +52,52 @@ const TAKES: char = '1';
 /// And with this one it is not.
 const DECLINES: char = '2';
 
-/// The leg. Dropping it hangs up.
-pub(super) struct AgentLeg {
+/// How they are reached.
+enum Way {
+    Placed(Box<Placed>),
+    Browser(Box<WebLeg>),
+}
+
+/// A call that we have placed.
+struct Placed {
     call: OutgoingCall,
-    media: MediaSession,
     local: LocalMedia,
     sdp_version: u64,
+    /// Its place among the calls that we may place.
+    _line: OwnedSemaphorePermit,
+}
+
+/// Something that was signalled.
+enum Signalled {
+    Placed(Option<OutgoingEvent>),
+    Browser(Option<WebLegEvent>),
+}
+
+impl Way {
+    /// Safe to cancel.
+    async fn next_event(&mut self) -> Signalled {
+        match self {
+            Self::Placed(placed) => Signalled::Placed(placed.call.next_event().await),
+            Self::Browser(leg) => Signalled::Browser(leg.next_event().await),
+        }
+    }
+}
+
+/// The leg. Dropping it hangs up.
+pub(super) struct AgentLeg {
+    way: Way,
+    media: MediaSession,
     is_held: bool,
     ticks: Interval,
     last_packet: Instant,
     /// Audio has come from there.
     was_heard: bool,
+    /// It ended because somebody hung up there.
+    was_hung_up: bool,
     no_media_timeout: Duration,
     /// Keys that were told in the signalling.
     told: VecDeque<char>,
     key_paths: KeyPaths,
-    /// Its place among the calls that we may place.
-    _line: OwnedSemaphorePermit,
 }
 
 /// What happened on the leg.
@@ -79,27 +119,39 @@ impl AgentLeg {
         no_media_timeout: Duration,
         line: OwnedSemaphorePermit,
     ) -> Self {
+        let placed = Placed { call, local, sdp_version: 1, _line: line };
+        Self::over(Way::Placed(Box::new(placed)), media, no_media_timeout)
+    }
+
+    /// An agent's browser whose offer was answered; it may still be connecting ([`AgentLeg::await_keys`]).
+    pub fn from_browser(browser: BrowserLeg, no_media_timeout: Duration) -> Self {
+        let BrowserLeg { leg, media } = browser;
+        Self::over(Way::Browser(Box::new(leg)), media, no_media_timeout)
+    }
+
+    fn over(way: Way, media: MediaSession, no_media_timeout: Duration) -> Self {
         let mut ticks = interval(FRAME);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         Self {
-            call,
+            way,
             media,
-            local,
-            sdp_version: 1,
             is_held: false,
             ticks,
             last_packet: Instant::now(),
             was_heard: false,
+            was_hung_up: false,
             no_media_timeout,
             told: VecDeque::new(),
             key_paths: KeyPaths::default(),
-            _line: line,
         }
     }
 
     /// Names this leg to a telephone system that is to put the caller in our place (RFC 3891).
     pub fn replaces_id(&self) -> Option<ReplacesId> {
-        self.call.replaces_id()
+        match &self.way {
+            Way::Placed(placed) => placed.call.replaces_id(),
+            Way::Browser(_) => None,
+        }
     }
 
     /// Waits for the next thing that happens. Safe to cancel.
@@ -107,7 +159,12 @@ impl AgentLeg {
         tokio::select! {
             biased;
             _ = self.ticks.tick() => AgentStep::Tick,
-            event = self.call.next_event() => self.on_event(event),
+            event = self.way.next_event() => match event {
+                Signalled::Placed(event) => self.on_event(event),
+                Signalled::Browser(Some(WebLegEvent::Connected)) => AgentStep::SeenTo,
+                Signalled::Browser(Some(WebLegEvent::Ended { why })) => AgentStep::Gone(why.as_str()),
+                Signalled::Browser(None) => AgentStep::Gone("the browser's call is over"),
+            },
             received = self.media.recv() => match received {
                 Ok(ours) => {
                     if ours {
@@ -127,9 +184,10 @@ impl AgentLeg {
         let now = Instant::now();
         match event {
             Some(OutgoingEvent::Reoffer { offer_sdp, reply }) => {
-                self.sdp_version += 1;
-                let version = self.sdp_version;
-                match self.media.answer_again(&offer_sdp, &self.local, version, now) {
+                let Way::Placed(placed) = &mut self.way else { return AgentStep::SeenTo };
+                placed.sdp_version += 1;
+                let (local, version) = (&placed.local, placed.sdp_version);
+                match self.media.answer_again(&offer_sdp, local, version, now) {
                     Ok((sdp, agreed)) => {
                         self.is_held = !agreed.direction.sends();
                         reply.accept(sdp);
@@ -142,8 +200,9 @@ impl AgentLeg {
                 AgentStep::SeenTo
             }
             Some(OutgoingEvent::OfferWanted { reply }) => {
-                self.sdp_version += 1;
-                reply.accept(self.media.offer_again(&self.local, self.sdp_version));
+                let Way::Placed(placed) = &mut self.way else { return AgentStep::SeenTo };
+                placed.sdp_version += 1;
+                reply.accept(self.media.offer_again(&placed.local, placed.sdp_version));
                 AgentStep::SeenTo
             }
             Some(OutgoingEvent::Key { key }) => {
@@ -164,8 +223,12 @@ impl AgentLeg {
                     }
                 }
             }
-            Some(OutgoingEvent::Ended { .. } | OutgoingEvent::Refused { .. }) | None => {
+            Some(OutgoingEvent::Ended { by: EndedBy::Remote }) => {
+                self.was_hung_up = true;
                 AgentStep::Gone("the other side hung up")
+            }
+            Some(OutgoingEvent::Ended { .. } | OutgoingEvent::Refused { .. }) | None => {
+                AgentStep::Gone("the call to the other side was lost")
             }
             Some(_) => AgentStep::SeenTo,
         }
@@ -179,6 +242,16 @@ impl AgentLeg {
     /// Whether any audio has ever come from there.
     pub fn was_heard(&self) -> bool {
         self.was_heard
+    }
+
+    /// Whether the leg is over because somebody hung up there, and not because something failed.
+    pub fn was_hung_up(&self) -> bool {
+        self.was_hung_up
+    }
+
+    /// How long nothing has come from there.
+    pub fn silent_for(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.last_packet)
     }
 
     /// The next 20 ms from there: to be called at each tick.
@@ -230,18 +303,18 @@ impl AgentLeg {
         }
     }
 
-    /// Goes on for 20 ms in which nothing is said; says whether it can.
-    async fn idle(&mut self) -> bool {
-        let goes_on = self.hear(Instant::now()).is_ok();
+    /// Keeps the leg at a tick. Says why it cannot be kept.
+    pub async fn keep_quiet(&mut self) -> Result<(), &'static str> {
+        let heard = self.hear(Instant::now()).map(drop);
         self.say(&[0; FRAME_LEN], SampleRate::HZ_8000).await;
-        goes_on
+        heard
     }
 
     /// Keeps the leg until it is over.
     pub async fn keep(&mut self) {
         loop {
             let goes_on = match self.next_step().await {
-                AgentStep::Tick => self.idle().await,
+                AgentStep::Tick => self.keep_quiet().await.is_ok(),
                 AgentStep::SeenTo => true,
                 AgentStep::Gone(_) => false,
             };
@@ -253,7 +326,11 @@ impl AgentLeg {
 
     /// Waits until audio can flow: at once, unless hands are to be shaken.
     pub async fn await_keys(&mut self) -> Result<(), NotReached> {
-        let limit = Instant::now() + KEYS_LIMIT;
+        let limit = Instant::now()
+            + match &self.way {
+                Way::Placed(_) => KEYS_LIMIT,
+                Way::Browser(_) => BROWSER_LIMIT,
+            };
         while !self.media.is_ready() {
             if let Some(why) = self.media.failure() {
                 return Err(NotReached::failed(why));
@@ -263,6 +340,56 @@ impl AgentLeg {
                     return Err(NotReached::failed("no keys for the audio were agreed on in time"));
                 }
                 AgentStep::Tick => self.media.tend(Instant::now()),
+                AgentStep::SeenTo => {}
+                AgentStep::Gone(why) => return Err(NotReached::failed(why)),
+            }
+        }
+        // Audio counts from here on.
+        self.last_packet = Instant::now();
+        Ok(())
+    }
+
+    /// Waits until audio comes from there: whoever has taken a call is there only once they can be heard.
+    pub async fn await_audio(&mut self) -> Result<(), NotReached> {
+        let limit = Instant::now() + AUDIO_LIMIT;
+        while !self.was_heard {
+            match self.next_step().await {
+                AgentStep::Tick if Instant::now() > limit => {
+                    return Err(NotReached::failed("no audio came from whoever took the call"));
+                }
+                AgentStep::Tick => self.keep_quiet().await.map_err(NotReached::failed)?,
+                AgentStep::SeenTo => {}
+                AgentStep::Gone(why) => return Err(NotReached::failed(why)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells whoever took the call what it is about, once. If our voice fails they are not told.
+    pub async fn whisper(&mut self, voice: &Voice, words: &Pii<String>) -> Result<(), NotReached> {
+        let mut stream = match Announcer::begin(voice, words) {
+            Ok(stream) => stream,
+            Err(error) => return unasked(&error),
+        };
+        let (mut sound, mut is_all) = (VecDeque::new(), false);
+        let limit = Instant::now() + WHISPER_LIMIT;
+        while Instant::now() < limit && !(is_all && sound.is_empty()) {
+            let step = tokio::select! {
+                step = self.next_step() => step,
+                piece = stream.next(), if !is_all => {
+                    match piece {
+                        Some(Ok(piece)) => sound.extend(piece.iter().copied()),
+                        Some(Err(error)) => return unasked(&error),
+                        None => is_all = true,
+                    }
+                    AgentStep::SeenTo
+                }
+            };
+            match step {
+                AgentStep::Tick => {
+                    self.hear(Instant::now()).map_err(NotReached::failed)?;
+                    self.say(&next_frame(&mut sound), SampleRate::HZ_8000).await;
+                }
                 AgentStep::SeenTo => {}
                 AgentStep::Gone(why) => return Err(NotReached::failed(why)),
             }
@@ -305,7 +432,10 @@ impl AgentLeg {
     /// Ends the leg from our side.
     pub async fn hang_up(&mut self, reason: &str) {
         self.media.close().await;
-        self.call.hang_up(reason).await;
+        match &mut self.way {
+            Way::Placed(placed) => placed.call.hang_up(reason).await,
+            Way::Browser(leg) => leg.hang_up().await,
+        }
     }
 }
 
@@ -343,11 +473,16 @@ impl<'w> Announcer<'w> {
             self.quiet_frames = 0;
             self.stream = Self::begin(self.voice, self.words)?;
         }
-        let mut frame = [0; FRAME_LEN];
-        let len = self.sound.len().min(FRAME_LEN);
-        for (to, from) in frame.iter_mut().zip(self.sound.drain(..len)) {
-            *to = from;
-        }
-        Ok(frame)
+        Ok(next_frame(&mut self.sound))
     }
+}
+
+/// The next 20 ms of what is to be said; silence where there is no more.
+fn next_frame(sound: &mut VecDeque<i16>) -> [i16; FRAME_LEN] {
+    let mut frame = [0; FRAME_LEN];
+    let len = sound.len().min(FRAME_LEN);
+    for (to, from) in frame.iter_mut().zip(sound.drain(..len)) {
+        *to = from;
+    }
+    frame
 }

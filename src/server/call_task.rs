@@ -13,17 +13,19 @@ use tokio_util::sync::CancellationToken;
 use crate::acd::handoff::Promise;
 use crate::audio::SampleRate;
 use crate::base::{Termination, TerminationResult};
-use crate::call::{Call, CallInput, CallOutput};
+use crate::call::{Call, CallInput, CallOutput, LineSpeaker, TranscriptLine, TurnTiming};
 use crate::net::media::MediaError;
 use crate::net::media_session::MediaSession;
-use crate::net::sdp::{Direction, LocalMedia};
-use crate::net::sip::{EndedBy, IncomingCall, LegEvent, SipLeg};
+use crate::net::sdp::Direction;
+use crate::net::sip::LegEvent;
+use crate::web::live::LiveCall;
+use crate::web::view::{LiveEvent, Phase, Speaker};
 
 use super::dispatch::Dispatch;
+use super::leg::Leg;
+use super::queueing::{Happening, Queueing};
 use super::recorder::Recorder;
 use super::records::CallRecorder;
-use super::serve::{ProtectionPolicy, negotiate, sip_status};
-use super::traces::CallTrace;
 use super::transfer::{Attempt, ENDED_FIRST, Happened, Transfers, next_of};
 
 /// Length of a telephone frame.
@@ -69,33 +71,31 @@ pub(super) struct CallTask {
     /// anybody before.
     pub is_confirmed: bool,
     pub call: Call,
-    pub leg: SipLeg,
+    pub leg: Leg,
     pub media: MediaSession,
-    pub local: LocalMedia,
-    pub sdp_version: u64,
     /// Which way audio goes, as agreed last.
     pub direction: Direction,
     pub dispatch: Dispatch,
     pub inputs: mpsc::Receiver<CallInput>,
     pub records: CallRecorder,
+    /// Shows what happens while it does.
+    pub live: LiveCall,
     pub recorder: Option<Recorder>,
     pub no_media_timeout: Duration,
     pub stop: CancellationToken,
     pub keys: KeyPaths,
-    /// How the media of a leg that takes over may be protected.
-    pub protection: ProtectionPolicy,
     /// To whom callers can be put through.
     pub transfers: Transfers,
+    /// Their way to people at desks.
+    pub queueing: Queueing,
     /// A try to put this one through.
     pub attempt: Option<Attempt>,
     /// The hand-off that promises to put the caller through, until that is begun.
     pub promised: Option<String>,
     /// What the hand-off that was stored last is found by from outside.
     pub reference: Option<String>,
-    /// Where our media is bound.
+    /// Where media of others who are called for the caller may be bound.
     pub media_ip: IpAddr,
-    /// Told of a leg that takes over.
-    pub trace: CallTrace,
 }
 
 enum Step {
@@ -105,6 +105,7 @@ enum Step {
     Packet { ours: bool },
     MediaLost(MediaError),
     Attempt(Happened),
+    Queueing(Happening),
     Stop,
 }
 
@@ -117,6 +118,7 @@ impl CallTask {
         self.await_media().await;
         if !self.call.is_ended() {
             let now = Instant::now();
+            self.tell_phase(Phase::Talking);
             self.call.handle(now, CallInput::Answered { caller });
             // A caller's telephone system may have us on hold from the beginning.
             self.follow_hold(now, self.direction);
@@ -140,6 +142,7 @@ impl CallTask {
                     Err(error) => Step::MediaLost(error),
                 },
                 happened = next_of(&mut self.attempt) => Step::Attempt(happened),
+                happening = self.queueing.next() => Step::Queueing(happening),
                 () = self.stop.cancelled(), if !stopping => Step::Stop,
             };
             match step {
@@ -157,7 +160,14 @@ impl CallTask {
                 }
                 Step::MediaLost(error) => self.media_lost(&error).await,
                 Step::Attempt(happened) => {
-                    self.go_on_with(happened, &mut last_packet, &mut ticks).await;
+                    let began = Instant::now();
+                    self.on_attempt(happened).await;
+                    go_on_since(began, &mut last_packet, &mut ticks);
+                }
+                Step::Queueing(happening) => {
+                    let began = Instant::now();
+                    self.on_happening(happening).await;
+                    go_on_since(began, &mut last_packet, &mut ticks);
                 }
                 Step::Stop => {
                     stopping = true;
@@ -169,22 +179,6 @@ impl CallTask {
         self.finish().await;
     }
 
-    /// Goes on with a try to put the caller through. While audio is passed on it has a clock of its
-    /// own; ours goes on from there.
-    async fn go_on_with(
-        &mut self,
-        happened: Happened,
-        last_packet: &mut Instant,
-        ticks: &mut Interval,
-    ) {
-        let began = Instant::now();
-        self.on_attempt(happened).await;
-        if began.elapsed() > FRAME {
-            *last_packet = Instant::now();
-            ticks.reset();
-        }
-    }
-
     /// Notes results for the record, whatever the call makes of them.
     pub(super) fn record(&mut self, input: &CallInput) {
         match input {
@@ -193,6 +187,7 @@ impl CallTask {
                 self.records.action_ended(*run, words);
             }
             CallInput::HandoffStored { stored: true } => self.records.handed_off(),
+            CallInput::CallbackBooked { booked } => self.note_booking(*booked),
             _ => {}
         }
     }
@@ -298,40 +293,12 @@ impl CallTask {
         let now = Instant::now();
         match event {
             Some(LegEvent::Confirmed) => self.is_confirmed = true,
-            Some(LegEvent::Reoffer { offer_sdp, reply }) => {
-                self.sdp_version += 1;
-                let version = self.sdp_version;
-                match self.media.answer_again(&offer_sdp, &self.local, version, now) {
-                    Ok((sdp, negotiated)) => {
-                        reply.accept(sdp);
-                        self.follow_hold(now, negotiated.direction);
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "re-INVITE refused");
-                        reply.refuse(sip_status(&error));
-                    }
-                }
-            }
-            Some(LegEvent::OfferWanted { reply }) => {
-                self.sdp_version += 1;
-                reply.accept(self.media.offer_again(&self.local, self.sdp_version));
-            }
-            Some(LegEvent::LateAnswer { sdp }) => match self.media.accept_late_answer(&sdp, now) {
-                Ok(negotiated) => self.follow_hold(now, negotiated.direction),
-                Err(error) => {
-                    tracing::warn!(%error, "an answer does not fit our offer");
-                    self.end(Termination::new(
-                        TerminationResult::CallerError,
-                        "the caller's SDP answer did not fit",
-                    ))
-                    .await;
-                }
-            },
             Some(LegEvent::Key { key }) => self.press(KeyPath::Info, key),
-            Some(LegEvent::Replaced { call }) => self.take_over(*call).await,
             Some(LegEvent::Ended { by }) => {
-                self.call.handle(now, CallInput::LegEnded(termination_of(&by)));
+                let termination = self.leg.termination(by);
+                self.call.handle(now, CallInput::LegEnded(termination));
             }
+            Some(event) => self.on_session_event(now, event).await,
             None => {
                 let termination =
                     Termination::new(TerminationResult::Unknown, "the signalling leg vanished");
@@ -340,54 +307,48 @@ impl CallTask {
         }
     }
 
-    /// Goes on with the conversation on another leg, whose INVITE names the one we have (RFC 3891):
-    /// somebody's telephone system has moved the caller. Media stays on its port, and follows to
-    /// where the new leg's description says.
-    async fn take_over(&mut self, call: IncomingCall) {
-        let version = self.sdp_version + 1;
-        let mut security = self.protection.of(&call);
-        let (sdp, agreed) = match negotiate(&call, &self.local, version, &mut security) {
-            Ok(negotiated) => negotiated,
-            Err(error) => {
-                tracing::warn!(%error, "a call that would take over was refused");
-                _ = call.refuse(sip_status(&error), Some(error.to_string()), None).await;
-                return;
-            }
-        };
-        let sip_call_id = call.sip_call_id.clone();
-        let leg = match call.answer(sdp.clone()).await {
-            Ok(leg) => leg,
-            Err(error) => {
-                tracing::warn!(%error, "a call that would take over was given up");
-                return;
-            }
-        };
-        tracing::info!("taken over by another leg");
-        self.trace.joined_by(&sip_call_id);
-        self.sdp_version = version;
-        self.media.set_our_sdp(sdp);
-        self.media.move_to(security);
-        // It is another telephone now.
-        self.keys = KeyPaths::default();
-        let old = std::mem::replace(&mut self.leg, leg);
-        old.hang_up("replaced by another call").await;
-        // Without an offer in its INVITE, what is agreed comes with the ACK.
-        if let Some(agreed) = agreed {
-            let now = Instant::now();
-            self.media.renegotiate(&agreed, now);
-            self.follow_hold(now, agreed.direction);
+    /// Shows where the caller is.
+    pub(super) fn tell_phase(&self, phase: Phase) {
+        self.live.tell(LiveEvent::Phase {
+            phase,
+            queue: None,
+            position: None,
+            wait_from_s: None,
+            wait_to_s: None,
+            agent: None,
+        });
+    }
+
+    /// Shows what was said, and what it was understood as.
+    fn tell_line(&self, line: &TranscriptLine) {
+        self.live.tell(LiveEvent::Line {
+            at_ms: line.at_ms,
+            speaker: match line.speaker {
+                LineSpeaker::Caller => Speaker::Caller,
+                LineSpeaker::Frontdoor => Speaker::Frontdoor,
+            },
+            text: line.text.expose().clone(),
+        });
+        if let Some((intent, confidence)) = &line.intent {
+            let intent = intent.as_str().to_owned();
+            self.live.tell(LiveEvent::Intent { intent, confidence: *confidence });
         }
     }
 
-    /// Tells the call of a hold or of its end. Phones re-INVITE for many other reasons, and a call
-    /// that was not on hold has nothing to resume.
-    fn follow_hold(&mut self, now: Instant, direction: Direction) {
-        self.direction = direction;
-        match (self.call.is_on_hold(), direction.sends()) {
-            (false, false) => self.call.handle(now, CallInput::Hold),
-            (true, true) => self.call.handle(now, CallInput::Resume),
-            (false, true) | (true, false) => {}
-        }
+    fn note_turn(&mut self, timing: TurnTiming) {
+        tracing::info!(
+            turn = timing.turn.0,
+            total_ms = timing.total_ms,
+            endpoint_ms = timing.endpoint_ms,
+            transcribe_ms = timing.transcribe_ms,
+            understand_ms = timing.understand_ms,
+            act_ms = timing.act_ms,
+            voice_ms = timing.voice_ms,
+            playout_ms = timing.playout_ms,
+            "turn answered"
+        );
+        self.live.tell(LiveEvent::Turn { total_ms: timing.total_ms.into() });
+        self.records.turn(timing);
     }
 
     async fn drain_outputs(&mut self) {
@@ -409,29 +370,25 @@ impl CallTask {
                 }
                 CallOutput::StoreHandoff(handoff) => {
                     let promises = handoff.promise == Promise::Transfer.as_str();
-                    let reference = self.dispatch.store_handoff(*handoff);
-                    self.promised = promises.then(|| reference.clone());
-                    self.reference = Some(reference);
+                    let stored = self.dispatch.store_handoff(*handoff);
+                    let reference = stored.reference.clone();
+                    self.promised = reference.clone().filter(|_| promises);
+                    self.reference = reference;
+                    self.queueing.note_handoff(stored);
                 }
                 CallOutput::Transfer { queue, announcement } => {
                     self.begin_transfer(queue, announcement).await;
                 }
                 CallOutput::CancelTransfer => self.cancel_transfer("took too long"),
-                CallOutput::Line(line) => self.records.line(line),
-                CallOutput::Turn(timing) => {
-                    tracing::info!(
-                        turn = timing.turn.0,
-                        total_ms = timing.total_ms,
-                        endpoint_ms = timing.endpoint_ms,
-                        transcribe_ms = timing.transcribe_ms,
-                        understand_ms = timing.understand_ms,
-                        act_ms = timing.act_ms,
-                        voice_ms = timing.voice_ms,
-                        playout_ms = timing.playout_ms,
-                        "turn answered"
-                    );
-                    self.records.turn(timing);
+                CallOutput::Enqueue { queue, announcement } => self.enqueue(queue, announcement),
+                CallOutput::UpdateHandoff(handoff) => self.update_handoff(*handoff),
+                CallOutput::LeaveQueue { why } => self.leave_queue(why),
+                CallOutput::ReturnToAgent => self.return_to_agent(),
+                CallOutput::Line(line) => {
+                    self.tell_line(&line);
+                    self.records.line(line);
                 }
+                CallOutput::Turn(timing) => self.note_turn(timing),
                 CallOutput::HangUp(termination) => self.end(termination).await,
                 CallOutput::Ended(termination) => self.records.ended(termination),
             }
@@ -461,6 +418,7 @@ impl CallTask {
         self.cancel_transfer(ENDED_FIRST);
         let promised = self.promised.take();
         self.call_back(promised.as_deref());
+        self.leave_everybody().await;
         self.media.close().await;
         self.await_results().await;
         let stats = self.media.stats();
@@ -468,10 +426,10 @@ impl CallTask {
             tracing::info!(%codec, ?quality, "call quality");
             self.records.quality(codec, quality, stats.concealed_ms);
         }
-        let refused = self.media.refused();
+        let (refused, lost_here) = (self.media.refused(), self.media.lost_here());
         let guard = self.media.guard_counters();
         self.records.protected(self.media.protection());
-        tracing::info!(?stats, ?guard, refused, stale = self.call.stale, "call over");
+        tracing::info!(?stats, ?guard, refused, ?lost_here, stale = self.call.stale, "call over");
         if let Some(recorder) = self.recorder.take() {
             match tokio::task::spawn_blocking(move || recorder.finish()).await {
                 Ok(Ok(_)) => {}
@@ -483,17 +441,12 @@ impl CallTask {
     }
 }
 
-fn termination_of(by: &EndedBy) -> Termination {
-    let (result, reason) = match by {
-        EndedBy::Remote => (TerminationResult::Success, "the caller hung up"),
-        EndedBy::Local => (TerminationResult::Success, "we hung up"),
-        EndedBy::Timeout => (TerminationResult::CallerError, "our answer was never acknowledged"),
-        EndedBy::SessionExpired => {
-            (TerminationResult::CallerError, "the caller's side gave no more sign of life")
-        }
-        EndedBy::TransportError => (TerminationResult::UpstreamError, "the connection was lost"),
-    };
-    Termination::new(result, reason)
+/// Goes on after something that may have passed audio on for a while, by a clock of its own.
+fn go_on_since(began: Instant, last_packet: &mut Instant, ticks: &mut Interval) {
+    if began.elapsed() > FRAME {
+        *last_packet = Instant::now();
+        ticks.reset();
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 //! shutdown. Decides nothing: what is said and done comes from the pure rooms.
 
 mod admission;
+mod agent_call;
 mod agent_leg;
+mod answering;
 mod bridge;
 mod call_task;
 mod customers;
@@ -12,19 +14,25 @@ mod error;
 mod exposition;
 mod floor;
 mod http;
+mod leg;
 mod lookup;
 mod metrics;
+mod people;
 mod profile;
 mod profiles;
+mod queueing;
 mod recorder;
 mod records;
 mod reload;
+mod renegotiation;
 mod serve;
 mod text_call;
 mod traces;
 mod training;
+mod transcribing;
 mod transfer;
 mod watching;
+mod web_calls;
 
 pub use customers::{CustomerSystem, Customers, HandoffStorage};
 pub use dispatch::{listen_for, transcribe};
@@ -35,3 +43,4 @@ pub use reload::{Changes, Reloaded, Reloader, Running};
 pub use serve::{Server, Started, call_settings, rules, unknown_transfers};
 pub use text_call::{TextCall, TextCallParts, TextEvent, TextTurn, rules_without_line, understand};
 pub use training::{Lessons, Trainer, embeddings_dir, train_understander};
+pub use web_calls::{BrowserLeg, WebCalls};

@@ -178,6 +178,11 @@ impl Profiles {
         InForce(profiles.cloned().collect())
     }
 
+    /// What a call that names no number is held by.
+    pub fn first(&self) -> Option<Running> {
+        self.running.get(&self.first).map(|running| Running::clone(&running.borrow()))
+    }
+
     /// What a call that begins now is held by; `None` if its number is not there for it.
     pub fn of_call(&self, called: &Called<'_>) -> Option<Running> {
         let folder = choose(&self.numbers, &self.first, called)?;

@@ -21,8 +21,10 @@ use crate::store::{
     ActionRunRecord, CallEnd, CallStart, Entry, LineRecord, NOT_HELPED, QualityRecord, Store,
     TransferRecord, TurnRecord,
 };
+use crate::web::view::Speaker;
 
 use super::metrics::Metrics;
+use super::transcribing::Said;
 
 const QUEUE_LEN_MAX: usize = 1_024;
 
@@ -123,6 +125,26 @@ impl CallRecorder {
             expected: taken.map(|taken| taken.expected.to_owned()),
             out_of_scope: taken.and_then(|taken| taken.out_of_scope),
             failed: taken.map(|taken| taken.failed),
+        }));
+    }
+
+    /// Notes what a caller and an agent said to each other.
+    pub fn said(&mut self, said: &Said) {
+        let speaker = match said.speaker {
+            Speaker::Caller => "caller",
+            Speaker::Frontdoor => "frontdoor",
+            Speaker::Agent => "agent",
+        };
+        self.push(Entry::Line(LineRecord {
+            at_ms: said.at_ms,
+            speaker: speaker.to_owned(),
+            text: said.text.clone(),
+            confidence: Some(said.confidence),
+            intent: None,
+            intent_confidence: None,
+            expected: None,
+            out_of_scope: None,
+            failed: None,
         }));
     }
 

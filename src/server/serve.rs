@@ -1,9 +1,10 @@
 //! Start, run, stop.
 
-use std::net::{IpAddr, SocketAddr};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -11,17 +12,10 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::actions::Actions;
-use crate::audio::SampleRate;
 use crate::base::CallId;
-use crate::call::{Call, CallFacts, CallSettings};
-use crate::config::{Called, Config, SrtpMode, Transport};
+use crate::call::CallSettings;
+use crate::config::{Config, Transport};
 use crate::conversation::{Rules, VerificationRule};
-use crate::net::media::MediaPort;
-use crate::net::media_session::MediaSession;
-use crate::net::sdp::{
-    Direction, KeysInSdp, LocalMedia, Negotiated, SdpError, Security, answer_secured, offer_secured,
-};
-use crate::net::secure::Identity;
 use crate::net::sip::{
     Access, IncomingCall, KeepalivePlan, RegisterPlan, SessionLimits, SipConfig, SipEndpoint,
     SipError, TlsFiles,
@@ -30,33 +24,25 @@ use crate::nlu::ConfidencePolicy;
 use crate::prompts::{ActionName, Finding, Generation, QueueName, VerificationName};
 use crate::speech::EndpointerConfig;
 use crate::store::webhook::{self, WebhookTarget};
-use crate::store::{CallStart, Store, StoreError, import_unsaved};
+use crate::store::{Store, StoreError, import_unsaved};
+use crate::web::live::Live;
 
-use super::admission::{Admission, Line};
-use super::call_task::{CallTask, KeyPaths};
-use super::dispatch::{Dispatch, Services};
+use super::admission::Admission;
+use super::answering::{ProtectionPolicy, answer_sip};
+use super::dispatch::Services;
 use super::http::{self, Watched};
-use super::metrics::{Metrics, RefusedFor};
+use super::metrics::Metrics;
 use super::profiles::{Profiles, Sound};
-use super::recorder::Recorder;
-use super::records::CallRecorder;
-use super::reload::Running;
-use super::traces::{CallTrace, keep_refused};
+use super::traces::keep_refused;
 use super::transfer::Transfers;
+use super::web_calls::WebCalls;
 use super::{Engines, EnginesReport, ServerError};
-
-/// When a refused caller may try again.
-const RETRY_AFTER_S: u32 = 10;
 
 /// How often hand-offs that were saved beside the database are looked for.
 const IMPORT_EVERY: Duration = Duration::from_secs(30);
 
 /// Pause between keys that ends the keying.
 const INTER_DIGIT: Duration = Duration::from_secs(3);
-
-/// Answers that may wait for a call's task; a call has few requests under way at once, so a full
-/// queue makes the answering task wait, and nothing is lost.
-const INPUTS_LEN_MAX: usize = 256;
 
 /// What the server is running on, for the one who started it.
 #[derive(Debug)]
@@ -84,6 +70,7 @@ pub struct Started {
 /// A running front door.
 pub struct Server {
     shared: Arc<Shared>,
+    web_calls: WebCalls,
     sip: SipEndpoint,
     incoming: mpsc::Receiver<IncomingCall>,
     stop_background: CancellationToken,
@@ -91,18 +78,20 @@ pub struct Server {
 }
 
 /// What every call needs.
-struct Shared {
-    config: Config,
+pub(super) struct Shared {
+    pub config: Config,
     /// What a call that begins now is held by.
-    profiles: Profiles,
-    rules: Rules,
-    services: Services,
-    protection: ProtectionPolicy,
-    transfers: Transfers,
-    admission: Admission,
-    sip: SipEndpoint,
-    calls: TaskTracker,
-    stop_calls: CancellationToken,
+    pub profiles: Profiles,
+    pub rules: Rules,
+    pub services: Services,
+    pub protection: ProtectionPolicy,
+    pub transfers: Transfers,
+    pub admission: Admission,
+    pub sip: SipEndpoint,
+    /// What is seen of calls while they are in progress.
+    pub live: Live,
+    pub calls: TaskTracker,
+    pub stop_calls: CancellationToken,
 }
 
 impl Server {
@@ -201,13 +190,25 @@ impl Server {
             transfers,
             admission,
             sip: sip.clone(),
+            live: Live::default(),
             calls: TaskTracker::new(),
             stop_calls: CancellationToken::new(),
             config,
             profiles,
             services,
         });
-        Ok((Self { shared, sip, incoming, stop_background, background }, started))
+        let web_calls = WebCalls::new(Arc::clone(&shared));
+        Ok((Self { shared, web_calls, sip, incoming, stop_background, background }, started))
+    }
+
+    /// Takes calls from browsers, and agents' answers in theirs.
+    pub fn web_calls(&self) -> WebCalls {
+        self.web_calls.clone()
+    }
+
+    /// What is seen of calls while they are in progress.
+    pub fn live(&self) -> Live {
+        self.shared.live.clone()
     }
 
     /// Answers calls until `stop` is cancelled; then takes no more, lets those in progress end
@@ -233,7 +234,7 @@ impl Server {
                 let span =
                     tracing::info_span!("call", call_id = %call, leg_id = 0, direction = "in");
                 let task = async move {
-                    if let Err(error) = answer_call(shared, call, incoming, line).await {
+                    if let Err(error) = answer_sip(shared, call, incoming, line).await {
                         tracing::warn!(error, "the call was not answered");
                     }
                 };
@@ -379,6 +380,8 @@ pub fn rules(config: &Config) -> Rules {
         verifications: verifications.collect(),
         action_inputs: inputs.collect(),
         transfers: config.transfers.keys().map(|queue| QueueName::new(queue.as_str())).collect(),
+        staffed: BTreeSet::new(),
+        callback: None,
         today: today(),
     }
 }
@@ -392,7 +395,7 @@ pub fn unknown_transfers<'c>(config: &'c Config, generations: &[&Generation]) ->
 }
 
 /// The local calendar day.
-fn today() -> (i32, u8, u8) {
+pub(super) fn today() -> (i32, u8, u8) {
     let date = jiff::Zoned::now().date();
     (i32::from(date.year()), date.month().unsigned_abs(), date.day().unsigned_abs())
 }
@@ -411,225 +414,4 @@ pub fn call_settings(config: &Config) -> CallSettings {
         no_input: Duration::from_millis(config.conversation.no_input_timeout_ms),
         inter_digit: INTER_DIGIT,
     }
-}
-
-/// Media negotiated for an incoming call: our SDP, and what was agreed if there was an offer.
-pub(super) fn negotiate(
-    incoming: &IncomingCall,
-    local: &LocalMedia,
-    version: u64,
-    security: &mut Security,
-) -> Result<(String, Option<Negotiated>), SdpError> {
-    match &incoming.offer_sdp {
-        Some(theirs) => {
-            let (sdp, agreed) = answer_secured(theirs, local, version, security)?;
-            Ok((sdp, Some(agreed)))
-        }
-        None => Ok((offer_secured(local, version, Direction::SendRecv, security), None)),
-    }
-}
-
-/// How media may be protected.
-#[derive(Clone)]
-pub(super) struct ProtectionPolicy {
-    mode: SrtpMode,
-    keys_without_tls: bool,
-    /// Our certificate for DTLS-SRTP; none where encryption is switched off.
-    identity: Option<Arc<Identity>>,
-}
-
-impl ProtectionPolicy {
-    fn new(config: &Config) -> Result<Self, ServerError> {
-        let mode = config.media.srtp;
-        let is_encrypting = mode != SrtpMode::Off;
-        let identity = is_encrypting.then(Identity::generate).transpose()?.map(Arc::new);
-        Ok(Self { mode, keys_without_tls: config.media.srtp_sdes_without_tls, identity })
-    }
-
-    /// How that of this call may be.
-    pub(super) fn of(&self, incoming: &IncomingCall) -> Security {
-        self.toward(incoming.transport.is_encrypted())
-    }
-
-    /// How that of a call may be whose signalling is encrypted or not.
-    pub(super) fn toward(&self, is_encrypted: bool) -> Security {
-        let keys = match is_encrypted || self.keys_without_tls {
-            true => KeysInSdp::Allowed,
-            false => KeysInSdp::InClear,
-        };
-        Security::new(self.mode, keys, self.identity.clone())
-    }
-}
-
-async fn answer_call(
-    shared: Arc<Shared>,
-    call_id: CallId,
-    mut incoming: IncomingCall,
-    line: Line,
-) -> Result<(), String> {
-    let (config, metrics) = (&shared.config, &shared.services.metrics);
-    let ip = media_ip(config, &incoming);
-    let ports = config.media.rtp_port_min..=config.media.rtp_port_max;
-    let port = match MediaPort::bind(ip.bind, ports).await {
-        Ok(port) => port,
-        Err(error) => {
-            metrics.refused(RefusedFor::NoMediaPort);
-            let reason = Some("no media port is free".to_owned());
-            let _ = incoming.refuse(503, reason, Some(RETRY_AFTER_S)).await;
-            return Err(error.to_string());
-        }
-    };
-    let local = LocalMedia {
-        ip: ip.advertised,
-        port: port.local_addr().port(),
-        session_id: call_id_low(call_id),
-        codecs: config.media.codecs,
-    };
-    let mut security = shared.protection.of(&incoming);
-    let (sdp, agreed) = match negotiate(&incoming, &local, 1, &mut security) {
-        Ok(negotiated) => negotiated,
-        Err(error) => {
-            metrics.refused(RefusedFor::Session);
-            let status = sip_status(&error);
-            let _ = incoming.refuse(status, Some(error.to_string()), None).await;
-            return Err(error.to_string());
-        }
-    };
-    let _ = incoming.ringing().await;
-    let trunk = incoming.trunk.clone();
-    let caller_user = incoming.caller.user.expose().clone();
-    let (caller, called) = (incoming.caller.uri.clone(), incoming.called.uri.clone());
-    let lookup =
-        super::lookup::caller_record(config, &shared.services.actions, call_id, &caller_user);
-    let record = tokio::select! {
-        record = lookup => record,
-        () = incoming.cancelled() => {
-            metrics.refused(RefusedFor::GaveUp);
-            return Err("the caller gave up while it rang".to_owned());
-        }
-    };
-    let started = SystemTime::now();
-    // From here to its end the call keeps these, whatever is edited meanwhile.
-    let Some(Running { generation, understander }) = shared.profiles.of_call(&Called {
-        requested: incoming.requested.expose(),
-        to: incoming.called.user.expose(),
-        trunk: trunk.as_deref(),
-    }) else {
-        // The door asks for the same; this is for what it could not know.
-        metrics.refused(RefusedFor::NoNumber);
-        let reason = Some("[numbers]: no line has this number".to_owned());
-        let _ = incoming.refuse(404, reason, None).await;
-        return Err("no line of [numbers] has the called number".to_owned());
-    };
-    let trace = CallTrace {
-        sip: shared.sip.clone(),
-        store: shared.services.store.clone(),
-        call: call_id,
-        sip_call_id: incoming.sip_call_id.clone(),
-    };
-    let leg = match incoming.answer(sdp.clone()).await {
-        Ok(leg) => leg,
-        Err(error) => {
-            metrics.refused(RefusedFor::GaveUp);
-            return Err(error.to_string());
-        }
-    };
-    let rate = agreed.map_or(SampleRate::HZ_8000, |agreed| agreed.codec().rate());
-    let recorder = open_recorder(config, call_id, rate);
-    let unix_ms = started.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
-    let records = CallRecorder::open(
-        shared.services.store.clone(),
-        CallStart {
-            id: call_id,
-            started_at: jiff::Timestamp::try_from(started).unwrap_or_default(),
-            caller: caller.clone(),
-            called: called.expose().clone(),
-            channel: "sip".to_owned(),
-            profile: generation.profile.clone(),
-            generation: generation.hash.as_str().to_owned(),
-        },
-        recorder.as_ref().map(|(_, path)| path.clone()),
-        Arc::clone(metrics),
-    )
-    .await;
-    let (inputs_sender, inputs) = mpsc::channel(INPUTS_LEN_MAX);
-    let facts =
-        CallFacts { call: call_id, caller, called, channel: "sip", answered_unix_ms: unix_ms };
-    let mut rules = shared.rules.clone();
-    rules.today = today();
-    let seed = call_id_low(call_id);
-    let vad = Box::new(shared.services.engines.vad.session());
-    let task = CallTask {
-        is_confirmed: false,
-        call: Call::new(facts, call_settings(config), generation, rules, vad, seed),
-        leg,
-        media: MediaSession::new(port, agreed.as_ref(), sdp, seed, Instant::now())
-            .secured(security, Instant::now()),
-        local,
-        sdp_version: 1,
-        direction: agreed.as_ref().map_or(Direction::SendRecv, |agreed| agreed.direction),
-        dispatch: Dispatch::new(shared.services.clone(), understander, call_id, inputs_sender),
-        inputs,
-        records,
-        recorder: recorder.map(|(recorder, _)| recorder),
-        no_media_timeout: Duration::from_secs(config.media.no_media_timeout_s),
-        stop: shared.stop_calls.clone(),
-        keys: KeyPaths::default(),
-        protection: shared.protection.clone(),
-        transfers: shared.transfers.clone(),
-        attempt: None,
-        promised: None,
-        reference: None,
-        media_ip: ip.bind,
-        trace: trace.clone(),
-    };
-    tracing::info!(trunk, "answered");
-    task.run(record).await;
-    drop(line);
-    trace.keep().await;
-    Ok(())
-}
-
-fn open_recorder(
-    config: &Config,
-    call: CallId,
-    rate: SampleRate,
-) -> Option<(Recorder, std::path::PathBuf)> {
-    if !config.recording.enabled {
-        return None;
-    }
-    let path = config.recording.dir.join(format!("{call}.wav"));
-    match Recorder::start(&path, rate) {
-        Ok(recorder) => Some((recorder, path)),
-        Err(error) => {
-            tracing::error!(%error, "the call is not recorded");
-            None
-        }
-    }
-}
-
-/// Where media is received, and the address written into SDP.
-struct MediaIp {
-    bind: IpAddr,
-    advertised: IpAddr,
-}
-
-/// Malformed SDP is the caller's mistake; SDP with nothing in common is not acceptable.
-pub(super) fn sip_status(error: &SdpError) -> u16 {
-    match error {
-        SdpError::Malformed(_) => 400,
-        SdpError::NotAcceptable(_) => 488,
-    }
-}
-
-/// Media goes over the interface the INVITE came in on.
-fn media_ip(config: &Config, incoming: &IncomingCall) -> MediaIp {
-    let bind = incoming.local_ip;
-    MediaIp { bind, advertised: config.sip.advertise_ip.unwrap_or(bind) }
-}
-
-/// Low half of a call's id: random bits, used where a per-call seed is needed.
-fn call_id_low(call: CallId) -> u64 {
-    let text = call.to_string();
-    u64::from_str_radix(&text[16..], 16).unwrap_or(1) >> 1
 }

@@ -15,7 +15,7 @@
 
 mod placing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -26,6 +26,7 @@ use tokio::time::sleep_until;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
+use crate::acd::AgentId;
 use crate::audio::Codecs;
 use crate::base::Pii;
 use crate::call::CallInput;
@@ -38,8 +39,9 @@ use crate::net::sip::{
 use crate::store::TransferRecord;
 
 use super::agent_leg::AgentLeg;
+use super::answering::ProtectionPolicy;
+use super::bridge::Callee;
 use super::call_task::CallTask;
-use super::serve::ProtectionPolicy;
 
 use self::placing::Placing;
 
@@ -64,6 +66,10 @@ pub(super) struct Transfers {
 struct Shared {
     sip: SipEndpoint,
     plans: BTreeMap<String, Arc<Plan>>,
+    /// Those of `[desk.numbers]`, by name.
+    numbers: BTreeMap<String, Arc<Plan>>,
+    /// Those of `[desk.phones]`, by whose they are.
+    phones: BTreeMap<AgentId, Arc<Plan>>,
     /// Calls that we may place at the same time.
     lines: Arc<Semaphore>,
     voice: Voice,
@@ -98,9 +104,19 @@ impl Transfers {
             let plan = Plan { config: transfer.clone(), from_user, credentials };
             plans.insert(queue.clone(), Arc::new(plan));
         }
+        let desk = |to: &String| -> Result<Arc<Plan>, SipError> {
+            let transfer = config.desk.placed(to);
+            let (from_user, credentials) = caller_of(config, &transfer)?;
+            Ok(Arc::new(Plan { config: transfer, from_user, credentials }))
+        };
+        let numbers = config.desk.numbers.iter().map(|(name, to)| Ok((name.clone(), desk(to)?)));
+        let phones = config.desk.phones.iter();
+        let phones = phones.map(|(account, to)| Ok((AgentId::new(account.as_str()), desk(to)?)));
         let shared = Shared {
             sip: sip.clone(),
             plans,
+            numbers: numbers.collect::<Result<_, SipError>>()?,
+            phones: phones.collect::<Result<_, SipError>>()?,
             lines: Arc::new(Semaphore::new(config.transfer_rules.calls_max)),
             voice: voice.clone(),
             ports: config.media.rtp_port_min..=config.media.rtp_port_max,
@@ -115,6 +131,61 @@ impl Transfers {
     fn plan(&self, queue: &str) -> Option<Arc<Plan>> {
         self.shared.plans.get(queue).cloned()
     }
+
+    fn plan_of(&self, whom: &Callee) -> Option<Arc<Plan>> {
+        match whom {
+            Callee::Number(name) => self.shared.numbers.get(name).cloned(),
+            Callee::Colleague(agent) => self.shared.phones.get(agent).cloned(),
+        }
+    }
+
+    /// Names of numbers that agents can send callers to.
+    pub fn desk_numbers(&self) -> BTreeSet<String> {
+        self.shared.numbers.keys().cloned().collect()
+    }
+
+    /// Agents with a telephone.
+    pub fn desk_phones(&self) -> BTreeSet<AgentId> {
+        self.shared.phones.keys().cloned().collect()
+    }
+
+    /// Our voice, for whoever is told something before they take a call.
+    pub fn voice(&self) -> &Voice {
+        &self.shared.voice
+    }
+
+    /// Begins to call somebody who takes calls at a desk, or whom such a one names; `None` if no way to them
+    /// is declared. Dropping what this gives cancels, or hangs up.
+    pub fn call(
+        &self,
+        whom: &Callee,
+        reference: Option<&str>,
+        announcement: Pii<String>,
+        near: IpAddr,
+    ) -> Option<Ringing> {
+        let plan = self.plan_of(whom)?;
+        let headers = headers(reference, plan.config.header.as_deref());
+        let shared = Arc::clone(&self.shared);
+        Some(ring(Placing { shared, plan, headers, announcement, near }))
+    }
+}
+
+/// Somebody is being called; dropping it cancels, or hangs up.
+pub(super) type Ringing = AbortOnDropHandle<Result<AgentLeg, NotReached>>;
+
+fn ring(call: Placing) -> Ringing {
+    let span = tracing::info_span!("transfer", leg_id = 1, direction = "out");
+    AbortOnDropHandle::new(tokio::spawn(call.reach().instrument(span)))
+}
+
+/// Tells whoever is called where the hand-off is: an opaque reference, none of the data.
+fn headers(reference: Option<&str>, also: Option<&str>) -> Result<ExtraHeaders, SipError> {
+    let Some(reference) = reference else { return Ok(ExtraHeaders::default()) };
+    let mut headers = vec![(USER_TO_USER.to_owned(), user_to_user(reference))];
+    if let Some(name) = also {
+        headers.push((name.to_owned(), reference.to_owned()));
+    }
+    ExtraHeaders::new(headers)
 }
 
 /// With whose name and password the people of a queue are called: as we are registered at the trunk, or
@@ -161,14 +232,8 @@ impl Order {
         self.plan.config.record
     }
 
-    /// Tells whoever is called where the hand-off is: an opaque reference, none of the data.
     fn headers(&self) -> Result<ExtraHeaders, SipError> {
-        let Some(reference) = &self.reference else { return Ok(ExtraHeaders::default()) };
-        let mut headers = vec![(USER_TO_USER.to_owned(), user_to_user(reference))];
-        if let Some(name) = &self.plan.config.header {
-            headers.push((name.clone(), reference.clone()));
-        }
-        ExtraHeaders::new(headers)
+        headers(self.reference.as_deref(), self.plan.config.header.as_deref())
     }
 
     /// How long it has taken so far.
@@ -183,6 +248,7 @@ impl Order {
             queue: self.queue.clone(),
             way: self.way.as_str().to_owned(),
             outcome: outcome.to_owned(),
+            agent: None,
             status,
             took_ms: self.took_ms(),
             bridged_ms: None,
@@ -201,6 +267,11 @@ pub(super) struct NotReached {
 impl NotReached {
     pub fn new(outcome: TransferOutcome, why: &str) -> Self {
         Self { outcome, status: None, why: why.to_owned() }
+    }
+
+    /// Why, for the log.
+    pub fn why(&self) -> &str {
+        &self.why
     }
 
     pub fn failed(why: &str) -> Self {
@@ -261,7 +332,7 @@ enum Stage {
     /// The telephone system was asked to move the caller.
     Moving(Moving),
     /// Somebody is being called.
-    Reaching { work: AbortOnDropHandle<Result<AgentLeg, NotReached>>, then: Then },
+    Reaching { work: Ringing, then: Then },
 }
 
 /// What is done with a caller for whom somebody was reached.
@@ -340,9 +411,13 @@ impl CallTask {
             began: Instant::now(),
         };
         match way {
+            TransferWay::Bridge => self.reach(order, Then::Bridge),
+            // There is no telephone system on their side: nobody to ask.
+            TransferWay::Refer | TransferWay::Attended if !self.leg.can_be_moved() => {
+                self.not_moved(order, None, None).await;
+            }
             TransferWay::Refer => self.ask_to_move(order, None).await,
             TransferWay::Attended => self.reach(order, Then::Move),
-            TransferWay::Bridge => self.reach(order, Then::Bridge),
         }
     }
 
@@ -380,9 +455,36 @@ impl CallTask {
             announcement: order.announcement.clone(),
             near: self.media_ip,
         };
-        let span = tracing::info_span!("transfer", leg_id = 1, direction = "out");
-        let work = AbortOnDropHandle::new(tokio::spawn(call.reach().instrument(span)));
-        self.attempt = Some(Attempt { order, stage: Stage::Reaching { work, then } });
+        self.attempt = Some(Attempt { order, stage: Stage::Reaching { work: ring(call), then } });
+    }
+
+    /// The caller goes on without the agent, to somebody whom the agent has called: they talk from now on.
+    pub(super) async fn go_on_with_third(&mut self, whom: &Callee, leg: Box<AgentLeg>) {
+        if let Some(order) = self.order_to(whom) {
+            self.bridge(order, leg).await;
+        }
+    }
+
+    /// The same while it rings there yet.
+    pub(super) fn go_on_ringing(&mut self, whom: &Callee, work: Ringing) {
+        if let Some(order) = self.order_to(whom) {
+            let stage = Stage::Reaching { work, then: Then::Bridge };
+            self.attempt = Some(Attempt { order, stage });
+        }
+    }
+
+    /// What is kept of a caller's way to somebody whom an agent has called.
+    fn order_to(&self, whom: &Callee) -> Option<Order> {
+        let plan = self.transfers.plan_of(whom)?;
+        Some(Order {
+            queue: whom.name().to_owned(),
+            plan,
+            way: TransferWay::Bridge,
+            reference: self.reference.clone(),
+            announcement: Pii::default(),
+            at_ms: self.records.elapsed_ms(),
+            began: Instant::now(),
+        })
     }
 
     /// Asks the caller's telephone system to move them, to the place of whoever took the call if

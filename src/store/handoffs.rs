@@ -219,6 +219,34 @@ impl Store {
         Ok(is_changed)
     }
 
+    /// More is known than a hand-off says: its document becomes this one, and keeps what is promised by now.
+    /// False, and nothing is done, if there is none of this reference (yet).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn update_handoff(
+        &self,
+        reference: &str,
+        handoff: &Handoff,
+    ) -> Result<bool, StoreError> {
+        let json = serde_json::to_string(handoff).map_err(|_| StoreError::Senseless {
+            path: self.inner.path.clone(),
+            what: "hand-off",
+        })?;
+        let mut session = self.session().await?;
+        let done = sqlx::query(
+            "UPDATE handoffs SET json = json_set(?, '$.promise', json_extract(json, '$.promise'))
+             WHERE reference = ?",
+        )
+        .bind(json)
+        .bind(reference)
+        .execute(session.connection()?)
+        .await
+        .map_err(|error| self.failed(error))?;
+        session.still_there()?;
+        Ok(done.rows_affected() > 0)
+    }
+
     /// A hand-off by its id.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //! web asks the running front door through [`Backend`], and is told what happens by it.
 
 mod backend;
+pub mod ice;
 pub mod live;
 pub mod view;
 
