@@ -28,8 +28,8 @@ impl AgentCall {
         Self { agent, display_name, talk, began: Instant::now(), waited }
     }
 
-    /// What happens next while the caller is at the front door. Safe to cancel.
-    pub async fn next_at_front_door(&mut self) -> Happening {
+    /// What happens next while the two do not hear each other. Safe to cancel.
+    pub async fn next_while_waiting(&mut self) -> Happening {
         let Talk { agent, desk, .. } = &mut self.talk;
         match desk {
             Some(desk) => tokio::select! {
@@ -107,7 +107,10 @@ impl CallTask {
                 let whom = with.talk.switch.third.clone();
                 self.end_talk(&mut with, "succeeded").await;
                 acd.ended(call);
-                self.queueing.standing = Standing::Out;
+                self.queueing.standing = match third {
+                    ThirdLeg::Ringing(_) => Standing::PassedOn,
+                    ThirdLeg::There(_) | ThirdLeg::Nobody => Standing::Out,
+                };
                 self.go_on_without_agent(third, whom).await;
             }
             Leave::FrontDoor => {

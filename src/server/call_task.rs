@@ -254,7 +254,10 @@ impl CallTask {
         // The recording needs the frame, too, and whether it may have it is known afterwards.
         let heard = self.recorder.as_ref().map(|_| frame.clone());
         self.call.handle(now, CallInput::Audio { frame, waited: self.media.delay() });
-        let out = self.call.next_frame(now);
+        let mut out = self.call.next_frame(now);
+        if !out.speaking {
+            self.queueing.ring(&mut out.samples, self.attempt.is_some());
+        }
         if let Err(error) = self.media.send(&out.samples, SampleRate::HZ_8000).await {
             tracing::debug!(%error, "frame not sent");
         }

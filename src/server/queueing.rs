@@ -22,9 +22,11 @@ use crate::acd::handoff::{Handoff, HandoffLine};
 use crate::acd::{
     AgentId, BackInQueue, LeftQueue, Place, RouterRefusal, WaitEnd, Waiter, WaiterKind,
 };
+use crate::audio::{SampleRate, tone};
 use crate::base::{CallId, Pii, QueueName};
 use crate::call::{CallInput, WaitNews};
 use crate::conversation::TransferOutcome;
+use crate::speech::TurnState;
 use crate::store::TransferRecord;
 use crate::web::view::{AgentCallPhase, LiveEvent, Phase, Speaker};
 use crate::web::{NotDone, Reply};
@@ -37,6 +39,12 @@ use super::floor::{AgentCommand, QueueEvent};
 use super::people::{People, Taker};
 use super::transcribing::{Minutes, Said, SaidQueue, Transcribing};
 use super::transfer::{ENDED_FIRST, Ringing};
+
+/// How long we may go on speaking once somebody has taken the call and can be heard.
+const COMING_LIMIT: Duration = Duration::from_secs(3);
+
+/// Level of the tone that tells that somebody is called: well below that of speech.
+const TONE_DBFS: f64 = -30.0;
 
 /// Everything about it.
 pub(super) struct Queueing {
@@ -59,6 +67,9 @@ pub(super) struct Queueing {
     announcement: Pii<String>,
     /// Where the caller could be called back.
     callback: Option<Pii<String>>,
+    /// The tone that tells that somebody is called, and how far it has been played.
+    tone: Vec<i16>,
+    rung: usize,
 }
 
 /// Where the caller is on their way.
@@ -73,10 +84,14 @@ pub(super) enum Standing {
     Booking,
     /// Somebody has taken the call.
     Connecting(Box<Connecting>),
+    /// They can be heard: once we have said that they come, they talk.
+    Ready(Box<AgentCall>, Instant),
     /// Somebody waits until the front door has done something.
     AtFrontDoor(Box<AgentCall>),
     /// It has been done.
     Returning(Box<AgentCall>),
+    /// An agent has let the caller go to somebody who rings yet: an attempt, if it is still under way.
+    PassedOn,
 }
 
 /// Somebody has taken the call, and is not to be heard yet.
@@ -164,6 +179,26 @@ impl Queueing {
             minutes: Minutes::default(),
             announcement: Pii::default(),
             callback,
+            tone: tone::ringback(SampleRate::HZ_8000, TONE_DBFS),
+            rung: 0,
+        }
+    }
+
+    /// The next of what the caller hears while somebody is about to be heard: that it rings.
+    pub fn ring(&mut self, samples: &mut [i16], is_tried: bool) {
+        let rings = match self.standing {
+            Standing::Connecting(_) => true,
+            Standing::PassedOn => is_tried,
+            _ => false,
+        };
+        if !rings {
+            self.rung = 0;
+            return;
+        }
+        for sample in samples {
+            let tone = self.tone.get(self.rung).copied().unwrap_or_default();
+            *sample = sample.saturating_add(tone);
+            self.rung = if self.rung + 1 < self.tone.len() { self.rung + 1 } else { 0 };
         }
     }
 
@@ -222,7 +257,9 @@ pub(super) const fn speaker_word(speaker: Speaker) -> &'static str {
 impl Standing {
     async fn next(&mut self) -> Happening {
         match self {
-            Self::Out | Self::InLine | Self::Booking => std::future::pending().await,
+            Self::Out | Self::InLine | Self::Booking | Self::PassedOn => {
+                std::future::pending().await
+            }
             Self::Entering(work) => Happening::Entered(match work.await {
                 Ok(entered) => entered,
                 Err(_) => Err(RouterRefusal::NoQueue),
@@ -239,7 +276,7 @@ impl Standing {
                     }),
                 }
             }
-            Self::AtFrontDoor(with) => with.next_at_front_door().await,
+            Self::Ready(with, _) | Self::AtFrontDoor(with) => with.next_while_waiting().await,
             Self::Returning(_) => Happening::Return,
         }
     }
@@ -424,7 +461,8 @@ impl CallTask {
             QueueEvent::Join { agent, display_name, way, answer, commands } => {
                 let is_waiting =
                     matches!(self.queueing.standing, Standing::InLine | Standing::Booking);
-                if is_waiting {
+                // Where not, the floor is about to be told that they wait no more, or has been.
+                if is_waiting && self.call.is_in_line() {
                     let taken = (agent, display_name);
                     self.connect(taken, (way, answer), commands);
                 }
@@ -547,12 +585,12 @@ impl CallTask {
         match reached {
             Ok(leg) => {
                 let call = self.dispatch.call();
-                self.queueing.people.acd.joined(call);
                 let mut talk = Talk::new(leg, Some(desk), self.queueing.people.music());
                 talk.transcribing = Some(self.queueing.scribe(call));
                 let waited = self.queueing.wait.as_ref().map(|wait| wait.began.elapsed());
                 let with = AgentCall::new(agent, display_name, talk, waited.unwrap_or_default());
-                self.talk(Box::new(with)).await;
+                let latest = Instant::now() + COMING_LIMIT;
+                self.queueing.standing = Standing::Ready(Box::new(with), latest);
             }
             Err(not) => {
                 tracing::warn!(%agent, why = not.why(), "the agent's audio could not be set up");
@@ -571,7 +609,7 @@ impl CallTask {
     async fn on_command(&mut self, command: AgentCommand) {
         let standing = std::mem::replace(&mut self.queueing.standing, Standing::Out);
         match (command, standing) {
-            (AgentCommand::HangUp(reply), Standing::Connecting(_)) => {
+            (AgentCommand::HangUp(reply), Standing::Connecting(_) | Standing::Ready(..)) => {
                 let _ = reply.send(Ok(()));
                 tracing::info!("the agent hung up before they could be heard");
                 self.not_joined();
@@ -600,16 +638,50 @@ impl CallTask {
         }
     }
 
-    /// 20 ms of an agent who waits until the front door has done something; or the end of them.
+    /// 20 ms of an agent who waits until we have said, or done, something; or the end of them.
     async fn on_agent_step(&mut self, step: AgentStep) {
-        let Standing::AtFrontDoor(with) = &mut self.queueing.standing else { return };
+        let we_speak = self.call.turn_state() == TurnState::AgentSpeaking;
+        let (with, is_ready) = match &mut self.queueing.standing {
+            Standing::Ready(with, latest) => {
+                let is_ready = !we_speak || *latest <= Instant::now();
+                (with, Some(is_ready))
+            }
+            Standing::AtFrontDoor(with) => (with, None),
+            _ => return,
+        };
         let kept = match step {
             AgentStep::Tick => with.talk.agent.keep_quiet().await,
             AgentStep::SeenTo => Ok(()),
             AgentStep::Gone(why) => Err(why),
         };
-        let Err(why) = kept else { return };
-        if with.talk.agent.was_hung_up() {
+        match (kept, is_ready) {
+            (Ok(()), Some(true)) => self.join().await,
+            (Ok(()), _) => {}
+            (Err(why), Some(_)) => {
+                tracing::warn!(why, "the agent is gone before the caller could hear them");
+                self.not_joined();
+            }
+            (Err(why), None) => self.agent_gone_at_front_door(why).await,
+        }
+    }
+
+    /// The two hear each other from now on.
+    async fn join(&mut self) {
+        match std::mem::replace(&mut self.queueing.standing, Standing::Out) {
+            Standing::Ready(with, _) => {
+                self.queueing.people.acd.joined(self.dispatch.call());
+                self.talk(with).await;
+            }
+            standing => self.queueing.standing = standing,
+        }
+    }
+
+    async fn agent_gone_at_front_door(&mut self, why: &str) {
+        let hung_up = match &self.queueing.standing {
+            Standing::AtFrontDoor(with) => with.talk.agent.was_hung_up(),
+            _ => false,
+        };
+        if hung_up {
             return self.agent_done_at_front_door().await;
         }
         tracing::warn!(why, "the agent who waited for the caller is gone");
@@ -633,9 +705,14 @@ impl CallTask {
             Standing::AtFrontDoor(mut with) | Standing::Returning(mut with) => {
                 self.end_talk(&mut with, outcome).await;
             }
+            Standing::Ready(mut with, _) => with.talk.agent.hang_up("the call is over").await,
             // Dropping it ends what is being set up.
-            Standing::Connecting(_) | Standing::Out | Standing::InLine | Standing::Booking => {}
-            Standing::Entering(work) => drop(work),
+            Standing::Connecting(_)
+            | Standing::Entering(_)
+            | Standing::Out
+            | Standing::InLine
+            | Standing::Booking
+            | Standing::PassedOn => {}
         }
     }
 
