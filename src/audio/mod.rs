@@ -12,6 +12,7 @@ pub mod g722;
 mod half_band;
 pub mod level;
 pub mod mix;
+pub mod music;
 pub mod opus;
 #[cfg(test)]
 pub(crate) mod recordings;
@@ -29,5 +30,6 @@ pub use frame::{AudioFrame, MediaTime, SampleRate, level_dbfs};
 pub use g711::Law;
 pub use level::{Leveller, NoiseFloor};
 pub use mix::{Noise, PhoneChannel, Random, phone_channel};
+pub use music::hold_music;
 pub use resample::{Resampler, resample_whole};
 pub use wav::{TwoChannelWriter, WavError, read_wav, write_wav};

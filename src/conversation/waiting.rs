@@ -137,6 +137,7 @@ impl Conversation {
         let (tasks, requests) =
             (std::mem::take(&mut self.tasks), std::mem::take(&mut self.next_requests));
         self.put_off(tasks, requests);
+        self.silences = 0;
         match self.wait.as_ref().map(|wait| wait.back_to) {
             Some(BackTo::Agent) => self.return_to_agent(),
             Some(BackTo::Line) | None => {

@@ -85,8 +85,8 @@ pub(super) async fn hold(
     let Arrival { caller, called, channel, running, started, .. } = arrival;
     let Running { generation, understander } = running;
     let unix_ms = started.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
-    let facts = CallFacts { call, caller, called, channel, answered_unix_ms: unix_ms };
     let callback = callback_number(config, (channel, &caller), &record);
+    let facts = CallFacts { call, caller, called, channel, answered_unix_ms: unix_ms };
     let mut rules = shared.rules.clone();
     rules.today = today();
     rules.staffed = shared.people.acd.staffed();

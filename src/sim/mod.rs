@@ -12,5 +12,5 @@ mod rehearsal;
 mod vad;
 
 pub use caller::Step;
-pub use rehearsal::{ActionRun, Rehearsed, TransferRun, World, rehearse};
+pub use rehearsal::{ActionRun, LineEvent, Rehearsed, TransferRun, WaitRun, World, rehearse};
 pub use vad::LevelVad;

@@ -1,6 +1,7 @@
 //! Somebody whom we have called back, and the agent for whom we have: joined without a call of ours, so
 //! there is neither a queue nor a front door behind them.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
@@ -32,6 +33,8 @@ pub(in crate::server) struct Pair {
     pub commands: mpsc::Receiver<AgentCommand>,
     /// What the hand-off is found by from outside.
     pub reference: Option<String>,
+    /// Where media of others who are called is bound, unless the way to them is known.
+    pub near: IpAddr,
     /// Who watches.
     pub live: Option<LiveCall>,
     /// The server stops.
@@ -49,7 +52,7 @@ pub(in crate::server) enum PairEnd {
 
 /// Joins the two until it is over. All legs are hung up then.
 pub(in crate::server) async fn pair(people: &People, pair: Pair) -> PairEnd {
-    let Pair { call, customer, agent, display_name, commands, reference, live, stop } = pair;
+    let Pair { call, customer, agent, display_name, commands, reference, near, live, stop } = pair;
     let said = SaidQueue::new();
     let mut talk = Talk::new(
         agent,
@@ -59,7 +62,7 @@ pub(in crate::server) async fn pair(people: &People, pair: Pair) -> PairEnd {
             commands,
             origin: Origin::Ours,
             transfers: people.transfers.clone(),
-            near: customer.local_ip(),
+            near,
             reference,
             announcement: crate::base::Pii::default(),
         })),
