@@ -16,7 +16,6 @@ mod sound;
 mod switch;
 mod third;
 
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -32,16 +31,16 @@ use crate::web::{NotDone, Reply};
 use super::agent_leg::{AgentLeg, AgentStep};
 use super::floor::{Acd, AgentCallNews, AgentCommand, Microphone, QueueEvent};
 use super::transcribing::Transcribing;
-use super::transfer::Transfers;
+use super::transfer::Ringing;
 
 pub(super) use caller::{Caller, CallerEnd, Recording};
 pub(super) use pair::{Pair, PairEnd, pair};
 pub(super) use sound::{Music, Sound};
-pub(super) use switch::{Callee, Leave, Origin, Switch, Third};
+pub(super) use switch::{Callee, Leave, Means, Origin, Switch, Third};
 pub(super) use third::ThirdLeg;
 
 use sound::Mixer;
-use switch::{Act, Asked, Gone, Hold, Means};
+use switch::{Act, Asked, Gone, Hold};
 use third::ThirdNews;
 
 /// How long it is waited whether an agent whose audio is gone has hung up on purpose.
@@ -88,6 +87,9 @@ pub(super) trait Customer {
     /// Asks the floor to have them wait, in this queue or where they waited before, perhaps for this agent
     /// only; `None` if they cannot be made to wait.
     fn send_on(&mut self, queue: Option<QueueName>, only: Option<AgentId>) -> Option<Entering>;
+
+    /// Begins to call somebody who is to join them, or to take them over; `None` if there is no way to.
+    fn call(&mut self, whom: &Callee) -> Option<Ringing>;
 }
 
 /// The floor has been asked to have a caller wait. Dropping it takes that back.
@@ -99,13 +101,6 @@ pub(super) struct Desk {
     call: CallId,
     commands: Commands,
     means: Means,
-    transfers: Transfers,
-    /// Where the media of somebody who is called is bound, unless the way to them is known.
-    near: IpAddr,
-    /// What the hand-off is found by from outside.
-    reference: Option<String>,
-    /// What somebody who is called is told first, where that is asked for.
-    announcement: Pii<String>,
     /// What the front door is to do.
     task: Option<String>,
 }
@@ -132,27 +127,15 @@ impl Commands {
     }
 }
 
-/// What a desk needs of the call it is for.
-pub(super) struct DeskParts {
-    pub acd: Acd,
-    pub call: CallId,
-    pub commands: mpsc::Receiver<AgentCommand>,
-    pub origin: Origin,
-    pub transfers: Transfers,
-    pub near: IpAddr,
-    pub reference: Option<String>,
-    pub announcement: Pii<String>,
-}
-
 impl Desk {
-    pub fn new(parts: DeskParts) -> Self {
-        let DeskParts { acd, call, commands, origin, transfers, near, reference, announcement } =
-            parts;
-        let means =
-            Means { origin, numbers: transfers.desk_numbers(), phones: transfers.desk_phones() };
-        let commands = Commands::Open(commands);
-        let task = None;
-        Self { acd, call, commands, means, transfers, near, reference, announcement, task }
+    /// The desk of an agent in this call.
+    pub fn new(
+        acd: Acd,
+        call: CallId,
+        commands: mpsc::Receiver<AgentCommand>,
+        means: Means,
+    ) -> Self {
+        Self { acd, call, commands: Commands::Open(commands), means, task: None }
     }
 
     /// The next thing that the agent asks for; for ever if their page is gone. Safe to cancel.
@@ -381,7 +364,7 @@ impl Talk {
             Act::Nothing => {}
             Act::Press => keys.chars().for_each(|key| customer.press(key)),
             Act::CallOff => self.third = ThirdLeg::Nobody,
-            Act::Call(whom) => match desk.call(&whom) {
+            Act::Call(whom) => match customer.call(&whom) {
                 Some(ringing) => self.third = ThirdLeg::Ringing(ringing),
                 None => {
                     self.switch.third_gone();
@@ -479,14 +462,6 @@ impl Talk {
     }
 }
 
-impl Desk {
-    /// Begins to call somebody.
-    fn call(&self, whom: &Callee) -> Option<super::transfer::Ringing> {
-        let reference = self.reference.as_deref();
-        self.transfers.call(whom, reference, self.announcement.clone(), self.near)
-    }
-}
-
 /// Waits for what the agent asks for next; for ever where there is no desk. Safe to cancel.
 async fn next_command(desk: &mut Option<Desk>) -> Option<AgentCommand> {
     match desk {
@@ -548,3 +523,6 @@ fn taken_apart(command: AgentCommand) -> (Asked, With, Reply<()>) {
         AgentCommand::HangUp(reply) => (Asked::HangUp, With::Nothing, reply),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ use crate::web::{AnswerWay, NotDone, Reply};
 
 use super::Engines;
 use super::agent_leg::AgentLeg;
-use super::bridge::{Callee, Music, Recording};
+use super::bridge::{Callee, Means, Music, Origin, Recording};
 use super::floor::Acd;
 use super::metrics::Metrics;
 use super::serve::call_settings;
@@ -72,6 +72,12 @@ impl People {
             desk: Arc::new(config.desk.clone()),
             music: hold_music(),
         }
+    }
+
+    /// Who can be called from a desk.
+    pub fn means(&self, origin: Origin) -> Means {
+        let (numbers, phones) = (self.transfers.desk_numbers(), self.transfers.desk_phones());
+        Means { origin, numbers, phones }
     }
 
     /// What callers on hold hear.

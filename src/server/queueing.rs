@@ -33,7 +33,7 @@ use crate::web::{NotDone, Reply};
 
 use super::agent_call::AgentCall;
 use super::agent_leg::AgentStep;
-use super::bridge::{Desk, DeskParts, Entering, Origin, Switch, Talk, reply_of};
+use super::bridge::{Desk, Entering, Origin, Switch, Talk, reply_of};
 use super::call_task::CallTask;
 use super::floor::{AgentCommand, QueueEvent};
 use super::people::{People, Taker};
@@ -205,6 +205,11 @@ impl Queueing {
     /// What is waited for while the caller talks with somebody.
     pub fn parts(&mut self) -> (&mut Events, &mut SaidQueue) {
         (&mut self.events, &mut self.said)
+    }
+
+    /// What is told to whoever is called, where that is asked for.
+    pub fn announcement(&self) -> &Pii<String> {
+        &self.announcement
     }
 
     /// Where the caller waits, or waited last.
@@ -407,8 +412,8 @@ impl CallTask {
         }
         self.queueing.standing = match booked {
             true => {
+                // Their queue stays open to the end of the call: the floor calls nobody who is still on the line.
                 self.end_wait("callback");
-                self.queueing.events = Events::Closed;
                 self.tell_phase(Phase::Talking);
                 Standing::Out
             }
@@ -553,16 +558,9 @@ impl CallTask {
         tracing::info!(%agent, "an agent has taken the call");
         let queueing = &mut self.queueing;
         let (reference, announcement) = (self.reference.clone(), queueing.announcement.clone());
-        let desk = Desk::new(DeskParts {
-            acd: queueing.people.acd.clone(),
-            call: self.dispatch.call(),
-            commands,
-            origin: Origin::Theirs,
-            transfers: queueing.people.transfers.clone(),
-            near: self.media_ip,
-            reference: reference.clone(),
-            announcement: announcement.clone(),
-        });
+        let people = &queueing.people;
+        let means = people.means(Origin::Theirs);
+        let desk = Desk::new(people.acd.clone(), self.dispatch.call(), commands, means);
         desk.tell(AgentCallPhase::Connecting, &Switch::default());
         let near = self.media_ip;
         let taker = Taker { agent: agent.clone(), way, answer, reference, announcement, near };

@@ -15,11 +15,11 @@ use crate::server::agent_leg::AgentLeg;
 use crate::server::call_task::{CallTask, KeyPath};
 use crate::server::floor::QueueEvent;
 use crate::server::transcribing::Said;
-use crate::server::transfer::{ENDED_FIRST, Order};
+use crate::server::transfer::{ENDED_FIRST, Order, Ringing};
 use crate::store::TransferRecord;
 use crate::web::view::Phase;
 
-use super::{Customer, End, Entering, Music, Sound, Talk};
+use super::{Callee, Customer, End, Entering, Music, Sound, Talk};
 
 /// Keys that may wait to be passed on; one more is dropped, as there is nobody to whom it could matter.
 const TOLD_LEN_MAX: usize = 16;
@@ -195,6 +195,12 @@ impl Customer for Caller<'_> {
     fn send_on(&mut self, queue: Option<QueueName>, only: Option<AgentId>) -> Option<Entering> {
         let queue = queue.or_else(|| self.task.queueing.queue().cloned())?;
         self.task.ask_to_wait(&queue, only)
+    }
+
+    fn call(&mut self, whom: &Callee) -> Option<Ringing> {
+        let CallTask { queueing, reference, media_ip, .. } = &*self.task;
+        let (told, reference) = (queueing.announcement().clone(), reference.as_deref());
+        queueing.people.transfers.call(whom, reference, told, *media_ip)
     }
 }
 

@@ -9,17 +9,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::acd::AgentId;
 use crate::audio::{AudioFrame, SampleRate};
-use crate::base::{CallId, QueueName};
+use crate::base::{CallId, Pii, QueueName};
 use crate::server::agent_leg::{AgentLeg, AgentStep};
 use crate::server::floor::AgentCommand;
 use crate::server::people::People;
 use crate::server::transcribing::{Said, SaidQueue, Transcribing};
+use crate::server::transfer::{Ringing, Transfers};
 use crate::web::live::LiveCall;
 use crate::web::view::{AgentCallPhase, LiveEvent, Phase};
 
-use super::{
-    Customer, Desk, DeskParts, End, Entering, Leave, Origin, Sound, Switch, Talk, ThirdLeg,
-};
+use super::{Callee, Customer, Desk, End, Entering, Leave, Origin, Sound, Switch, Talk, ThirdLeg};
 
 /// The two, and what else it takes.
 pub(in crate::server) struct Pair {
@@ -56,21 +55,21 @@ pub(in crate::server) async fn pair(people: &People, pair: Pair) -> PairEnd {
     let said = SaidQueue::new();
     let mut talk = Talk::new(
         agent,
-        Some(Desk::new(DeskParts {
-            acd: people.acd.clone(),
-            call,
-            commands,
-            origin: Origin::Ours,
-            transfers: people.transfers.clone(),
-            near,
-            reference,
-            announcement: crate::base::Pii::default(),
-        })),
+        Some(Desk::new(people.acd.clone(), call, commands, people.means(Origin::Ours))),
         people.music(),
     );
     talk.transcribing = Some(Transcribing::start(&people.scribe, call, said.sender()));
-    let mut customer =
-        CalledBack { leg: customer, is_here: true, began: Instant::now(), live, said, stop };
+    let mut customer = CalledBack {
+        leg: customer,
+        is_here: true,
+        began: Instant::now(),
+        live,
+        said,
+        stop,
+        transfers: people.transfers.clone(),
+        reference,
+        near,
+    };
     customer.tell_phase(Some(display_name));
     let end = talk.pass_on(&mut customer).await;
     if let Some(transcribing) = &mut talk.transcribing {
@@ -104,6 +103,9 @@ struct CalledBack {
     live: Option<LiveCall>,
     said: SaidQueue,
     stop: CancellationToken,
+    transfers: Transfers,
+    reference: Option<String>,
+    near: IpAddr,
 }
 
 enum CalledBackEvent {
@@ -204,5 +206,10 @@ impl Customer for CalledBack {
 
     fn send_on(&mut self, _: Option<QueueName>, _: Option<AgentId>) -> Option<Entering> {
         None
+    }
+
+    fn call(&mut self, whom: &Callee) -> Option<Ringing> {
+        let reference = self.reference.as_deref();
+        self.transfers.call(whom, reference, Pii::default(), self.near)
     }
 }

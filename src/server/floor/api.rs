@@ -177,6 +177,14 @@ impl Acd {
         Self { commands, staffed }
     }
 
+    /// One that nobody listens to.
+    #[cfg(test)]
+    pub fn detached() -> Self {
+        let (commands, _) = mpsc::channel(1);
+        let (_, staffed) = watch::channel(Arc::default());
+        Self { commands, staffed }
+    }
+
     /// Has a caller wait. It is in the store when this returns. A call that an agent has already is taken
     /// from them first: they go on to the work after it. Dropping the receiver is hanging up.
     ///
