@@ -102,6 +102,13 @@ enum Command {
     },
     /// List, fetch or verify the models
     Models(cli::models::ModelsArgs),
+    /// Say who may sign in at the web pages, and what for
+    Accounts {
+        #[command(flatten)]
+        config: ConfigArg,
+        #[command(flatten)]
+        args: cli::accounts::AccountsArgs,
+    },
     /// Measure recognition, understanding and whole calls on your own data
     Eval(cli::eval::EvalArgs),
     /// Measure what the media path holds: calls a second, calls at once, hours of them, and floods
@@ -174,6 +181,11 @@ async fn run(command: Command) -> anyhow::Result<()> {
             Ok(cli::crm::run(args, &config, &mut std::io::stdout()).await?)
         }
         Command::Models(args) => cli::models::run(args).await,
+        Command::Accounts { config, args } => {
+            let config = Config::load(&config.config)?;
+            let (mut input, mut out) = (std::io::stdin().lock(), std::io::stdout());
+            Ok(cli::accounts::run(args, &config, &mut input, &mut out).await?)
+        }
         Command::Eval(args) => cli::eval::run(args).await,
         Command::Bench(args) => cli::bench::run(args).await,
     }

@@ -1,5 +1,6 @@
 //! The command line: one module per subcommand.
 
+pub mod accounts;
 pub mod bench;
 pub mod call;
 pub mod calls;

@@ -80,6 +80,14 @@ fn print_started(started: &Started) -> std::io::Result<()> {
     if let Some(address) = started.http {
         writeln!(out, "  http  http://{address}/health  /metrics  /handoffs/REFERENCE")?;
     }
+    if let Some(web) = &started.web {
+        let url = &web.url;
+        writeln!(out, "  web   {url}/call  {url}/desk  {url}/supervisor  {url}/ops")?;
+        if let Some((name, password)) = &web.first_admin {
+            let password = password.expose();
+            writeln!(out, "  first sign in at {url}/ as {name} with {password} (shown once)")?;
+        }
+    }
     writeln!(out, "ready in {:.1} s", started.took.as_secs_f32())?;
     out.flush()
 }

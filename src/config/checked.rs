@@ -13,6 +13,7 @@ use super::actions::{ActionConfig, ConnectorConfig};
 use super::desk::{CallbacksConfig, DeskConfig};
 use super::transfers::{TransferConfig, TransferRules};
 use super::trunks::{NumberConfig, TrunkConfig};
+use super::web::{RecordsConfig, WebConfig};
 use super::webrtc::WebRtcConfig;
 
 /// A whole `frontdoor.toml` that makes sense.
@@ -56,6 +57,10 @@ pub struct Config {
     pub http: Option<HttpConfig>,
     /// `[webrtc]`.
     pub webrtc: WebRtcConfig,
+    /// `[web]`, if pages are served.
+    pub web: Option<WebConfig>,
+    /// `[records]`.
+    pub records: RecordsConfig,
     /// `[caller_lookup]`.
     pub caller_lookup: Option<CallerLookupConfig>,
     /// `[actions."..."]` by name.

@@ -22,7 +22,9 @@ mod validate_sip;
 mod validate_sql;
 mod validate_transfers;
 mod validate_trunks;
+mod validate_web;
 mod validate_webrtc;
+mod web;
 mod webrtc;
 
 pub use actions::{
@@ -41,6 +43,7 @@ pub use sql::{SqlActionConfig, SqlEffect, SqlRefusal, SqlStatement, TODAY};
 pub use suggest::{did_you_mean, nearest};
 pub use transfers::{TransferConfig, TransferRules, TransferWay};
 pub use trunks::{LoginConfig, NumberConfig, RegisterConfig, TrunkConfig, trunk_of};
+pub use web::{CallTokens, RecordsConfig, WebConfig};
 pub use webrtc::{TurnConfig, WebRtcConfig};
 
 use std::ffi::OsString;

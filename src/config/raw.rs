@@ -25,6 +25,8 @@ pub(super) struct RawConfig {
     pub callbacks: Option<RawCallbacks>,
     pub http: RawHttp,
     pub webrtc: RawWebRtc,
+    pub web: RawWeb,
+    pub records: RawRecords,
     pub caller_lookup: Option<RawCallerLookup>,
     pub actions: BTreeMap<String, RawAction>,
     pub verifications: BTreeMap<String, RawVerification>,
@@ -238,6 +240,25 @@ pub(super) struct RawTurn {
 pub(super) enum OneOrMany {
     One(String),
     Many(Vec<String>),
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawWeb {
+    pub listen: Option<String>,
+    pub certificate: Option<String>,
+    pub key: Option<String>,
+    pub plain: Option<bool>,
+    pub public_url: Option<String>,
+    pub call_tokens: Option<String>,
+    pub calls_per_minute_per_source: Option<i64>,
+    pub trusted_proxies: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRecords {
+    pub retention_days: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]

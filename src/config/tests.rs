@@ -127,6 +127,32 @@ fn http_is_for_this_machine_or_for_who_knows_a_token() {
 }
 
 #[test]
+fn pages_are_for_this_machine_or_encrypted_or_behind_a_proxy() {
+    let parsed = |lines: &str| parse(&format!("{SERVER}[web]\n{lines}\n")).expect("valid").web;
+    let local = parsed("listen = \"127.0.0.1:9090\"").expect("they are served");
+    assert!(!local.is_encrypted());
+    assert_eq!((local.call_tokens, local.calls_per_minute_per_source), (CallTokens::None, 6));
+    let own = "listen = \"[::]:443\"\ncertificate = \"a.pem\"\nkey = \"/k/a.key\"";
+    let own = parsed(own).expect("they are served");
+    let certificate = own.certificate.clone().expect("there is one");
+    assert_eq!(certificate.certificate, PathBuf::from("/etc/frontdoor/a.pem"));
+    assert_eq!(certificate.key, PathBuf::from("/k/a.key"));
+    assert!(own.is_encrypted());
+    let behind = "listen = \"0.0.0.0:80\"\nplain = true\npublic_url = \"https://a.example/\"\n\
+                  trusted_proxies = [\"10.0.0.0/8\", \"192.0.2.7\"]\ncall_tokens = \"required\"";
+    let behind = parsed(behind).expect("they are served");
+    assert!(behind.is_encrypted() && behind.certificate.is_none());
+    assert_eq!(behind.public_url.as_deref(), Some("https://a.example"));
+    assert_eq!(behind.call_tokens, CallTokens::Required);
+    assert!(behind.is_proxy("10.1.2.3".parse().expect("an address")));
+    assert!(!behind.is_proxy("192.0.2.8".parse().expect("an address")));
+    assert_eq!(parse(SERVER).expect("valid").web, None);
+    assert_eq!(parse(SERVER).expect("valid").records.retention_days, None);
+    let kept = parse(&format!("{SERVER}[records]\nretention_days = 90\n")).expect("valid");
+    assert_eq!(kept.records.retention_days, Some(90));
+}
+
+#[test]
 fn single_values_that_do_not_fit() {
     for (text, expected) in [
         ("[sip]\nlisten = [\"sctp:1.2.3.4:5\"]", "\"sctp\" is not a transport"),
@@ -162,6 +188,23 @@ fn single_values_that_do_not_fit() {
             "[http]\nlisten = \"127.0.0.1:1\"\ntoken_env = \"s3cret\"",
             "http.token_env: is not the name of an environment variable",
         ),
+        ("[web]\nlisten = \"localhost:1\"", "web.listen: \"localhost:1\" is not an IP address"),
+        ("[web]\nplain = true", "web.listen: is missing while other keys"),
+        ("[web]\nlisten = \"0.0.0.0:1\"", "web.certificate: is missing, and 0.0.0.0:1 can"),
+        ("[web]\nlisten = \"127.0.0.1:1\"\nkey = \"k\"", "web.certificate: is missing while key"),
+        (
+            "[web]\nlisten = \"127.0.0.1:1\"\npublic_url = \"https://a/b\"",
+            "web.public_url: \"https://a/b\" is not where a browser",
+        ),
+        (
+            "[web]\nlisten = \"127.0.0.1:1\"\ncall_tokens = \"require\"",
+            "web.call_tokens: \"require\" is neither. Did you mean `required`?",
+        ),
+        (
+            "[web]\nlisten = \"127.0.0.1:1\"\ntrusted_proxies = [\"proxy\"]",
+            "web.trusted_proxies: \"proxy\" is no IP address or network",
+        ),
+        ("[records]\nretention_days = 0", "records.retention_days: 0 is not between 1 and 36500"),
         ("[caller_lookup]\naction = \"crm.caller\"", "there is no action \"crm.caller\""),
         ("[verifications.v]\nslots = [\"pin\"]", "verifications.v: has no action"),
         ("[actions.\"a.b\"]\ninputs = []", "actions.\"a.b\": has no kind"),

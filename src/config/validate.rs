@@ -17,7 +17,7 @@ use super::raw;
 use super::transfers::TransferConfig;
 use super::{
     locate, validate_actions, validate_desk, validate_sip, validate_transfers, validate_trunks,
-    validate_webrtc,
+    validate_web, validate_webrtc,
 };
 
 /// RTP and RTCP: two ports for every call.
@@ -215,6 +215,8 @@ pub(super) fn validate(
         callbacks,
         http: http(&mut check, raw.http),
         webrtc: validate_webrtc::webrtc(&mut check, raw.webrtc, server.calls_max),
+        web: validate_web::web(&mut check, raw.web, &places),
+        records: validate_web::records(&mut check, &raw.records),
         server,
         recording,
         caller_lookup,

@@ -100,7 +100,7 @@ fn keepalive(check: &mut Checker<'_>, name: &str, written: Option<i64>, has_addr
 }
 
 /// `192.0.2.0/24`, or one address.
-fn network(written: &str) -> Result<IpNet, String> {
+pub(super) fn network(written: &str) -> Result<IpNet, String> {
     if let Ok(address) = written.parse::<IpAddr>() {
         return Ok(IpNet::from(address));
     }

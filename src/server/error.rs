@@ -13,6 +13,7 @@ use crate::net::secure::DtlsError;
 use crate::net::sip::SipError;
 use crate::store::StoreError;
 use crate::store::webhook::WebhookError;
+use crate::web::WebError;
 
 /// What stops the server from starting; each names what to do.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +83,9 @@ pub enum ServerError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Pages cannot be served.
+    #[error(transparent)]
+    Web(#[from] WebError),
     /// The token is not in the environment.
     #[error(
         "http.token_env names the environment variable {variable}, which is not set. Set it before \

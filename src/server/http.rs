@@ -6,31 +6,25 @@
 //! token.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::extract::{Path, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::serve::Listener;
 use axum::{Json, Router};
 use serde_json::json;
-use sha2::{Digest, Sha256};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Sleep;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, HttpConfig};
 use crate::net::sip::SipEndpoint;
-use crate::store::{HandoffId, Store, StoreError};
+use crate::store::{HandoffId, Scope, Store, StoreError};
+use crate::web::secret::{Digest, bearer};
+use crate::web::{VisitLimits, VisitTime, Visitors};
 
 use super::admission::Admission;
 use super::exposition;
@@ -45,35 +39,6 @@ const VISIT_LIMIT: Duration = Duration::from_secs(30);
 /// How long answers that are under way are waited for when the server stops.
 const LEAVE_LIMIT: Duration = Duration::from_secs(1);
 
-/// What whoever asks must know. Only its digest is kept.
-pub(super) struct Token([u8; 32]);
-
-impl Token {
-    pub fn new(token: &str) -> Self {
-        Self(Sha256::digest(token.as_bytes()).into())
-    }
-
-    /// Whether this is it. Takes as long whatever is wrong with it.
-    fn is(&self, given: &str) -> bool {
-        let given: [u8; 32] = Sha256::digest(given.as_bytes()).into();
-        let differing = self
-            .0
-            .iter()
-            .zip(given)
-            .fold(0_u8, |all, (ours, theirs)| std::hint::black_box(all | (ours ^ theirs)));
-        differing == 0
-    }
-
-    /// Whether the request has it: `Authorization: Bearer ...` (RFC 6750 2.1).
-    fn is_shown_in(&self, headers: &HeaderMap) -> bool {
-        let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let Some((scheme, token)) = value.and_then(|value| value.split_once(' ')) else {
-            return false;
-        };
-        scheme.eq_ignore_ascii_case("bearer") && self.is(token.trim())
-    }
-}
-
 /// What is looked at.
 pub(super) struct Watched {
     pub sip: SipEndpoint,
@@ -85,7 +50,8 @@ pub(super) struct Watched {
     pub in_force: InForce,
     /// What each model is for, and its name.
     pub models: BTreeMap<&'static str, String>,
-    pub token: Option<Token>,
+    /// What whoever asks must know.
+    pub token: Option<Digest>,
 }
 
 /// What the models are for, and their names.
@@ -103,8 +69,24 @@ pub(super) fn models(config: &Config) -> BTreeMap<&'static str, String> {
 
 impl Watched {
     /// Whether whoever asks may know more than that somebody is here.
-    fn may_be_seen_by(&self, headers: &HeaderMap) -> bool {
-        self.token.as_ref().is_none_or(|token| token.is_shown_in(headers))
+    async fn may_be_seen_by(&self, headers: &HeaderMap, scope: Scope) -> bool {
+        let Some(expected) = &self.token else { return true };
+        self.is_shown(expected, headers, scope).await
+    }
+
+    /// Whether the request has the token, or one that an admin has made for this.
+    async fn is_shown(&self, expected: &Digest, headers: &HeaderMap, scope: Scope) -> bool {
+        let Some(token) = bearer(headers) else { return false };
+        if expected.is_of(token) {
+            return true;
+        }
+        match self.store.token(&Digest::of(token).to_hex()).await {
+            Ok(found) => found.is_some_and(|found| found.scopes.contains(&scope)),
+            Err(error) => {
+                tracing::warn!(%error, "a token cannot be looked up");
+                false
+            }
+        }
     }
 }
 
@@ -114,7 +96,7 @@ impl Watched {
 /// Somebody else has the address, or the token is not in the environment.
 pub(super) async fn open(
     config: &HttpConfig,
-) -> Result<(TcpListener, Option<Token>, SocketAddr), ServerError> {
+) -> Result<(TcpListener, Option<Digest>, SocketAddr), ServerError> {
     let token = match &config.token_env {
         None => None,
         Some(variable) => {
@@ -122,7 +104,7 @@ pub(super) async fn open(
             let token = std::env::var(variable).ok().map(|token| token.trim().to_owned());
             let token = token.filter(|token| !token.is_empty());
             let missing = || ServerError::HttpTokenMissing { variable: variable.clone() };
-            Some(Token::new(&token.ok_or_else(missing)?))
+            Some(Digest::of(&token.ok_or_else(missing)?))
         }
     };
     let address = config.listen;
@@ -139,7 +121,13 @@ pub(super) async fn serve(listener: TcpListener, watched: Watched, stop: Cancell
         .route("/metrics", get(metrics))
         .route("/handoffs/{reference}", get(handoff))
         .with_state(Arc::new(watched));
-    let visitors = Visitors { listener, permits: Arc::new(Semaphore::new(VISITS_MAX)) };
+    let limits = VisitLimits {
+        at_once: VISITS_MAX,
+        per_source: VISITS_MAX,
+        exempt: Vec::new(),
+        time: VisitTime::Altogether(VISIT_LIMIT),
+    };
+    let visitors = Visitors::new(listener, None, limits);
     let stopped = stop.clone().cancelled_owned();
     let serving = axum::serve(visitors, router).with_graceful_shutdown(stopped);
     let limit = async {
@@ -172,7 +160,7 @@ async fn health(State(watched): State<Arc<Watched>>, headers: HeaderMap) -> Resp
         true => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
     };
     let mut told = json!({ "status": word });
-    if watched.may_be_seen_by(&headers) {
+    if watched.may_be_seen_by(&headers, Scope::Metrics).await {
         let prompts =
             watched.in_force.generations().into_iter().map(
                 |(profile, generation)| json!({ "profile": profile, "generation": generation }),
@@ -186,7 +174,7 @@ async fn health(State(watched): State<Arc<Watched>>, headers: HeaderMap) -> Resp
 }
 
 async fn metrics(State(watched): State<Arc<Watched>>, headers: HeaderMap) -> Response {
-    if !watched.may_be_seen_by(&headers) {
+    if !watched.may_be_seen_by(&headers, Scope::Metrics).await {
         return unauthorized("the token is missing or wrong");
     }
     let webhooks_waiting = match watched.store.webhooks_waiting().await {
@@ -216,7 +204,7 @@ async fn handoff(
     let Some(token) = &watched.token else {
         return unauthorized("hand-offs are given with a token only: set http.token_env");
     };
-    if !token.is_shown_in(&headers) {
+    if !watched.is_shown(token, &headers, Scope::Handoffs).await {
         return unauthorized("the token is missing or wrong");
     }
     match by_reference(&watched.store, &reference).await {
@@ -242,89 +230,6 @@ async fn by_reference(store: &Store, reference: &str) -> Result<Option<String>, 
     let Ok(id) = reference.parse::<HandoffId>() else { return Ok(None) };
     let handoff = store.handoff(id).await?;
     Ok(handoff.and_then(|handoff| serde_json::to_string(&handoff).ok()))
-}
-
-/// Lets so many in at once.
-struct Visitors {
-    listener: TcpListener,
-    permits: Arc<Semaphore>,
-}
-
-impl Listener for Visitors {
-    type Io = Visit;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Visit, SocketAddr) {
-        loop {
-            let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else {
-                // The semaphore is ours and is never closed.
-                std::future::pending::<()>().await;
-                continue;
-            };
-            match TcpListener::accept(&self.listener).await {
-                Ok((stream, from)) => {
-                    let until = Box::pin(tokio::time::sleep(VISIT_LIMIT));
-                    return (Visit { stream, until, _permit: permit }, from);
-                }
-                // Out of file descriptors, mostly: wait for some to be closed.
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept an HTTP connection");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-}
-
-/// A connection that ends in time.
-struct Visit {
-    stream: TcpStream,
-    until: Pin<Box<Sleep>>,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Visit {
-    fn is_over(&mut self, context: &mut Context<'_>) -> bool {
-        self.until.as_mut().poll(context).is_ready()
-    }
-}
-
-impl AsyncRead for Visit {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.is_over(context) {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Visit {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        if self.is_over(context) {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
 }
 
 #[cfg(test)]

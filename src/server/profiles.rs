@@ -140,6 +140,7 @@ impl InForce {
 }
 
 /// Which profile a call is answered with.
+#[derive(Clone)]
 pub(super) struct Profiles {
     first: PathBuf,
     numbers: Vec<NumberConfig>,
@@ -176,6 +177,11 @@ impl Profiles {
     pub fn in_force(&self) -> InForce {
         let profiles = self.running.values();
         InForce(profiles.cloned().collect())
+    }
+
+    /// What is in force of all of them.
+    pub fn all(&self) -> impl Iterator<Item = Arc<Running>> {
+        self.running.values().map(|running| running.borrow().clone())
     }
 
     /// What is in force of `[server] profile`.

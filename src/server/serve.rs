@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -26,6 +26,7 @@ use crate::speech::EndpointerConfig;
 use crate::store::webhook::{self, WebhookTarget};
 use crate::store::{Store, StoreError, import_unsaved};
 use crate::web::live::Live;
+use crate::web::{ASKS_LEN_MAX, Backend, Tls};
 
 use super::admission::Admission;
 use super::answering::{ProtectionPolicy, answer_sip};
@@ -34,9 +35,11 @@ use super::http::{self, Watched};
 use super::metrics::Metrics;
 use super::profiles::{Profiles, Sound};
 use super::promises::{self, Promises};
+use super::retention::keep_forgetting;
 use super::traces::keep_refused;
 use super::transfer::Transfers;
 use super::web_calls::WebCalls;
+use super::web_side::{self, WebStarted};
 use super::{Engines, EnginesReport, ServerError};
 
 /// How often hand-offs that were saved beside the database are looked for.
@@ -52,6 +55,8 @@ pub struct Started {
     pub addresses: Vec<(Transport, SocketAddr)>,
     /// Where it answers other programs.
     pub http: Option<SocketAddr>,
+    /// Where it serves pages.
+    pub web: Option<WebStarted>,
     /// Profile name.
     pub profile: String,
     /// Further profiles, which `[numbers]` names.
@@ -159,7 +164,10 @@ impl Server {
             let reloader = reloader.counted(Arc::clone(&services.metrics));
             background.spawn(reloader.run(stop_background.clone()));
         }
-        background.spawn(renew_certificate(sip.clone(), stop_background.clone()));
+        if let Some(days) = config.records.retention_days {
+            let (store, recordings) = (services.store.clone(), config.recording.dir.clone());
+            background.spawn(keep_forgetting(store, recordings, days, stop_background.clone()));
+        }
         let mut http_address = None;
         if let Some(wanted) = &config.http {
             let (listener, token, address) = http::open(wanted).await?;
@@ -176,9 +184,23 @@ impl Server {
             };
             background.spawn(http::serve(listener, watched, stop_background.clone()));
         }
+        let (mut web, mut web_tls) = (None, None);
+        if let Some(wanted) = &config.web {
+            let side = web_side::start(
+                wanted,
+                &services.store,
+                &profiles,
+                backend(),
+                (&background, &stop_background),
+            );
+            let side = side.await?;
+            (web, web_tls) = (Some(side.started), side.tls);
+        }
+        background.spawn(renew_certificates(sip.clone(), web_tls, stop_background.clone()));
         let started = Started {
             addresses: sip.local_addrs(),
             http: http_address,
+            web,
             profile: generation.profile.clone(),
             other_profiles,
             intents: generation.intents.len(),
@@ -317,8 +339,16 @@ async fn keep_importing(store: Store, data_dir: PathBuf, stop: CancellationToken
     }
 }
 
-/// Reads the certificate again at SIGHUP, as whoever renews certificates expects.
-async fn renew_certificate(sip: SipEndpoint, stop: CancellationToken) {
+/// The way from the pages to calls and queues. Nobody is at its other end: calls from browsers and
+/// what agents do are answered 503.
+fn backend() -> Backend {
+    let (asks, _) = mpsc::channel(ASKS_LEN_MAX);
+    let (_, floor) = watch::channel(Arc::default());
+    Backend { asks, floor, live: Live::default() }
+}
+
+/// Reads the certificates again at SIGHUP, as whoever renews certificates expects.
+async fn renew_certificates(sip: SipEndpoint, web: Option<Tls>, stop: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     loop {
@@ -328,6 +358,9 @@ async fn renew_certificate(sip: SipEndpoint, stop: CancellationToken) {
         }
         if let Err(error) = sip.reload_certificate() {
             tracing::error!(%error, "the certificate in force stays");
+        }
+        if let Some(Err(error)) = web.as_ref().map(Tls::reload) {
+            tracing::error!(%error, "the certificate in force for pages stays");
         }
     }
 }

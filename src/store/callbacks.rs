@@ -72,6 +72,8 @@ pub enum CallbackMark {
     Answered,
     /// It is to be tried (again).
     Waiting {
+        /// It was tried so often.
+        attempts: u32,
         /// Not before; at once if there is none.
         not_before: Option<Timestamp>,
     },
@@ -157,7 +159,9 @@ impl Store {
         let (attempts, not_before, done) = match mark {
             CallbackMark::Dialling { attempts } => (Some(*attempts), None, None),
             CallbackMark::Answered => (None, None, None),
-            CallbackMark::Waiting { not_before } => (None, not_before.map(stamp), None),
+            CallbackMark::Waiting { attempts, not_before } => {
+                (Some(*attempts), not_before.map(stamp), None)
+            }
             CallbackMark::Served { at } | CallbackMark::Failed { at } => {
                 (None, None, Some(stamp(*at)))
             }

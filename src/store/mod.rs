@@ -1,4 +1,5 @@
-//! Call records, transcripts, SIP traces, hand-offs and the webhook outbox in one SQLite file.
+//! Call records, transcripts, SIP traces, hand-offs, the webhook outbox, and who signs in at the web
+//! pages, in one SQLite file.
 //!
 //! Job: keep what happened, and never lose a hand-off: [`Store::put_handoff`] returns only when the
 //! hand-off is on the disk, and [`put_handoff_or_file`] falls back to a file of its own. Every
@@ -9,6 +10,8 @@
 //! `server.calls_max`). Before each operation it is checked that the file is still the one that is
 //! open: SQLite would go on writing to a deleted file without complaint.
 
+mod accounts;
+mod audit;
 mod callbacks;
 mod calls;
 mod error;
@@ -16,11 +19,17 @@ mod floor;
 mod handoffs;
 mod record;
 mod reports;
+mod retention;
+mod tokens;
 mod traces;
 mod unsaved;
 pub mod webhook;
 mod wrap_ups;
 
+pub use accounts::{
+    Access, Account, AccountChange, Changed, NextSignIn, ParseRoleError, Role, SessionRecord,
+};
+pub use audit::{AuditAction, AuditEntry, Who};
 pub use callbacks::{CallbackMark, CallbackRecord, OpenCallback};
 pub use error::StoreError;
 pub use floor::{WaitCount, WaitOutcome, WaitRecord, WaitingRecord};
@@ -30,6 +39,8 @@ pub use record::{
     QualityRecord, Reveal, TransferRecord, TurnRecord,
 };
 pub use reports::{CallsReport, IntentReport, NOT_HELPED, ReportRules, UtteranceRecord};
+pub use retention::Forgotten;
+pub use tokens::{ParseScopeError, Scope, TokenRecord};
 pub use traces::{REFUSALS_MAX, RefusalRecord, TraceMessage, TraceRecord, TraceWay};
 pub use unsaved::{Imported, NotSaved, Saved, import_unsaved, put_handoff_or_file};
 pub use wrap_ups::{DueWrapUp, WrapUpMark, WrapUpRecord, WrapUpState};
@@ -45,7 +56,7 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Connection, SqliteConnection};
-use tokio::sync::{Mutex, MutexGuard, Notify};
+use tokio::sync::{Mutex, MutexGuard, Notify, watch};
 
 static TABLES: Migrator = sqlx::migrate!("src/store/migrations");
 
@@ -69,6 +80,8 @@ struct Inner {
     suspect: AtomicBool,
     outbox_filled: Notify,
     wrap_ups_due: Notify,
+    /// Grows with each change of accounts and sessions.
+    people: watch::Sender<u64>,
 }
 
 /// The records' file. Cheap to clone; all clones share one connection.
@@ -108,6 +121,7 @@ impl Store {
             suspect: AtomicBool::new(false),
             outbox_filled: Notify::new(),
             wrap_ups_due: Notify::new(),
+            people: watch::Sender::new(0),
         };
         Ok(Self { inner: Arc::new(inner), webhooks: Outbox::Off })
     }

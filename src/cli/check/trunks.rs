@@ -1,4 +1,4 @@
-//! What a trunk engineer wants to know before serving: the certificate, the ports, the passwords, the
+//! What a trunk engineer wants to know before serving: the certificates, the ports, the passwords, the
 //! servers that a trunk's addresses lead to, and whether they answer.
 
 use std::io::ErrorKind;
@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 
 use jiff::Timestamp;
 
-use crate::config::{Config, ListenAddress, Transport};
+use crate::config::{CertificateConfig, Config, Transport};
 use crate::net::sip::{
     Access, Hop, Pong, RegisterPlan, SipConfig, SipEndpoint, SipError, TlsFiles, check_certificate,
 };
@@ -16,9 +16,22 @@ const RENEW_BEFORE_S: i64 = 14 * 24 * 60 * 60;
 
 /// Prints what was found; says how much is to be mended.
 pub(super) async fn run(config: &Config) -> usize {
-    let mut failed = certificate(config, Timestamp::now().as_second());
-    for address in &config.sip.listen {
-        failed += port(address);
+    let now_s = Timestamp::now().as_second();
+    let of_pages = config.web.as_ref().and_then(|web| web.certificate.as_ref());
+    let mut failed = 0;
+    for files in config.sip.certificate.iter().chain(of_pages) {
+        failed += certificate(files, now_s);
+    }
+    for listen in &config.sip.listen {
+        let bound = match listen.transport {
+            Transport::Udp => UdpSocket::bind(listen.address).map(drop),
+            _ => TcpListener::bind(listen.address).map(drop),
+        };
+        failed += port(&listen.to_string(), bound);
+    }
+    if let Some(web) = &config.web {
+        let bound = TcpListener::bind(web.listen).map(drop);
+        failed += port(&format!("web {}", web.listen), bound);
     }
     if config.trunks.is_empty() {
         return failed;
@@ -43,8 +56,7 @@ fn day(unix_s: i64) -> String {
         .map_or_else(|_| "an unknown day".to_owned(), |at| at.strftime("%Y-%m-%d").to_string())
 }
 
-fn certificate(config: &Config, now_s: i64) -> usize {
-    let Some(files) = &config.sip.certificate else { return 0 };
+fn certificate(files: &CertificateConfig, now_s: i64) -> usize {
     let files = TlsFiles { certificate: files.certificate.clone(), key: files.key.clone() };
     let shown = files.certificate.display();
     match check_certificate(&files) {
@@ -95,11 +107,7 @@ fn judge(from_s: i64, until_s: i64, now_s: i64) -> Judgement {
 }
 
 /// Whether an address can be listened on. One that is in use may be our own: the server may run.
-fn port(listen: &ListenAddress) -> usize {
-    let bound = match listen.transport {
-        Transport::Udp => UdpSocket::bind(listen.address).map(drop),
-        _ => TcpListener::bind(listen.address).map(drop),
-    };
+fn port(listen: &str, bound: std::io::Result<()>) -> usize {
     match bound {
         Ok(()) => {
             println!("ok    {listen} can be listened on");

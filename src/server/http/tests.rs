@@ -40,7 +40,7 @@ impl Place {
             engines: None,
             in_force: InForce::nothing(),
             models: BTreeMap::from([("hearing", "tiny.en".to_owned())]),
-            token: token.map(Token::new),
+            token: token.map(Digest::of),
         };
         let listener = TcpListener::bind(any).await.expect("binds");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
@@ -153,6 +153,24 @@ async fn a_handoff_is_given_to_who_knows_the_token() {
     assert_eq!(place.get("/metrics", Some("s3cret-token")).await.0, StatusCode::OK);
     assert_eq!(place.json("/health", None).await, (200, json!({ "status": "ready" })));
     assert_eq!(place.json("/health", Some("s3cret-token")).await.1["models"]["hearing"], "tiny.en");
+}
+
+#[tokio::test]
+async fn tokens_of_an_admin_are_good_for_what_they_say() {
+    let place = Place::open(Some("s3cret-token")).await;
+    let id = place.store.put_handoff(&a_handoff()).await.expect("kept");
+    let (handoff, at) = (format!("/handoffs/{id}"), jiff::Timestamp::UNIX_EPOCH);
+    for (token, scope, expected) in [
+        ("fd_metrics", Scope::Metrics, (StatusCode::OK, StatusCode::UNAUTHORIZED)),
+        ("fd_handoffs", Scope::Handoffs, (StatusCode::UNAUTHORIZED, StatusCode::OK)),
+        ("fd_call", Scope::Call, (StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED)),
+    ] {
+        let (digest, scopes) = (Digest::of(token).to_hex(), [scope].into());
+        place.store.add_token(token, &digest, &scopes, "root", at).await.expect("adds");
+        let metrics = place.get("/metrics", Some(token)).await.0;
+        let handoff = place.get(&handoff, Some(token)).await.0;
+        assert_eq!((metrics, handoff), expected, "{token}");
+    }
 }
 
 #[tokio::test]

@@ -207,6 +207,7 @@ pub(super) fn demo_config(folder: &Path) -> String {
             "listen = [\"udp:127.0.0.1:5060\", \"tcp:127.0.0.1:5060\"]".to_owned(),
             "listen = [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\"]".to_owned(),
         ),
+        ("listen = \"127.0.0.1:9090\"".to_owned(), "listen = \"127.0.0.1:0\"".to_owned()),
     ];
     changes.iter().fold(text, |text, (from, to)| {
         assert!(text.contains(from.as_str()), "{from} is no longer in frontdoor.toml");

@@ -1,0 +1,87 @@
+//! Pages and HTTP API beside the telephone: started where `[web]` says so.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::base::Pii;
+use crate::config::{Called, WebConfig};
+use crate::store::Store;
+use crate::web::{self, Accounts, Backend, DeskFacts, Facts, Tls, Web, WebError, WebParts};
+
+use super::profiles::Profiles;
+
+/// Where pages are, for the one who started the server.
+#[derive(Debug)]
+pub struct WebStarted {
+    /// Where they are listened for.
+    pub address: SocketAddr,
+    /// How they are reached, without a slash at the end.
+    pub url: String,
+    /// The account that was made since there was none, with its password: it is not to be had
+    /// again.
+    pub first_admin: Option<(String, Pii<String>)>,
+}
+
+/// What goes on by itself once it is started.
+pub(super) struct WebSide {
+    pub started: WebStarted,
+    /// For renewing the certificate.
+    pub tls: Option<Tls>,
+}
+
+/// Begins to serve pages.
+///
+/// # Errors
+/// The address is taken, the certificate cannot be used, or there can be no accounts.
+pub(super) async fn start(
+    config: &WebConfig,
+    store: &Store,
+    profiles: &Profiles,
+    backend: Backend,
+    (background, stop): (&TaskTracker, &CancellationToken),
+) -> Result<WebSide, WebError> {
+    let (listener, tls, address) = web::open(config).await?;
+    let accounts = Accounts::new(store.clone())?;
+    let first_admin = accounts.first_admin(Timestamp::now()).await?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let url = config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
+    let web = Web::new(WebParts {
+        backend,
+        store: store.clone(),
+        accounts,
+        config: config.clone(),
+        facts: Arc::new(PageFacts { profiles: profiles.clone() }),
+        ice_servers: Vec::new(),
+    });
+    background.spawn(web::serve(listener, tls.clone(), web, stop.clone()));
+    Ok(WebSide { started: WebStarted { address, url, first_admin }, tls })
+}
+
+/// What pages are told, from the prompt files in force.
+struct PageFacts {
+    profiles: Profiles,
+}
+
+impl Facts for PageFacts {
+    fn house(&self, to: &str) -> Option<String> {
+        if to.is_empty() {
+            return Some(self.profiles.first()?.generation.house.name.clone());
+        }
+        let running = self.profiles.of_call(&Called { requested: to, to: "", trunk: None })?;
+        Some(running.generation.house.name.clone())
+    }
+
+    fn desk(&self, _agent: &str) -> DeskFacts {
+        let mut tasks = BTreeSet::new();
+        for running in self.profiles.all() {
+            let done_here = running.generation.intents.iter().filter(|i| i.action.is_some());
+            tasks.extend(done_here.map(|intent| intent.name.as_str().to_owned()));
+        }
+        DeskFacts { tasks: tasks.into_iter().collect(), ..DeskFacts::default() }
+    }
+}
