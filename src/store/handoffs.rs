@@ -11,9 +11,6 @@ use crate::acd::handoff::{Handoff, Promise};
 use super::calls::stamp;
 use super::{Outbox, Store, StoreError, floor};
 
-/// The promise of a hand-off whose caller waits for somebody, as `Promise::Queue` has it.
-const PROMISES_QUEUE: &str = "queue";
-
 /// How a hand-off's latest delivery to the webhook stands, as a column of `handoffs`.
 pub(super) const WEBHOOK_STATE: &str = "(SELECT state FROM webhooks WHERE handoff = handoffs.id
     ORDER BY webhooks.id DESC LIMIT 1) AS state";
@@ -159,7 +156,7 @@ impl Store {
             .await
             .map_err(failed)?;
         }
-        if handoff.promise == PROMISES_QUEUE {
+        if handoff.promise == Promise::Queue.as_str() {
             floor::begin_waiting(&mut transaction, handoff, &now).await.map_err(failed)?;
         }
         transaction.commit().await.map_err(failed)?;
