@@ -28,6 +28,7 @@ use super::ServerError;
 use super::admission::Line;
 use super::call_task::{CallTask, KeyPaths};
 use super::dispatch::Dispatch;
+use super::floor::Opening;
 use super::leg::{Leg, SipSide};
 use super::lookup::caller_record;
 use super::metrics::RefusedFor;
@@ -89,7 +90,8 @@ pub(super) async fn hold(
     let facts = CallFacts { call, caller, called, channel, answered_unix_ms: unix_ms };
     let mut rules = shared.rules.clone();
     rules.today = today();
-    rules.staffed = shared.people.acd.staffed();
+    let opening = Opening::at(&generation.hours, &jiff::Zoned::now());
+    rules.staffed = shared.people.acd.staffed(opening);
     rules.callback.clone_from(&callback);
     let vad = Box::new(services.engines.vad.session());
     let (inputs_sender, inputs) = mpsc::channel(INPUTS_LEN_MAX);

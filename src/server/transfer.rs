@@ -30,7 +30,7 @@ use crate::acd::AgentId;
 use crate::audio::Codecs;
 use crate::base::Pii;
 use crate::call::CallInput;
-use crate::config::{Config, TransferConfig, TransferWay};
+use crate::config::{CallbacksConfig, Config, TransferConfig, TransferWay};
 use crate::conversation::TransferOutcome;
 use crate::engine::voice::Voice;
 use crate::net::sip::{
@@ -73,6 +73,8 @@ struct Shared {
     numbers: BTreeMap<String, Arc<Plan>>,
     /// Those of `[desk.phones]`, by whose they are.
     phones: BTreeMap<AgentId, Arc<Plan>>,
+    /// How customers are called back, with whose name and password.
+    callbacks: Option<(CallbacksConfig, String, Option<Credentials>)>,
     /// Calls that we may place at the same time.
     lines: Arc<Semaphore>,
     /// Those of each trunk, which its own calls take up as well.
@@ -106,23 +108,28 @@ impl Transfers {
     ) -> Result<Self, SipError> {
         let mut plans = BTreeMap::new();
         for (queue, transfer) in &config.transfers {
-            let (from_user, credentials) = caller_of(config, transfer)?;
+            let (from_user, credentials) = caller_of(config, transfer.trunk.as_deref())?;
             let plan = Plan { config: transfer.clone(), from_user, credentials };
             plans.insert(queue.clone(), Arc::new(plan));
         }
         let desk = |to: &String| -> Result<Arc<Plan>, SipError> {
             let transfer = config.desk.placed(to);
-            let (from_user, credentials) = caller_of(config, &transfer)?;
+            let (from_user, credentials) = caller_of(config, transfer.trunk.as_deref())?;
             Ok(Arc::new(Plan { config: transfer, from_user, credentials }))
         };
         let numbers = config.desk.numbers.iter().map(|(name, to)| Ok((name.clone(), desk(to)?)));
         let phones = config.desk.phones.iter();
         let phones = phones.map(|(account, to)| Ok((AgentId::new(account.as_str()), desk(to)?)));
+        let callbacks = config.callbacks.as_ref().map(|callbacks| -> Result<_, SipError> {
+            let (from_user, credentials) = caller_of(config, callbacks.trunk.as_deref())?;
+            Ok((callbacks.clone(), from_user, credentials))
+        });
         let shared = Shared {
             sip: sip.clone(),
             plans,
             numbers: numbers.collect::<Result<_, SipError>>()?,
             phones: phones.collect::<Result<_, SipError>>()?,
+            callbacks: callbacks.transpose()?,
             lines: Arc::new(Semaphore::new(config.transfer_rules.calls_max)),
             admission: admission.clone(),
             voice: voice.clone(),
@@ -175,6 +182,20 @@ impl Transfers {
         let shared = Arc::clone(&self.shared);
         Some(ring(Placing { shared, plan, headers, announcement, near }))
     }
+
+    /// Begins to call a customer back; `None` if that number may not be called. Nobody over there is told
+    /// of a hand-off.
+    pub fn call_customer(&self, number: &Pii<String>, near: IpAddr) -> Option<Ringing> {
+        let (callbacks, from_user, credentials) = self.shared.callbacks.as_ref()?;
+        let plan = Arc::new(Plan {
+            config: callbacks.placed(number)?,
+            from_user: from_user.clone(),
+            credentials: credentials.clone(),
+        });
+        let shared = Arc::clone(&self.shared);
+        let (headers, announcement) = (Ok(ExtraHeaders::default()), Pii::default());
+        Some(ring(Placing { shared, plan, headers, announcement, near }))
+    }
 }
 
 /// Somebody is being called; dropping it cancels, or hangs up.
@@ -199,10 +220,9 @@ fn headers(reference: Option<&str>, also: Option<&str>) -> Result<ExtraHeaders, 
 /// else with what its own calls must know.
 fn caller_of(
     config: &Config,
-    transfer: &TransferConfig,
+    trunk: Option<&str>,
 ) -> Result<(String, Option<Credentials>), SipError> {
-    let named = transfer.trunk.as_ref();
-    let trunk = named.and_then(|name| config.trunks.iter().find(|trunk| trunk.name == *name));
+    let trunk = trunk.and_then(|name| config.trunks.iter().find(|trunk| trunk.name == name));
     let Some(trunk) = trunk else { return Ok((FROM_USER.to_owned(), None)) };
     let (user, login, key) = match (&trunk.register, &trunk.login) {
         (Some(register), _) => {

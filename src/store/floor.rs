@@ -27,6 +27,8 @@ pub struct WaitingRecord {
 pub enum WaitOutcome {
     /// An agent and the caller heard each other.
     Answered,
+    /// The same, after they had lost the agent before.
+    AnsweredAgain,
     /// The caller hung up.
     HungUp,
     /// The caller did not want to wait any longer.
@@ -42,8 +44,9 @@ pub enum WaitOutcome {
 }
 
 impl WaitOutcome {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Answered,
+        Self::AnsweredAgain,
         Self::HungUp,
         Self::Left,
         Self::Callback,
@@ -56,6 +59,7 @@ impl WaitOutcome {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Answered => "answered",
+            Self::AnsweredAgain => "answered again",
             Self::HungUp => "hung up",
             Self::Left => "left",
             Self::Callback => "callback",
@@ -111,6 +115,22 @@ pub(super) async fn begin_waiting(
     now: &str,
 ) -> Result<(), sqlx::Error> {
     put(connection, &handoff.call_id, handoff.reference.as_deref(), &handoff.queue, now).await
+}
+
+/// Forgets waits that ended before then, callbacks that are done, and what agents wrote, unless the customer
+/// system is still to be told.
+pub(super) async fn forget_before(
+    connection: &mut SqliteConnection,
+    before: &str,
+) -> Result<(), sqlx::Error> {
+    for old in [
+        "DELETE FROM waits WHERE ended_at < ?",
+        "DELETE FROM callbacks WHERE done_at < ?",
+        "DELETE FROM wrap_ups WHERE began_at < ? AND state NOT IN ('open', 'pending')",
+    ] {
+        sqlx::query(old).bind(before).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 async fn put(

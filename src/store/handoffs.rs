@@ -11,9 +11,6 @@ use crate::acd::handoff::{Handoff, Promise};
 use super::calls::stamp;
 use super::{Outbox, Store, StoreError, floor};
 
-/// The promise of a hand-off whose caller waits for somebody, as `Promise::Queue` has it.
-const PROMISES_QUEUE: &str = "queue";
-
 /// How old a promise may be whose call has no record, and still be taken up: a day. An older one is of
 /// a call whose record was deleted since, and what came of it with it.
 const UNRECORDED_S: i64 = 24 * 60 * 60;
@@ -163,7 +160,7 @@ impl Store {
             .await
             .map_err(failed)?;
         }
-        if handoff.promise == PROMISES_QUEUE {
+        if handoff.promise == Promise::Queue.as_str() {
             floor::begin_waiting(&mut transaction, handoff, &now).await.map_err(failed)?;
         }
         transaction.commit().await.map_err(failed)?;

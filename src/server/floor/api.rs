@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jiff::Zoned;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::acd::handoff::Handoff;
 use crate::acd::{AgentId, BackInQueue, LeftQueue, Place, RouterRefusal, WaitEnd, Waiter};
 use crate::base::{CallId, Pii, QueueName};
+use crate::prompts::Hours;
 use crate::web::view::AgentCallPhase;
 use crate::web::{AnswerWay, Reply, Target};
 
@@ -104,6 +106,29 @@ pub(in crate::server) struct AgentCallNews {
     pub others: Vec<String>,
 }
 
+/// Whether it is the time at which people are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::server) enum Opening {
+    /// It is.
+    Open,
+    /// It is not.
+    Closed,
+}
+
+impl Opening {
+    /// By these hours. Who gives none is always open.
+    pub fn at(hours: &Hours, now: &Zoned) -> Self {
+        let weekday = usize::try_from(now.weekday().to_monday_zero_offset()).unwrap_or_default();
+        let minute = i32::from(now.hour()) * 60 + i32::from(now.minute());
+        let minute = u16::try_from(minute).unwrap_or_default();
+        let has_hours = hours.weekly.iter().any(|spans| !spans.is_empty());
+        match !has_hours || hours.is_open(weekday, minute, &now.date().to_string()) {
+            true => Self::Open,
+            false => Self::Closed,
+        }
+    }
+}
+
 /// What calls say.
 #[derive(Debug)]
 pub(super) enum Command {
@@ -166,23 +191,32 @@ pub(in crate::server) enum CallbackOutcome {
 #[derive(Clone)]
 pub(in crate::server) struct Acd {
     commands: mpsc::Sender<Command>,
-    staffed: watch::Receiver<Arc<BTreeSet<QueueName>>>,
+    staffing: watch::Receiver<Arc<Staffing>>,
+}
+
+/// Which queues people at desks serve.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Staffing {
+    /// Those that somebody with an account could serve.
+    pub by_account: BTreeSet<QueueName>,
+    /// Those that somebody who is at their desk could.
+    pub present: BTreeSet<QueueName>,
 }
 
 impl Acd {
     pub(super) fn new(
         commands: mpsc::Sender<Command>,
-        staffed: watch::Receiver<Arc<BTreeSet<QueueName>>>,
+        staffing: watch::Receiver<Arc<Staffing>>,
     ) -> Self {
-        Self { commands, staffed }
+        Self { commands, staffing }
     }
 
     /// One that nobody listens to.
     #[cfg(test)]
     pub fn detached() -> Self {
         let (commands, _) = mpsc::channel(1);
-        let (_, staffed) = watch::channel(Arc::default());
-        Self { commands, staffed }
+        let (_, staffing) = watch::channel(Arc::default());
+        Self { commands, staffing }
     }
 
     /// Has a caller wait. It is in the store when this returns. A call that an agent has already is taken
@@ -241,9 +275,14 @@ impl Acd {
         self.send(Command::UpdateHandoff { call, handoff });
     }
 
-    /// Queues that somebody with an account could serve, as `Rules::staffed`.
-    pub fn staffed(&self) -> BTreeSet<QueueName> {
-        BTreeSet::clone(&self.staffed.borrow())
+    /// Queues that a call may be put into, as `Rules::staffed`: while it is open those that somebody with an
+    /// account could serve, and at any time those that somebody who is at their desk could.
+    pub fn staffed(&self, is_open: Opening) -> BTreeSet<QueueName> {
+        let staffing = self.staffing.borrow();
+        match is_open {
+            Opening::Open => staffing.by_account.union(&staffing.present).cloned().collect(),
+            Opening::Closed => staffing.present.clone(),
+        }
     }
 
     /// Has a caller who waits be called back in their turn, on this number, and keeps their place. True once

@@ -29,5 +29,30 @@
 //!   where it died without a hang-up, [`Acd::agent_lost`]. Both put the caller back at the head.
 
 mod api;
+mod asks;
+mod callbacks;
+mod callers;
+mod calling;
+mod commands;
+mod counts;
+mod desks;
+mod first_line;
+mod jobs;
+mod ledger;
+mod now;
+mod outputs;
+mod rules;
+mod staff;
+mod state;
+mod task;
+mod view;
+mod wrap_ups;
 
-pub(super) use api::{Acd, AgentCallNews, AgentCommand, EVENTS_LEN_MAX, Microphone, QueueEvent};
+pub(super) use api::{Acd, AgentCallNews, AgentCommand, Microphone, Opening, QueueEvent};
+pub(super) use calling::CallingBack;
+pub(super) use jobs::CallbackJob;
+pub(super) use task::{FloorHandles, FloorParts, FloorTask};
+pub(super) use wrap_ups::tell_customer_system;
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ CREATE TABLE waits (
     queue      TEXT NOT NULL,
     -- 'call' or 'callback'.
     kind       TEXT NOT NULL,
-    -- 'answered', 'hung up', 'left', 'callback', 'too long', 'no queue' or 'agent gone'.
+    -- 'answered', 'answered again', 'hung up', 'left', 'callback', 'too long', 'no queue' or 'agent gone'.
     outcome    TEXT NOT NULL,
     waited_ms  INTEGER NOT NULL,
     ended_at   TEXT NOT NULL,
