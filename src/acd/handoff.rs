@@ -32,6 +32,8 @@ pub enum Promise {
     Callback,
     /// To be put through now if somebody is free; else somebody will call back.
     Transfer,
+    /// To wait in line for people at desks, who get this document before they take the call.
+    Queue,
 }
 
 impl Promise {
@@ -40,6 +42,7 @@ impl Promise {
         match self {
             Self::Callback => "callback",
             Self::Transfer => "transfer",
+            Self::Queue => "queue",
         }
     }
 }
@@ -102,8 +105,9 @@ pub struct Handoff {
     pub summary: String,
     /// Hash of the prompt files in force.
     pub generation: String,
-    /// What the caller was promised, as [`Promise`] has it: `callback`, or `transfer` where it is
-    /// tried at once to put them through. If nobody takes the call it becomes `callback`.
+    /// What the caller was promised, as [`Promise`] has it: `callback`; `transfer` where it is tried
+    /// at once to put them through; or `queue` where they wait in line. If nobody takes the call it
+    /// becomes `callback`.
     pub promise: String,
     /// What the telephone system was told to find this document by (`User-to-User`, RFC 7433): 128
     /// random bits in hexadecimal, which say nothing about the call.
@@ -167,7 +171,7 @@ pub struct HandoffAction {
 pub struct HandoffLine {
     /// Start, from answer.
     pub at_ms: u64,
-    /// `caller` or `frontdoor`.
+    /// `caller` or `frontdoor`; in what was said since a person took the call, `agent`.
     pub speaker: String,
     /// What was said; secrets masked.
     pub text: String,

@@ -68,6 +68,16 @@ impl Call {
                     self.timers.cancel(Timer::NoInput);
                     self.put_through(now, queue.as_str().to_owned(), announcement);
                 }
+                DialogAct::Enqueue { queue, announcement } => {
+                    self.timers.cancel(Timer::NoInput);
+                    self.put_in_line(now, queue.as_str().to_owned(), announcement);
+                }
+                DialogAct::UpdateHandoff(request) => {
+                    let handoff = self.build_handoff(now, *request);
+                    self.outputs.push_back(CallOutput::UpdateHandoff(Box::new(handoff)));
+                }
+                DialogAct::LeaveQueue { why } => self.leave_queue(now, why),
+                DialogAct::ReturnToAgent => self.give_back(now),
                 DialogAct::HangUp { reason } => {
                     self.timers.cancel(Timer::NoInput);
                     if self.playout.is_empty() {

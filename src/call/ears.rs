@@ -3,11 +3,8 @@
 
 use std::time::Duration;
 
-use crate::audio::{AudioFrame, FrameConverter, Leveller, SampleRate};
-use crate::speech::{CallerShare, EchoDetector, Judgement, SpeechSpan};
-
-/// The model's rate.
-const VAD_RATE: SampleRate = SampleRate::HZ_8000;
+use crate::audio::{AudioFrame, Leveller};
+use crate::speech::{CallerShare, Chunker, EchoDetector, Judgement, SpeechSpan};
 
 /// Four words, as quickly as anybody says them: fewer are not taken for ours (`is_echo_of`).
 const FOUR_WORDS: Duration = Duration::from_millis(800);
@@ -15,10 +12,7 @@ const FOUR_WORDS: Duration = Duration::from_millis(800);
 /// What has come and waits to fill a chunk, and what is known of the voices in it.
 #[derive(Debug)]
 pub(super) struct Ears {
-    rate: SampleRate,
-    as_it_came: Vec<i16>,
-    for_vad: Vec<i16>,
-    to_vad: FrameConverter,
+    chunks: Chunker,
     echo: EchoDetector,
     leveller: Leveller,
     /// How much of the present utterance is the caller's.
@@ -42,10 +36,7 @@ pub(super) struct Chunk {
 impl Ears {
     pub fn new() -> Self {
         Self {
-            rate: VAD_RATE,
-            as_it_came: Vec::new(),
-            for_vad: Vec::new(),
-            to_vad: FrameConverter::new(VAD_RATE),
+            chunks: Chunker::default(),
             echo: EchoDetector::default(),
             leveller: Leveller::default(),
             share: CallerShare::default(),
@@ -55,12 +46,7 @@ impl Ears {
 
     /// Takes a frame. Where its rate is a new one, less than a chunk of the old is dropped.
     pub fn hear(&mut self, frame: &AudioFrame) {
-        if frame.rate != self.rate {
-            self.rate = frame.rate;
-            self.forget();
-        }
-        self.as_it_came.extend_from_slice(&frame.samples);
-        self.for_vad.extend(self.to_vad.convert(&frame.samples, frame.rate));
+        self.chunks.hear(frame);
     }
 
     /// Notes what is played at the same time (8 kHz): it may come back.
@@ -70,25 +56,21 @@ impl Ears {
 
     /// The next chunk of this many samples at 8 kHz, once it is there.
     pub fn next_chunk(&mut self, vad_len: usize) -> Option<Chunk> {
-        let len = vad_len * self.rate.hz() as usize / VAD_RATE.hz() as usize;
-        if self.for_vad.len() < vad_len || self.as_it_came.len() < len {
-            return None;
-        }
-        let heard: Vec<i16> = self.for_vad.drain(..vad_len).collect();
-        let judgement = self.echo.judge(&heard, self.for_vad.len());
+        let heard = self.chunks.next_chunk(vad_len)?;
+        let judgement = self.echo.judge(&heard.for_vad, self.chunks.vad_waiting_len());
         match judgement {
-            Judgement::NotEcho => self.leveller.hear_caller(&heard),
-            Judgement::Echo => self.leveller.hear_other(&heard),
+            Judgement::NotEcho => self.leveller.hear_caller(&heard.for_vad),
+            Judgement::Echo => self.leveller.hear_other(&heard.for_vad),
             Judgement::EchoFound => {
-                self.leveller.hear_other(&heard);
+                self.leveller.hear_other(&heard.for_vad);
                 self.leveller.forget_caller();
             }
         }
         Some(Chunk {
-            as_it_came: self.as_it_came.drain(..len).collect(),
-            for_vad: self.leveller.level_stream(&heard),
+            length: heard.length(),
+            for_vad: self.leveller.level_stream(&heard.for_vad),
+            as_it_came: heard.as_it_came,
             judgement,
-            length: VAD_RATE.duration_of(vad_len),
         })
     }
 
@@ -118,11 +100,10 @@ impl Ears {
 
     /// Samples that wait, at the caller's rate.
     pub fn waiting_len(&self) -> usize {
-        self.as_it_came.len()
+        self.chunks.waiting_len()
     }
 
     pub fn forget(&mut self) {
-        self.as_it_came.clear();
-        self.for_vad.clear();
+        self.chunks.forget();
     }
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::acd::handoff::Handoff;
+use crate::acd::{BackInQueue, LeftQueue, WaitEnd};
 use crate::audio::{AudioFrame, SampleRate};
 use crate::base::{ActionRunId, CallId, Pii, SpeechId, Termination, UtteranceId};
-use crate::conversation::{ActionResult, Expected, TransferOutcome};
+use crate::conversation::{ActionResult, Expected, TransferOutcome, WaitNews};
 use crate::nlu::{IntentName, Readings, Understanding};
 use crate::speech::EndpointerConfig;
 
@@ -124,10 +125,36 @@ pub enum CallInput {
         /// Whether it is durable.
         stored: bool,
     },
-    /// It has been tried to put the caller through.
+    /// It has been tried to put the caller through; or the time with somebody who had taken the call
+    /// is over. `Succeeded` ends the call.
     TransferEnded {
         /// What came of it.
         outcome: TransferOutcome,
+    },
+    /// What is known of the caller's wait has changed.
+    Waiting(WaitNews),
+    /// Somebody at a desk has taken the call: they are about to be joined. Until `TransferEnded`,
+    /// `BackInQueue` or `BackFromAgent` neither frames nor words of ours are needed.
+    AgentTook,
+    /// The caller is first in line again.
+    BackInQueue {
+        /// What has become of whoever was to take the call, or had taken it.
+        why: BackInQueue,
+    },
+    /// The caller waits no longer, and nobody has taken the call.
+    WaitEnded {
+        /// Why.
+        why: WaitEnd,
+    },
+    /// What came of [`CallOutput::LeaveQueue`] for a call back.
+    CallbackBooked {
+        /// Whether it is noted, durably, and with the caller's place.
+        booked: bool,
+    },
+    /// Whoever talks with the caller sends them to us for this, and waits for them.
+    BackFromAgent {
+        /// The intent.
+        task: String,
     },
     /// The leg is gone.
     LegEnded(Termination),
@@ -190,6 +217,24 @@ pub enum CallOutput {
     },
     /// That has taken too long: whoever is rung, and has not got the call, is not to get it.
     CancelTransfer,
+    /// Put the caller in line for people at desks, with the hand-off that was stored last.
+    Enqueue {
+        /// For whom.
+        queue: String,
+        /// What is said to whoever takes the call on a telephone, before they do.
+        announcement: Pii<String>,
+    },
+    /// More is known than the hand-off that was stored last says: store this in its place, under the
+    /// same reference, and show it to whoever is offered the call.
+    UpdateHandoff(Box<Handoff>),
+    /// Take the caller out of the line. [`LeftQueue::ForCallback`] is answered with
+    /// [`CallInput::CallbackBooked`]; if that failed, the caller is still in line.
+    LeaveQueue {
+        /// Why.
+        why: LeftQueue,
+    },
+    /// Give the caller back to whoever sent them to us.
+    ReturnToAgent,
     /// A line of the transcript, for the record.
     Line(TranscriptLine),
     /// A turn was answered; how long each part took.

@@ -248,6 +248,15 @@ impl Call {
             readings: Readings::default(),
         };
         self.converse_about(now, line, input);
+        self.settle_if_unanswered();
+    }
+
+    /// Callers in line say things that want no answer: it is their turn again.
+    fn settle_if_unanswered(&mut self) {
+        if self.playout.is_empty() && self.conversation.is_resting() {
+            self.clock = None;
+            self.turn.handle(TurnInput::Ignored);
+        }
     }
 
     fn pending_text(&self) -> String {
@@ -316,6 +325,7 @@ impl Call {
         let input =
             ConversationInput::Heard { text, confidence, understanding, before_question, readings };
         self.converse_about(now, line, input);
+        self.settle_if_unanswered();
     }
 
     /// How much silence ends the present utterance.

@@ -20,6 +20,7 @@ mod listening;
 mod put_through;
 mod speaking;
 mod timing;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,9 @@ use put_through::PutThrough;
 use speaking::PlayItem;
 use timing::TurnClock;
 pub use timing::TurnTiming;
+use waiting::InLine;
+
+pub use crate::conversation::WaitNews;
 
 use crate::base::{
     ActionRunId, Pii, SpeechId, Termination, TerminationResult, TimerTable, TurnId, UtteranceId,
@@ -66,6 +70,10 @@ enum Timer {
     PuttingThrough,
     /// Speech that was asked for has not come.
     Speech,
+    /// Something is to be said to a caller in line.
+    InLine,
+    /// Whether a call back is noted is not known yet.
+    Booking,
 }
 
 /// One call, from answer to end.
@@ -103,6 +111,7 @@ pub struct Call {
     /// What is being said is that nobody took the call.
     tells_of_failure: bool,
     put_through: PutThrough,
+    in_line: InLine,
 
     turn_id: TurnId,
     clock: Option<TurnClock>,
@@ -148,6 +157,7 @@ impl Call {
             hang_up_after_speech: None,
             tells_of_failure: false,
             put_through: PutThrough::No,
+            in_line: InLine::No,
             turn_id: TurnId::default(),
             clock: None,
             lines: Vec::new(),
@@ -200,6 +210,12 @@ impl Call {
                 self.converse(now, ConversationInput::HandoffStored { stored });
             }
             CallInput::TransferEnded { outcome } => self.on_transfer_ended(now, outcome),
+            CallInput::Waiting(news) => self.on_waiting(now, news),
+            CallInput::AgentTook => self.on_agent_took(now),
+            CallInput::BackInQueue { why } => self.on_back_in_queue(now, why),
+            CallInput::WaitEnded { why } => self.on_wait_ended(now, why),
+            CallInput::CallbackBooked { booked } => self.on_callback_booked(now, booked),
+            CallInput::BackFromAgent { task } => self.on_back_from_agent(now, task),
             CallInput::LegEnded(termination) => self.on_leg_ended(now, termination),
             CallInput::Timeout => self.on_timeout(now),
         }
@@ -286,6 +302,8 @@ impl Call {
                 }
                 Timer::PuttingThrough => self.on_transfer_overdue(now),
                 Timer::Speech => self.on_speech_overdue(now),
+                Timer::InLine => self.on_words_due(now),
+                Timer::Booking => self.on_callback_booked(now, false),
             }
         }
     }
@@ -309,6 +327,7 @@ impl Call {
         let idle = self.playout.is_empty() && self.running.is_none() && !self.on_hold;
         if idle
             && self.put_through.is_no()
+            && !self.conversation.is_resting()
             && self.pending.is_empty()
             && !self.endpointer.is_speaking()
             && self.hang_up_after_speech.is_none()

@@ -73,6 +73,9 @@ impl Call {
     }
 
     pub(super) fn on_transfer_ended(&mut self, now: Instant, outcome: TransferOutcome) {
+        if self.on_agent_done(now, outcome).is_some() {
+            return;
+        }
         if !matches!(self.put_through, PutThrough::Ringing { .. }) {
             self.stale += 1;
             return;

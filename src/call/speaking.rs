@@ -163,6 +163,7 @@ impl Call {
         } else if !self.on_hold {
             self.put_through.fill(&mut samples);
         }
+        self.play_music(&mut samples, filled > 0);
         self.ears.play(&samples);
         PlayoutFrame { samples, speaking: !self.playout.is_empty() || filled > 0 }
     }
@@ -208,7 +209,10 @@ impl Call {
         match self.hang_up_after_speech.take() {
             Some(reason) => self.finish(reason),
             None if self.put_through.is_waiting() => self.begin_put_through(now),
-            None => self.arm_no_input(now),
+            None => {
+                self.all_said_in_line(now);
+                self.arm_no_input(now);
+            }
         }
     }
 
@@ -258,6 +262,7 @@ impl Call {
         if was_heard {
             self.converse(now, ConversationInput::Interrupted);
         }
+        self.all_said_in_line(now);
     }
 
     pub(super) fn drop_speech(&mut self, now: Instant) {

@@ -53,6 +53,8 @@ impl Bench {
             )]),
             action_inputs: BTreeMap::new(),
             transfers: BTreeSet::from([QueueName::new("cards")]),
+            staffed: BTreeSet::new(),
+            callback: None,
             today: (2026, 11, 24),
         };
         let call = Call::new(facts, settings, generation(), rules, Box::new(LevelVad), 1);

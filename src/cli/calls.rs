@@ -216,6 +216,12 @@ fn show_lines(out: &mut impl Write, record: &CallRecord, reveal: Reveal) -> io::
 /// "cards by refer: busy (486) after 3 s".
 fn transfer_words(transfer: &TransferRecord) -> String {
     let TransferRecord { queue, way, outcome, .. } = transfer;
+    if let (Some(agent), Some(talked_ms)) = (&transfer.agent, transfer.bridged_ms) {
+        let (waited_s, talked_s) = (transfer.took_ms / 1000, talked_ms / 1000);
+        return format!(
+            "{queue} at the desk of {agent}: {outcome} after {waited_s} s, {talked_s} s long"
+        );
+    }
     let status = transfer.status.map_or_else(String::new, |status| format!(" ({status})"));
     let took_s = transfer.took_ms / 1000;
     let bridged = transfer.bridged_ms.map(|ms| format!(", then through us for {} s", ms / 1000));

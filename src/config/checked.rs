@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::audio::Codecs;
 
 use super::actions::{ActionConfig, ConnectorConfig};
+use super::desk::{CallbacksConfig, DeskConfig};
 use super::transfers::{TransferConfig, TransferRules};
 use super::trunks::{NumberConfig, TrunkConfig};
 use super::web::{RecordsConfig, WebConfig};
@@ -48,14 +49,18 @@ pub struct Config {
     pub transfers: BTreeMap<String, TransferConfig>,
     /// `[transfer_rules]`.
     pub transfer_rules: TransferRules,
+    /// `[desk]`.
+    pub desk: DeskConfig,
+    /// `[callbacks]`, if anybody is called back by us.
+    pub callbacks: Option<CallbacksConfig>,
     /// `[http]`, if it is listened for.
     pub http: Option<HttpConfig>,
+    /// `[webrtc]`.
+    pub webrtc: WebRtcConfig,
     /// `[web]`, if pages are served.
     pub web: Option<WebConfig>,
     /// `[records]`.
     pub records: RecordsConfig,
-    /// `[webrtc]`.
-    pub webrtc: WebRtcConfig,
     /// `[caller_lookup]`.
     pub caller_lookup: Option<CallerLookupConfig>,
     /// `[actions."..."]` by name.

@@ -6,6 +6,7 @@
 
 mod actions;
 mod checked;
+mod desk;
 mod error;
 mod locate;
 mod raw;
@@ -16,6 +17,7 @@ mod transfers;
 mod trunks;
 mod validate;
 mod validate_actions;
+mod validate_desk;
 mod validate_sip;
 mod validate_sql;
 mod validate_transfers;
@@ -34,6 +36,7 @@ pub use checked::{
     RecordingConfig, ServerConfig, SipConfig, SrtpMode, Transport, UnderstandingConfig,
     VerificationConfig, VoiceConfig, WebhookConfig,
 };
+pub use desk::{CallbacksConfig, DeskConfig};
 pub use error::{ConfigError, Problem};
 pub use routes::{Called, Routed, route};
 pub use sql::{SqlActionConfig, SqlEffect, SqlRefusal, SqlStatement, TODAY};

@@ -21,10 +21,12 @@ pub(super) struct RawConfig {
     pub handoff: RawHandoff,
     pub transfers: BTreeMap<String, RawTransfer>,
     pub transfer_rules: RawTransferRules,
+    pub desk: RawDesk,
+    pub callbacks: Option<RawCallbacks>,
     pub http: RawHttp,
+    pub webrtc: RawWebRtc,
     pub web: RawWeb,
     pub records: RawRecords,
-    pub webrtc: RawWebRtc,
     pub caller_lookup: Option<RawCallerLookup>,
     pub actions: BTreeMap<String, RawAction>,
     pub verifications: BTreeMap<String, RawVerification>,
@@ -181,29 +183,36 @@ pub(super) struct RawTransferRules {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawHttp {
-    pub listen: Option<String>,
-    pub token_env: Option<String>,
-}
-
-#[derive(Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawWeb {
-    pub listen: Option<String>,
-    pub certificate: Option<String>,
-    pub key: Option<String>,
-    pub plain: Option<bool>,
-    pub public_url: Option<String>,
-    pub call_tokens: Option<String>,
-    pub calls_per_minute_per_source: Option<i64>,
-    pub trusted_proxies: Option<Vec<String>>,
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawDesk {
+    pub dispositions: Option<Vec<String>>,
+    pub away_reasons: Option<Vec<String>>,
+    pub wrap_up_action: Option<String>,
+    pub whisper: Option<bool>,
+    pub record: Option<bool>,
+    pub trunk: Option<String>,
+    pub ring_s: Option<i64>,
+    pub numbers: BTreeMap<String, String>,
+    pub phones: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawRecords {
-    pub retention_days: Option<i64>,
+pub(super) struct RawCallbacks {
+    pub to: Option<String>,
+    pub allowed: Option<Vec<String>>,
+    pub attempts_max: Option<i64>,
+    pub retry_after_minutes: Option<i64>,
+    pub trunk: Option<String>,
+    pub crm_field: Option<String>,
+    pub ring_s: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawHttp {
+    pub listen: Option<String>,
+    pub token_env: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -231,6 +240,25 @@ pub(super) struct RawTurn {
 pub(super) enum OneOrMany {
     One(String),
     Many(Vec<String>),
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawWeb {
+    pub listen: Option<String>,
+    pub certificate: Option<String>,
+    pub key: Option<String>,
+    pub plain: Option<bool>,
+    pub public_url: Option<String>,
+    pub call_tokens: Option<String>,
+    pub calls_per_minute_per_source: Option<i64>,
+    pub trusted_proxies: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRecords {
+    pub retention_days: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::audio::{Codec, Codecs};
 
+use super::actions::ActionConfig;
 use super::checked::{
     CallerLookupConfig, Config, ConversationConfig, HandoffConfig, HearingConfig, HttpConfig,
     MediaConfig, ModelsConfig, RecordingConfig, ServerConfig, SrtpMode, UnderstandingConfig,
@@ -16,8 +17,8 @@ use super::error::{ConfigError, Problem};
 use super::raw;
 use super::transfers::TransferConfig;
 use super::{
-    locate, validate_actions, validate_sip, validate_transfers, validate_trunks, validate_web,
-    validate_webrtc,
+    locate, validate_actions, validate_desk, validate_sip, validate_transfers, validate_trunks,
+    validate_web, validate_webrtc,
 };
 
 /// RTP and RTCP: two ports for every call.
@@ -156,7 +157,19 @@ pub(super) fn validate(
     let transfer_rules = validate_transfers::rules(&mut check, raw.transfer_rules, &server);
     let transfers =
         validate_transfers::transfers(&mut check, raw.transfers, &trunks, &transfer_rules);
-    if transfers.values().any(TransferConfig::may_place_calls) {
+    let caller_fields = caller_lookup.as_ref().and_then(|lookup| actions.get(&lookup.action));
+    let declared = validate_desk::Declared {
+        trunks: &trunks,
+        rules: &transfer_rules,
+        actions: &actions,
+        caller_fields: &caller_fields.map_or_else(Vec::new, ActionConfig::output_names),
+    };
+    let desk = validate_desk::desk(&mut check, raw.desk, &declared);
+    let callbacks = validate_desk::callbacks(&mut check, raw.callbacks, &declared);
+    let places_calls = transfers.values().any(TransferConfig::may_place_calls)
+        || desk.may_place_calls()
+        || callbacks.is_some();
+    if places_calls {
         check_ports(&mut check, &media, server.calls_max + transfer_rules.calls_max);
     }
     let config = Config {
@@ -199,10 +212,12 @@ pub(super) fn validate(
         handoff: handoff(&mut check, raw.handoff),
         transfers,
         transfer_rules,
+        desk,
+        callbacks,
         http: http(&mut check, raw.http),
+        webrtc: validate_webrtc::webrtc(&mut check, raw.webrtc, server.calls_max),
         web: validate_web::web(&mut check, raw.web, &places),
         records: validate_web::records(&mut check, &raw.records),
-        webrtc: validate_webrtc::webrtc(&mut check, raw.webrtc, server.calls_max),
         server,
         recording,
         caller_lookup,

@@ -66,13 +66,8 @@ fn transfer(
                        way = \"attended\" or \"bridge\", or remove the line";
         check.problem(&at("screening"), message);
     }
-    if let Some(trunk) = &raw.trunk
-        && !trunks.iter().any(|known| known.name == *trunk)
-    {
-        let known = trunks.iter().map(|trunk| trunk.name.as_str());
-        let hint = did_you_mean(trunk, known).unwrap_or_default();
-        let message = format!("there is no [trunks.{trunk}]. {hint}");
-        check.problem(&at("trunk"), message.trim_end());
+    if let Some(trunk) = &raw.trunk {
+        check_trunk(check, &at("trunk"), trunk, trunks);
     }
     if let Some(header) = &raw.header
         && !is_further_header(header)
@@ -109,8 +104,24 @@ fn way(check: &mut Checker<'_>, at: &[&str], word: Option<&str>) -> TransferWay 
     TransferWay::Refer
 }
 
+/// A trunk that is declared.
+pub(super) fn check_trunk(
+    check: &mut Checker<'_>,
+    at: &[&str],
+    trunk: &str,
+    trunks: &[TrunkConfig],
+) {
+    if trunks.iter().any(|known| known.name == *trunk) {
+        return;
+    }
+    let known = trunks.iter().map(|trunk| trunk.name.as_str());
+    let hint = did_you_mean(trunk, known).unwrap_or_default();
+    let message = format!("there is no [trunks.{trunk}]. {hint}");
+    check.problem(at, message.trim_end());
+}
+
 /// An address that may be called: well-formed, and at a host that is declared.
-fn check_target(
+pub(super) fn check_target(
     check: &mut Checker<'_>,
     at: &[&str],
     to: &str,

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 use crate::acd::handoff::{
     HandoffAction, HandoffIntent, HandoffReason, HandoffSlot, HandoffVerification, Promise,
 };
+use crate::acd::{BackInQueue, LeftQueue, WaitEnd, WaitRange};
 use crate::base::{ActionRunId, Pii};
 use crate::nlu::{ConfidencePolicy, Readings, SlotKind, Understanding};
 use crate::prompts::{ActionName, QueueName, VerificationName};
@@ -54,10 +56,42 @@ pub enum ConversationInput {
         /// Whether it is durable.
         stored: bool,
     },
-    /// It has been tried to put the caller through.
+    /// It has been tried to put the caller through; or the time with somebody who had taken the call
+    /// is over.
     TransferEnded {
         /// What came of it.
         outcome: TransferOutcome,
+    },
+    /// What is known of the caller's wait has changed.
+    Waiting(WaitNews),
+    /// The caller waits on, nobody speaks, and it is time to say something.
+    StillWaiting {
+        /// Since they are in line.
+        waited: Duration,
+        /// About what.
+        topic: WaitTopic,
+    },
+    /// Somebody at a desk has taken the call: they are about to be joined.
+    AgentTook,
+    /// The caller is first in line again.
+    BackInQueue {
+        /// What has become of whoever was to take the call, or had taken it.
+        why: BackInQueue,
+    },
+    /// The caller waits no longer, and nobody has taken the call.
+    WaitEnded {
+        /// Why.
+        why: WaitEnd,
+    },
+    /// What came of the wish to be called back.
+    CallbackBooked {
+        /// Whether it is noted, durably, and with the caller's place.
+        booked: bool,
+    },
+    /// Whoever talks with the caller sends them to us for this, and waits for them.
+    BackFromAgent {
+        /// The intent.
+        task: String,
     },
     /// The caller stopped us in mid-sentence.
     Interrupted,
@@ -93,6 +127,26 @@ impl TransferOutcome {
             Self::Failed => "failed",
         }
     }
+}
+
+/// What can be told to a caller who waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaitNews {
+    /// Place in line; 1 is next.
+    pub position: usize,
+    /// People who could take the call and are at their desks.
+    pub agents: usize,
+    /// How long it will probably take from now; `None`: nobody can say.
+    pub wait: Option<WaitRange>,
+}
+
+/// What is to be said to a caller who waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitTopic {
+    /// The place in line, and how long it will take.
+    Place,
+    /// That they are not forgotten.
+    Company,
 }
 
 /// How an action ended: its outputs, or what went wrong.
@@ -149,6 +203,22 @@ pub enum DialogAct {
         /// What is said to whoever answers, before they take the call.
         announcement: Pii<String>,
     },
+    /// Put the caller in line for people at desks, once everything is said. The hand-off is stored.
+    Enqueue {
+        /// For whom.
+        queue: QueueName,
+        /// What is said to whoever takes the call on a telephone, before they do.
+        announcement: Pii<String>,
+    },
+    /// More is known than the stored hand-off says: store this in its place.
+    UpdateHandoff(Box<HandoffRequest>),
+    /// Take the caller out of the line.
+    LeaveQueue {
+        /// Why. [`LeftQueue::ForCallback`] is answered with [`ConversationInput::CallbackBooked`].
+        why: LeftQueue,
+    },
+    /// Give the caller back to whoever sent them to us, once everything is said.
+    ReturnToAgent,
     /// Hang up once everything is said.
     HangUp {
         /// Why, for the record.
@@ -245,6 +315,10 @@ pub struct Rules {
     pub action_inputs: BTreeMap<ActionName, Vec<String>>,
     /// Queues whose people callers are put through to; those of all others call back.
     pub transfers: BTreeSet<QueueName>,
+    /// Queues that people at desks serve: callers wait in line for them, whatever `transfers` says.
+    pub staffed: BTreeSet<QueueName>,
+    /// The number at which this caller could be called back; `None`: no call backs are offered.
+    pub callback: Option<Pii<String>>,
     /// The day of the call (year, month, day).
     pub today: (i32, u8, u8),
 }

@@ -317,6 +317,7 @@ impl Conversation {
                 | Stage::ReadBack { .. }
                 | Stage::ConfirmIntent { .. }
                 | Stage::OfferPerson { .. }
+                | Stage::OfferCallback
         );
         asks && matches!(parse_yes_no(text.expose()), YesNo::Yes | YesNo::YesBut(_))
     }

@@ -22,8 +22,8 @@ const HOLD_ON_SILENCE_FACTOR: u32 = 5;
 /// Free text that the recogniser is less sure of than this is asked for again.
 const TEXT_HEARD_MIN: f32 = 0.35;
 
-/// A goodbye in the middle of a question has to be heard better than this.
-const GOODBYE_MIN: f32 = 0.6;
+/// A goodbye in the middle of a question, or of a wait, has to be heard better than this.
+pub(super) const GOODBYE_MIN: f32 = 0.6;
 
 impl Conversation {
     pub(super) fn on_heard(
@@ -39,14 +39,18 @@ impl Conversation {
                 return;
             }
             Stage::Acting { .. } => return self.on_heard_while_acting(text, &understanding),
-            Stage::PuttingThrough => return self.on_heard_while_ringing(text, &understanding),
+            Stage::PuttingThrough | Stage::BookingCallback => {
+                return self.on_heard_while_ringing(text, &understanding);
+            }
+            Stage::WithAgent => return,
             _ => {}
         }
         self.silences = 0;
         self.heard_anything = true;
         // Somebody spoke, and no word of it could be made out.
         if text.expose().trim().is_empty() {
-            return self.on_no_match();
+            // Callers who wait talk to others, or sneeze.
+            return if self.is_at_rest() { self.rest() } else { self.on_no_match() };
         }
         self.last_heard = text.clone();
         if let Some(score) = self.emergency_in(text.expose(), &understanding) {
@@ -64,6 +68,9 @@ impl Conversation {
             None => text,
         };
         let text = self.as_short_answer(text);
+        if self.on_heard_about_waiting(text.expose(), confidence) {
+            return;
+        }
         if let Some(command) = self.command_in(text.expose())
             && !self.is_yes_rather_than(command, text.expose())
         {
@@ -97,7 +104,7 @@ impl Conversation {
     }
 
     /// "Yeah, that's it" agrees where yes or no is asked, and says goodbye elsewhere.
-    fn is_yes_rather_than(&self, command: GlobalCommand, text: &str) -> bool {
+    pub(super) fn is_yes_rather_than(&self, command: GlobalCommand, text: &str) -> bool {
         command == GlobalCommand::Goodbye
             && matches!(
                 self.stage,
@@ -123,7 +130,7 @@ impl Conversation {
                         self.start_task(intent, confidence, Pii::new(words));
                     }
                     YesNo::No => {
-                        self.stage = Stage::Open { anything_else: false };
+                        self.stage = self.open_stage();
                         self.on_no_match();
                     }
                     _ => self.on_request(text, understanding),
@@ -165,9 +172,13 @@ impl Conversation {
                 self.on_offer_answer(reason, queue, text, understanding);
             }
             Stage::KeypadMenu => self.on_no_match(),
+            Stage::Waiting => self.on_heard_in_line(text, understanding),
+            Stage::OfferCallback => self.on_callback_answer(text, understanding),
             Stage::Over
             | Stage::HandingOff { .. }
             | Stage::PuttingThrough
+            | Stage::BookingCallback
+            | Stage::WithAgent
             | Stage::Acting { .. } => {}
         }
     }
@@ -246,7 +257,7 @@ impl Conversation {
             self.tasks.clear();
             self.say_pattern(Pattern::Cancelled, &[]);
         }
-        self.say_pattern(Pattern::AnythingElse, &[]);
+        self.say_whats_next();
         self.listen_open(true);
     }
 
@@ -374,7 +385,7 @@ impl Conversation {
             YesNo::Yes | YesNo::YesBut(_) => self.request_person(reason, queue),
             YesNo::No | YesNo::NoWith(_) => {
                 self.tasks.clear();
-                self.say_pattern(Pattern::AnythingElse, &[]);
+                self.say_whats_next();
                 self.listen_open(true);
             }
             // "Call me back", "put me through": an answer to the offer, and no other request.
@@ -411,7 +422,8 @@ impl Conversation {
             | Stage::Clarify { .. }
             | Stage::WhichSlot { .. }
             | Stage::QuestionAnswered
-            | Stage::OfferPerson { .. } => {
+            | Stage::OfferPerson { .. }
+            | Stage::OfferCallback => {
                 for phrase in self.speaker.last.clone() {
                     self.say(phrase);
                 }

@@ -65,7 +65,7 @@ impl Conversation {
     }
 
     /// Its people are not those of callers who just want somebody.
-    fn is_emergency(&self, intent: &Intent) -> bool {
+    pub(super) fn is_emergency(&self, intent: &Intent) -> bool {
         intent.person == PersonRule::AtOnce && intent.handoff != self.default_queue()
     }
 

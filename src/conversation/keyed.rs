@@ -13,7 +13,11 @@ use super::task::{Scope, Stage};
 impl Conversation {
     pub(super) fn on_keyed(&mut self, keys: &Pii<String>, before_question: bool) {
         match self.stage {
-            Stage::Over | Stage::HandingOff { .. } | Stage::PuttingThrough => {
+            Stage::Over
+            | Stage::HandingOff { .. }
+            | Stage::PuttingThrough
+            | Stage::BookingCallback
+            | Stage::WithAgent => {
                 self.out_of_place += 1;
                 return;
             }
@@ -60,7 +64,8 @@ impl Conversation {
             | Stage::Confirm
             | Stage::ConfirmIntent { .. }
             | Stage::QuestionAnswered
-            | Stage::OfferPerson { .. } => {
+            | Stage::OfferPerson { .. }
+            | Stage::OfferCallback => {
                 let words = match keys.expose().chars().next().and_then(KeyedYesNo::from_key) {
                     Some(KeyedYesNo::Yes) => "yes",
                     Some(KeyedYesNo::No) => "no",

@@ -10,6 +10,7 @@
 //!   ▲                                                        ▼
 //!   └────────── nobody could be reached ─────────── PuttingThrough ──succeeded──▶ Over
 //! ```
+//! Of a queue that people at desks serve, the caller waits in line: see `waiting`.
 //!
 //! The claim gate: words that say something was done are rendered only from an `ActionSuccess`,
 //! and only the arrival of an action's good result makes one.
@@ -17,6 +18,7 @@
 //! A name may be checked against the organisation's records once it was heard (`names`): a lookup
 //! and perhaps a question stand between `Ask` and `ReadBack` then.
 
+mod about_waiting;
 mod acts;
 mod agreement;
 mod answer;
@@ -27,6 +29,7 @@ mod keyed;
 mod moods;
 mod names;
 mod outcome;
+mod place;
 mod questions;
 mod request;
 mod sharing;
@@ -36,6 +39,7 @@ mod summary;
 mod task;
 mod transfer;
 mod view;
+mod waiting;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -46,6 +50,7 @@ use std::sync::Arc;
 pub use acts::{
     ActionReport, ActionResult, ConversationInput, DialogAct, Expectation, Expected, FailureWords,
     HandoffRequest, Phrase, Rules, Signals, TransferOutcome, VerificationReport, VerificationRule,
+    WaitNews, WaitTopic,
 };
 use by_ear::Ear;
 use outcome::ActionSuccess;
@@ -53,7 +58,9 @@ use speaker::Speaker;
 use task::{Stage, Task, VerificationState};
 use transfer::onward_of;
 pub use view::{Step, volunteered_slots};
+use waiting::Wait;
 
+use crate::acd::LeftQueue;
 use crate::acd::handoff::HandoffReason;
 use crate::base::{ActionRunId, Pii};
 use crate::nlu::{IntentName, IntentScore, Part, SlotName, SlotValue};
@@ -96,6 +103,10 @@ pub struct Conversation {
     emergency: Option<(IntentScore, Pii<String>)>,
     /// How often it was tried to put the caller through.
     transfers: u32,
+    /// The caller waits in line, or is with somebody who has taken the call.
+    wait: Option<Wait>,
+    /// How often they were put in line.
+    waits: u32,
     /// Once the hand-off is stored, what else was asked for is done: it was not for a person.
     goes_on: bool,
     /// Recognition failed while an action ran.
@@ -139,6 +150,8 @@ impl Conversation {
             wants_person: false,
             emergency: None,
             transfers: 0,
+            wait: None,
+            waits: 0,
             goes_on: false,
             hearing_failed: false,
             voice_failed: false,
@@ -174,10 +187,20 @@ impl Conversation {
             ConversationInput::ActionFinished { run, result } => self.on_action(run, result),
             ConversationInput::HandoffStored { stored } => self.on_handoff_stored(stored),
             ConversationInput::TransferEnded { outcome } => self.on_transfer_ended(outcome),
+            ConversationInput::Waiting(news) => self.on_waiting(news),
+            ConversationInput::StillWaiting { waited, topic } => {
+                self.on_still_waiting(waited, topic);
+            }
+            ConversationInput::AgentTook => self.on_agent_took(),
+            ConversationInput::BackInQueue { why } => self.on_back_in_queue(why),
+            ConversationInput::WaitEnded { why } => self.on_wait_ended(why),
+            ConversationInput::CallbackBooked { booked } => self.on_callback_booked(booked),
+            ConversationInput::BackFromAgent { task } => self.on_back_from_agent(task),
             ConversationInput::Interrupted => self.signals.interruptions += 1,
             ConversationInput::HearingDown => self.on_hearing_down(),
             ConversationInput::VoiceDown => self.on_voice_down(),
         }
+        self.update_handoff();
         std::mem::take(&mut self.acts)
     }
 
@@ -223,6 +246,9 @@ impl Conversation {
         }
         self.signals.silences += 1;
         self.silences += 1;
+        if self.wait.is_some() {
+            return self.on_silence_in_line();
+        }
         if matches!(self.stage, Stage::Open { anything_else: true }) && self.silences >= 2 {
             return self.say_goodbye("the caller said nothing more");
         }
@@ -231,8 +257,7 @@ impl Conversation {
                 self.say_pattern(Pattern::Sorry, &[]);
                 return self.hang_up("the caller never spoke");
             }
-            self.say_pattern(Pattern::TooManyTries, &[]);
-            return self.request_person(HandoffReason::RepeatedFailure, None);
+            return self.give_up(HandoffReason::RepeatedFailure);
         }
         self.say_pattern(Pattern::NoInput, &[]);
         if matches!(self.stage, Stage::KeypadMenu) {
@@ -246,15 +271,16 @@ impl Conversation {
         matches!(
             self.stage,
             Stage::Over | Stage::HandingOff { .. } | Stage::PuttingThrough | Stage::Acting { .. }
-        )
+        ) || self.is_resting()
     }
 
     fn on_hearing_down(&mut self) {
         // Whoever spoke is a caller who wants something, even if nobody can tell what.
         self.heard_anything = true;
         match self.stage {
-            Stage::Over | Stage::HandingOff { .. } | Stage::PuttingThrough => {}
             Stage::Acting { .. } => self.hearing_failed = true,
+            _ if self.is_between_turns() => {}
+            _ if self.wait.is_some() => self.leave_to_people(),
             Stage::KeypadMenu => self.request_person(HandoffReason::Outage, None),
             _ => self.offer_keypad_menu(),
         }
@@ -268,8 +294,8 @@ impl Conversation {
 
     fn on_voice_down(&mut self) {
         match self.stage {
-            Stage::Over | Stage::HandingOff { .. } | Stage::PuttingThrough => {}
             Stage::Acting { .. } => self.voice_failed = true,
+            _ if self.is_between_turns() => {}
             _ => self.request_person(HandoffReason::Outage, None),
         }
     }
@@ -285,7 +311,7 @@ impl Conversation {
         } else if std::mem::take(&mut self.wants_person) {
             self.request_person(HandoffReason::Asked, None);
         } else if std::mem::take(&mut self.hearing_failed) {
-            self.offer_keypad_menu();
+            if self.wait.is_some() { self.leave_to_people() } else { self.offer_keypad_menu() }
         } else {
             return false;
         }
@@ -296,6 +322,14 @@ impl Conversation {
         if matches!(self.stage, Stage::Acting { .. }) {
             self.say_pattern(Pattern::OneMoment, &[]);
         }
+    }
+
+    /// Nothing here gets any further: it is a person's turn. Who waits for one need not be told.
+    fn give_up(&mut self, reason: HandoffReason) {
+        if self.wait.is_none() {
+            self.say_pattern(Pattern::TooManyTries, &[]);
+        }
+        self.request_person(reason, None);
     }
 
     /// Hands the caller to a person. Nothing is promised until the hand-off is stored.
@@ -309,6 +343,9 @@ impl Conversation {
         let queue = queue
             .or_else(|| self.current_intent().and_then(|intent| intent.handoff.clone()))
             .or_else(|| self.default_queue());
+        if self.wait.is_some() && !self.is_emergency_elsewhere(queue.as_ref()) {
+            return self.leave_to_people();
+        }
         let request = self.handoff_request(reason, queue);
         self.stage = Stage::HandingOff { onward: onward_of(&request) };
         self.acts.push(DialogAct::HandOff(Box::new(request)));
@@ -334,12 +371,15 @@ impl Conversation {
             return;
         };
         let onward = onward.take();
+        if self.wait.is_some() {
+            return self.on_stored_in_line(stored, onward);
+        }
         if !stored {
             self.say_pattern(Pattern::HandOffFailed, &[]);
             return self.hang_up("the hand-off could not be stored");
         }
         if let Some(onward) = onward {
-            return self.put_through(onward);
+            return self.go_onward(onward);
         }
         self.say_pattern(Pattern::HandOffCallback, &[]);
         if std::mem::take(&mut self.goes_on) {
@@ -360,6 +400,12 @@ impl Conversation {
     }
 
     fn hang_up(&mut self, reason: &str) {
+        // Nobody is to be offered a call that ends.
+        let is_in_line = self.wait.is_some() && !self.is_with_agent();
+        if is_in_line {
+            self.acts.push(DialogAct::LeaveQueue { why: LeftQueue::HungUp });
+        }
+        self.wait = None;
         self.stage = Stage::Over;
         self.acts.push(DialogAct::HangUp { reason: reason.to_owned() });
     }

@@ -62,10 +62,12 @@ impl Conversation {
         if let Stage::OfferPerson { reason, queue, .. } = self.stage.clone() {
             return self.request_person(reason, queue);
         }
+        if self.wait.is_some() {
+            return self.ask_pending();
+        }
         let reason = HandoffReason::RepeatedFailure;
         if !self.has_words_for(Pattern::FrustratedAgain) {
-            self.say_pattern(Pattern::TooManyTries, &[]);
-            return self.request_person(reason, None);
+            return self.give_up(reason);
         }
         let before = Interrupted { stage: self.stage.clone(), question: self.last_question() };
         self.say_pattern(Pattern::FrustratedAgain, &[]);
@@ -79,8 +81,7 @@ impl Conversation {
             self.say_pattern(Pattern::AbuseGoodbye, &[]);
             return self.hang_up("the caller was abusive");
         }
-        self.say_pattern(Pattern::TooManyTries, &[]);
-        self.request_person(HandoffReason::RepeatedFailure, None);
+        self.give_up(HandoffReason::RepeatedFailure);
     }
 
     pub(super) fn has_words_for(&self, pattern: Pattern) -> bool {
@@ -110,6 +111,8 @@ impl Conversation {
             Stage::ConfirmIntent { .. }
             | Stage::QuestionAnswered
             | Stage::OfferPerson { .. }
+            | Stage::OfferCallback
+            | Stage::Waiting
             | Stage::Open { .. }
             | Stage::Clarify { .. } => {
                 let decision = self.rules.policy.decide(understanding);
@@ -122,9 +125,11 @@ impl Conversation {
             | Stage::KeypadMenu
             | Stage::HandingOff { .. }
             | Stage::PuttingThrough
+            | Stage::BookingCallback
+            | Stage::WithAgent
             | Stage::Over => false,
         };
-        answers || self.command_in(rest).is_some()
+        answers || self.command_in(rest).is_some() || self.line_request(rest).is_some()
     }
 
     /// Says who we are, and asks again what was being asked.
@@ -144,9 +149,16 @@ impl Conversation {
                 self.say_last_question();
                 self.listen(Expectation::of(Expected::Request));
             }
-            Stage::ConfirmIntent { .. } | Stage::QuestionAnswered | Stage::OfferPerson { .. } => {
+            Stage::ConfirmIntent { .. }
+            | Stage::QuestionAnswered
+            | Stage::OfferPerson { .. }
+            | Stage::OfferCallback => {
                 self.say_last_question();
                 self.listen(yes_no());
+            }
+            Stage::Waiting => {
+                self.say_place();
+                self.rest();
             }
             _ => self.ask_again(),
         }

@@ -31,7 +31,9 @@ impl Conversation {
         let words = result.as_ref().map_or_else(|failure| failure.as_words(), |_| "done");
         if let Some(report) = self.actions.iter_mut().find(|report| report.run == run) {
             report.result = words.to_owned();
+            self.outdate_handoff();
         }
+        self.on_action_with_agent(run, &result);
         let purpose = match &self.stage {
             Stage::Acting { run: current, purpose } if *current == run => purpose.clone(),
             _ => {
@@ -140,6 +142,7 @@ impl Conversation {
         if let Some(intent) = self.tasks.last().and_then(|task| generation.intent(&task.intent)) {
             self.say_completion(&intent.then_say, &done);
         }
+        self.note_done();
         if self.divert() {
             return;
         }

@@ -29,6 +29,10 @@ impl Conversation {
             self.after_task(false);
             return true;
         }
+        if self.wait.is_some() {
+            self.back_in_line(false);
+            return true;
+        }
         self.last_intent = Some((name.clone(), confidence, words.clone()));
         self.say_pattern(Pattern::FaqCheck, &[]);
         self.stage = Stage::QuestionAnswered;
@@ -51,6 +55,10 @@ impl Conversation {
         self.say_template(&entry.answer, &Default::default());
         if !self.tasks.is_empty() || !self.next_requests.is_empty() {
             self.after_task(false);
+            return true;
+        }
+        if self.wait.is_some() {
+            self.back_in_line(false);
             return true;
         }
         self.last_intent = Some((name.clone(), confidence, words.clone()));
@@ -83,7 +91,7 @@ impl Conversation {
 
     fn ask_anything_else(&mut self) {
         self.progress();
-        self.say_pattern(Pattern::AnythingElse, &[]);
+        self.say_whats_next();
         self.listen_open(true);
     }
 

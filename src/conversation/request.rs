@@ -14,6 +14,9 @@ use super::{Conversation, Expectation, Expected};
 impl Conversation {
     pub(super) fn listen_open(&mut self, anything_else: bool) {
         self.forget_names();
+        if self.wait.is_some() {
+            return self.rest();
+        }
         self.stage = Stage::Open { anything_else };
         self.listen(Expectation::of(Expected::Request));
     }
@@ -85,6 +88,9 @@ impl Conversation {
     }
 
     fn on_out_of_scope(&mut self) {
+        if self.wait.is_some() {
+            return self.on_nothing_in_line(Pattern::StillInLine);
+        }
         self.signals.failed_turns += 1;
         self.out_of_scope_turns += 1;
         if self.out_of_scope_turns >= 2 {
@@ -165,6 +171,9 @@ impl Conversation {
         if let Some(Part { words, score }) = self.next_requests.pop_front() {
             return self.start_task(score.intent, score.confidence, words);
         }
+        if self.wait.is_some() {
+            return self.back_in_line(question_asked);
+        }
         if !question_asked {
             self.say_pattern(Pattern::AnythingElse, &[]);
         }
@@ -179,8 +188,7 @@ impl Conversation {
         if self.failures < self.rules.failures_max {
             return false;
         }
-        self.say_pattern(Pattern::TooManyTries, &[]);
-        self.request_person(HandoffReason::RepeatedFailure, None);
+        self.give_up(HandoffReason::RepeatedFailure);
         true
     }
 
@@ -190,8 +198,7 @@ impl Conversation {
         if self.unsure <= self.rules.failures_max {
             return false;
         }
-        self.say_pattern(Pattern::TooManyTries, &[]);
-        self.request_person(HandoffReason::LowConfidence, None);
+        self.give_up(HandoffReason::LowConfidence);
         true
     }
 
@@ -208,6 +215,9 @@ impl Conversation {
     }
 
     pub(super) fn on_no_match(&mut self) {
+        if self.is_at_rest() {
+            return self.on_nothing_in_line(Pattern::NoMatch);
+        }
         if self.count_failure() {
             return;
         }

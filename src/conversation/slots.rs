@@ -10,7 +10,7 @@ use crate::nlu::spoken::{
     DigitsResult, Expectation as Asking, FillContext, Filled, YesNo, fill, fill_each,
 };
 use crate::nlu::{Provenance, SlotKind, SlotName, SlotValue};
-use crate::prompts::{Intent, Pattern, ReadBack, SlotSpec};
+use crate::prompts::{Intent, ReadBack, SlotSpec};
 
 use super::Conversation;
 use super::sharing::{Taking, Words, share_out};
@@ -309,8 +309,7 @@ impl Conversation {
         if *rejections < self.rules.failures_max {
             return false;
         }
-        self.say_pattern(Pattern::TooManyTries, &[]);
-        self.request_person(HandoffReason::RepeatedFailure, None);
+        self.give_up(HandoffReason::RepeatedFailure);
         true
     }
 

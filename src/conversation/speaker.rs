@@ -55,6 +55,13 @@ impl Conversation {
         }
     }
 
+    /// Whether there are words for this with these values.
+    pub(super) fn can_say(&self, pattern: Pattern, values: &[(&str, String)]) -> bool {
+        let values = values.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
+        let variants = self.generation.patterns.says.get(&pattern);
+        variants.is_some_and(|all| all.iter().any(|one| self.render(one, &values).is_ok()))
+    }
+
     pub(super) fn say_variant(&mut self, place: &str, variants: &[Template], values: &Values) {
         // A variant that needs what is not known (a name) is left out, not half said.
         let sayable: Vec<&Template> =

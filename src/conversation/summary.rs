@@ -7,7 +7,7 @@ use crate::acd::handoff::{
 };
 use crate::nlu::Provenance;
 use crate::nlu::spoken::mask_secrets;
-use crate::prompts::QueueName;
+use crate::prompts::{Queue, QueueName};
 
 use super::task::{VerificationOutcome, VerificationState};
 use super::{Conversation, HandoffRequest, Signals};
@@ -27,7 +27,7 @@ impl Conversation {
             reason,
             promise: self.promise_for(queue.as_ref()),
             queue: queue.clone().unwrap_or_else(|| QueueName::new("anyone")),
-            skills: found.map(|queue| queue.skills.clone()).unwrap_or_default(),
+            skills: found.map(names_of_skills).unwrap_or_default(),
             priority: found.map_or(DEFAULT_PRIORITY, |queue| queue.priority),
             intent: self.last_intent.as_ref().map(|(name, confidence, words)| HandoffIntent {
                 name: name.as_str().to_owned(),
@@ -126,6 +126,11 @@ impl Conversation {
         (!sentences.is_empty()).then_some(sentences)
     }
 
+    fn done_while_waiting(&self) -> Option<String> {
+        let done = self.wait.as_ref().filter(|wait| !wait.done.is_empty())?;
+        Some(format!("Done while they waited: {}.", done.done.join(", ")))
+    }
+
     fn summary(&self, reason: HandoffReason, check: Option<&HandoffVerification>) -> String {
         let mut sentences = Vec::new();
         let who = self.caller.get("customer_name").map(|name| name.expose().as_str());
@@ -153,6 +158,7 @@ impl Conversation {
         }
         sentences.extend(question);
         sentences.extend(self.still_open());
+        sentences.extend(self.done_while_waiting());
         if let Some(check) = check {
             let result = check.result.replace('_', " ");
             let locked = if check.result == "failed" {
@@ -171,6 +177,10 @@ impl Conversation {
         sentences.push(reason_sentence(reason).to_owned());
         sentences.join(" ")
     }
+}
+
+fn names_of_skills(queue: &Queue) -> Vec<String> {
+    queue.skills.iter().map(|need| need.skill.clone()).collect()
 }
 
 fn tries(count: u32) -> String {

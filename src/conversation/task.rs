@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::acd::handoff::HandoffReason;
+use crate::acd::handoff::{HandoffReason, Promise};
 use crate::base::{ActionRunId, Pii};
 use crate::nlu::{IntentName, SlotName, SlotValue};
 use crate::prompts::{QueueName, VerificationName};
@@ -129,18 +129,29 @@ pub(super) enum Stage {
     /// Recognition is down: keys only.
     KeypadMenu,
     HandingOff {
-        /// Where the caller is put through to once the hand-off is stored, if anywhere.
+        /// Where the caller goes once the hand-off is stored, if anywhere.
         onward: Option<Onward>,
     },
     /// It is tried to put the caller through.
     PuttingThrough,
+    /// The caller waits in line.
+    Waiting,
+    /// "Shall we call you back instead?"
+    OfferCallback,
+    /// Whether they will be called back is being noted.
+    BookingCallback,
+    /// Somebody at a desk has taken the call.
+    WithAgent,
     Over,
 }
 
-/// Where a caller is put through to.
+/// Where a caller goes once their hand-off is stored.
 #[derive(Debug, Clone)]
 pub(super) struct Onward {
     pub queue: QueueName,
+    /// [`Promise::Transfer`] or [`Promise::Queue`].
+    pub promise: Promise,
+    pub reason: HandoffReason,
     /// What whoever answers is told.
     pub summary: Pii<String>,
 }

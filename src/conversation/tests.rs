@@ -127,6 +127,8 @@ impl Talk {
                 .map(|(name, signature)| (name.clone(), signature.inputs.clone()))
                 .collect(),
             transfers: transfers.iter().map(|queue| QueueName::new(*queue)).collect(),
+            staffed: Default::default(),
+            callback: None,
             today: (2026, 11, 24),
         };
         let mut talk = Self {

@@ -10,16 +10,19 @@ use crate::prompts::{Pattern, QueueName};
 
 use super::speaker::Values;
 use super::task::{Onward, Stage};
+use super::waiting::WAITS_MAX;
 use super::{Conversation, DialogAct, Expectation, Expected, HandoffRequest, TransferOutcome};
 
 /// How often it is tried in one call. A caller may ask again; beyond, they are called back, as is one
 /// for whom we ask because nothing else works.
 const TRANSFERS_MAX: u32 = 2;
 
-/// Where a caller with this hand-off is put through to, if that is what they are promised.
+/// Where a caller with this hand-off goes, unless they are called back.
 pub(super) fn onward_of(request: &HandoffRequest) -> Option<Onward> {
-    (request.promise == Promise::Transfer).then(|| Onward {
+    (request.promise != Promise::Callback).then(|| Onward {
         queue: request.queue.clone(),
+        promise: request.promise,
+        reason: request.reason,
         summary: Pii::new(request.summary.clone()),
     })
 }
@@ -27,6 +30,9 @@ pub(super) fn onward_of(request: &HandoffRequest) -> Option<Onward> {
 impl Conversation {
     /// What a caller is promised who is handed over to this queue now.
     pub(super) fn promise_for(&self, queue: Option<&QueueName>) -> Promise {
+        if queue.is_some_and(|queue| self.rules.staffed.contains(queue)) {
+            return if self.waits < WAITS_MAX { Promise::Queue } else { Promise::Callback };
+        }
         // Whoever has asked for more stays with us: people call back about this.
         let is_tried = !self.goes_on
             && self.transfers < TRANSFERS_MAX
@@ -34,8 +40,16 @@ impl Conversation {
         if is_tried { Promise::Transfer } else { Promise::Callback }
     }
 
-    pub(super) fn put_through(&mut self, onward: Onward) {
-        let Onward { queue, summary } = onward;
+    /// The hand-off is stored: the caller goes where its promise says.
+    pub(super) fn go_onward(&mut self, onward: Onward) {
+        match onward.promise {
+            Promise::Queue => self.enqueue(onward),
+            Promise::Transfer | Promise::Callback => self.put_through(onward),
+        }
+    }
+
+    fn put_through(&mut self, onward: Onward) {
+        let Onward { queue, summary, .. } = onward;
         self.transfers += 1;
         let spoken = self.generation.queues.get(&queue).map(|queue| queue.spoken.clone());
         let values: Vec<_> = spoken.map(|spoken| ("queue", spoken)).into_iter().collect();
@@ -48,14 +62,14 @@ impl Conversation {
     }
 
     /// Says the first of these patterns that the profile has words for.
-    fn say_first_of(&mut self, patterns: &[Pattern], values: &[(&str, String)]) {
+    pub(super) fn say_first_of(&mut self, patterns: &[Pattern], values: &[(&str, String)]) {
         if let Some(pattern) = patterns.iter().find(|pattern| self.has_words_for(**pattern)) {
             self.say_pattern(*pattern, values);
         }
     }
 
     /// What is said to whoever answers.
-    fn announcement(&self, summary: Pii<String>) -> Pii<String> {
+    pub(super) fn announcement(&self, summary: Pii<String>) -> Pii<String> {
         let words = self.generation.patterns.says.get(&Pattern::Screening);
         let values = Values::from([("summary".to_owned(), summary.expose().clone())]);
         let said = words.and_then(|variants| {
@@ -79,6 +93,9 @@ impl Conversation {
     }
 
     pub(super) fn on_transfer_ended(&mut self, outcome: TransferOutcome) {
+        if self.is_with_agent() {
+            return self.on_agent_done(outcome);
+        }
         if !matches!(self.stage, Stage::PuttingThrough) {
             self.out_of_place += 1;
             return;

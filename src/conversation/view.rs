@@ -43,6 +43,14 @@ pub enum Step {
     HandoffStored,
     /// Nothing but an emergency: the caller is being put through.
     TransferEnded,
+    /// Anything, and what is asked about waiting: the caller is in line.
+    InLine,
+    /// Yes or no to "shall we call you back?"
+    CallbackOffer,
+    /// Nothing but an emergency: a call back is being noted.
+    CallbackBooked,
+    /// Nothing: the caller is with somebody else.
+    WithPerson,
     /// Nothing: the conversation is over.
     End,
 }
@@ -66,6 +74,10 @@ impl fmt::Display for Step {
             Self::Keys => f.write_str("keys"),
             Self::HandoffStored => f.write_str("the hand-off to be stored"),
             Self::TransferEnded => f.write_str("what comes of putting the caller through"),
+            Self::InLine => f.write_str("anything: the caller waits in line"),
+            Self::CallbackOffer => f.write_str("yes or no: shall we call back?"),
+            Self::CallbackBooked => f.write_str("the call back to be noted"),
+            Self::WithPerson => f.write_str("nothing: the caller is with somebody else"),
             Self::End => f.write_str("nothing: the conversation is over"),
         }
     }
@@ -90,6 +102,10 @@ impl Conversation {
             Stage::KeypadMenu => Step::Keys,
             Stage::HandingOff { .. } => Step::HandoffStored,
             Stage::PuttingThrough => Step::TransferEnded,
+            Stage::Waiting => Step::InLine,
+            Stage::OfferCallback => Step::CallbackOffer,
+            Stage::BookingCallback => Step::CallbackBooked,
+            Stage::WithAgent => Step::WithPerson,
             Stage::Over => Step::End,
         }
     }
@@ -99,11 +115,13 @@ impl Conversation {
         self.tasks.last().map(|task| &task.intent)
     }
 
-    /// Whether these words ask for nothing: a greeting, a goodbye, a yes or no, or a word to us such
-    /// as "repeat that". Whoever wants a person asks for something.
+    /// Whether these words ask for nothing: a greeting, a goodbye, a yes or no, a word to us such as
+    /// "repeat that", or about the wait of a caller who is in line. Whoever wants a person asks for
+    /// something.
     pub fn asks_nothing(&self, text: &str) -> bool {
         let command = self.command_in(text).filter(|command| *command != GlobalCommand::Agent);
         command.is_some()
+            || self.line_request(text).is_some()
             || matches!(parse_yes_no(text), YesNo::Yes | YesNo::No)
             || is_greeting(text)
     }

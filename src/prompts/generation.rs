@@ -7,7 +7,7 @@ use crate::base::QueueName;
 use crate::nlu::spoken::Cues;
 use crate::nlu::{IntentName, SlotKind, SlotName};
 
-use super::{Pattern, Template};
+use super::{Pattern, Queue, Template};
 
 macro_rules! name_type {
     ($(#[$doc:meta])* $name:ident) => {
@@ -324,6 +324,12 @@ pub struct GlobalWords {
     pub stop: Vec<String>,
     /// "goodbye", "that's all".
     pub goodbye: Vec<String>,
+    /// "how long", "what's my place": of callers who wait in line. May be empty, as those below.
+    pub how_long: Vec<String>,
+    /// "call me back".
+    pub call_back: Vec<String>,
+    /// "I don't want to wait".
+    pub leave: Vec<String>,
 }
 
 /// Product names and hints: `words.md`.
@@ -363,21 +369,6 @@ impl Hours {
         let spans = self.weekly.get(weekday).map_or(&[][..], Vec::as_slice);
         !holiday && spans.iter().any(|(from, to)| (*from..*to).contains(&minute))
     }
-}
-
-/// A queue from `queues.md`.
-#[derive(Debug, Clone)]
-pub struct Queue {
-    /// Its name.
-    pub name: QueueName,
-    /// Spoken name ("our card team").
-    pub spoken: String,
-    /// Skills an agent needs.
-    pub skills: Vec<String>,
-    /// Urgency, 1 (first) to 9.
-    pub priority: u8,
-    /// What is said while waiting.
-    pub while_waiting: Vec<Template>,
 }
 
 /// A question and its answer: `faq.md`.

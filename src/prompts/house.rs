@@ -12,13 +12,16 @@ use super::speech::{
 };
 use super::{FaqEntry, GlobalWords, House, Template, Words, not_by_phone};
 
-const HOUSE_SECTIONS: [&str; 7] = [
+const HOUSE_SECTIONS: [&str; 10] = [
     "Greeting",
     "Disclosure",
     "Agent words",
     "Repeat words",
     "Stop words",
     "Goodbye words",
+    "How long words",
+    "Call back words",
+    "Leave words",
     not_by_phone::HEADING,
 ];
 
@@ -49,6 +52,9 @@ pub(super) fn read_house(
         repeat: global_words("Repeat words", "repeat that, say that again", document, report),
         stop: global_words("Stop words", "stop, never mind", document, report),
         goodbye: global_words("Goodbye words", "goodbye, that's all", document, report),
+        how_long: more_words("How long words", document, report),
+        call_back: more_words("Call back words", document, report),
+        leave: more_words("Leave words", document, report),
     };
     Some(House {
         name: name?,
@@ -112,6 +118,18 @@ fn global_words(
             format!("`## {heading}` has no words"),
             format!("add the section with some, such as: {examples}"),
         );
+    }
+    words
+}
+
+/// Words that a profile may do without: there are usual ones that always work.
+fn more_words(heading: &str, document: &Document, report: &mut Report) -> Vec<String> {
+    let Some(section) = document.section(heading) else { return Vec::new() };
+    section.check_no_blocks(report);
+    let words = word_list(section);
+    if words.is_empty() {
+        let what = format!("`## {heading}` has no words");
+        report.error(section.line, what, "write some below it, or remove the heading");
     }
     words
 }

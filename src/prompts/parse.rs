@@ -14,7 +14,8 @@ use super::finding::{
 use super::hours::read_hours;
 use super::house::{read_faq, read_house, read_words, written_words};
 use super::intent::read_intent;
-use super::patterns::{read_patterns, read_queues};
+use super::patterns::read_patterns;
+use super::queues::read_queues;
 use super::speech::Context;
 use super::{
     Declared, FaqEntry, Generation, GenerationHash, Hours, InlineTest, Intent, NotByPhone,

@@ -87,6 +87,30 @@ pub enum Pattern {
     NotPutThrough,
     /// Said to the colleague who answers, before they take the call: uses `{summary}`.
     Screening,
+    /// The caller is put in line for people at desks; may use `{queue}`.
+    InLine,
+    /// Where in the line, and how long it will take: uses `{wait}`, may use `{position}`.
+    YourPlace,
+    /// The same where nobody can tell how long; may use `{position}`.
+    YourPlaceUnsure,
+    /// What can be done here while waiting; may use `{topics}`.
+    WhileYouWait,
+    /// After something else was said or done: nothing has changed in line; may use `{queue}`.
+    StillInLine,
+    /// Shall we call back instead? Uses `{number_end}`, the last digits of the number.
+    OfferCallback,
+    /// The caller will be called back, and keeps the place in line.
+    CallbackBooked,
+    /// That could not be arranged; the caller is still in line.
+    CallbackFailed,
+    /// The caller is no longer in line, by their own choice.
+    LeftLine,
+    /// Somebody takes the call at this moment.
+    AgentComing,
+    /// Whoever took the call has gone; the caller is first in line.
+    AgentLost,
+    /// What a colleague sent the caller to us for is over: they are given back.
+    BackToAgent,
 }
 
 /// Whether a profile can do without a [`Pattern`].
@@ -102,7 +126,7 @@ pub enum PatternNeed {
 
 impl Pattern {
     /// Every pattern, in the order of a call.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 54] = [
         Self::NoInput,
         Self::NoMatch,
         Self::Clarify,
@@ -145,6 +169,18 @@ impl Pattern {
         Self::NobodyFree,
         Self::NotPutThrough,
         Self::Screening,
+        Self::InLine,
+        Self::YourPlace,
+        Self::YourPlaceUnsure,
+        Self::WhileYouWait,
+        Self::StillInLine,
+        Self::OfferCallback,
+        Self::CallbackBooked,
+        Self::CallbackFailed,
+        Self::LeftLine,
+        Self::AgentComing,
+        Self::AgentLost,
+        Self::BackToAgent,
     ];
 
     /// Its heading in `patterns.md`.
@@ -192,6 +228,18 @@ impl Pattern {
             Self::NobodyFree => "Nobody free",
             Self::NotPutThrough => "Not put through",
             Self::Screening => "Screening",
+            Self::InLine => "In line",
+            Self::YourPlace => "Your place",
+            Self::YourPlaceUnsure => "Your place unsure",
+            Self::WhileYouWait => "While you wait",
+            Self::StillInLine => "Still in line",
+            Self::OfferCallback => "Offer callback",
+            Self::CallbackBooked => "Callback booked",
+            Self::CallbackFailed => "Callback failed",
+            Self::LeftLine => "Left line",
+            Self::AgentComing => "Agent coming",
+            Self::AgentLost => "Agent lost",
+            Self::BackToAgent => "Back to agent",
         }
     }
 
@@ -209,6 +257,20 @@ impl Pattern {
             Self::PuttingThrough | Self::NobodyFree | Self::NotPutThrough | Self::Screening => {
                 PatternNeed::Optional
             }
+            // Said only where people at desks serve a queue; other words stand in for them, or
+            // nothing is said, or no call back is offered.
+            Self::InLine
+            | Self::YourPlace
+            | Self::YourPlaceUnsure
+            | Self::WhileYouWait
+            | Self::StillInLine
+            | Self::OfferCallback
+            | Self::CallbackBooked
+            | Self::CallbackFailed
+            | Self::LeftLine
+            | Self::AgentComing
+            | Self::AgentLost
+            | Self::BackToAgent => PatternNeed::Optional,
             _ => PatternNeed::Required,
         }
     }
@@ -222,6 +284,8 @@ impl Pattern {
             Self::Help => &["topics"],
             Self::OfferTeam => &["queue"],
             Self::Screening => &["summary"],
+            Self::YourPlace => &["wait"],
+            Self::OfferCallback => &["number_end"],
             _ => &[],
         }
     }
@@ -230,7 +294,9 @@ impl Pattern {
     pub const fn optional_variables(self) -> &'static [&'static str] {
         match self {
             Self::OutOfScope => &["topics"],
-            Self::PuttingThrough => &["queue"],
+            Self::WhileYouWait => &["topics"],
+            Self::PuttingThrough | Self::InLine | Self::StillInLine => &["queue"],
+            Self::YourPlace | Self::YourPlaceUnsure => &["position"],
             _ => &[],
         }
     }

@@ -1,20 +1,12 @@
-//! `patterns.md` and `queues.md`: what belongs to no single intent.
+//! `patterns.md`: what is said that belongs to no single intent.
 
 use std::collections::BTreeMap;
 
-use super::document::{Block, Document, keyed, normal};
+use super::document::{Block, Document, normal};
 use super::finding::{Report, did_you_mean, listed};
 use super::slots::read_slots;
-use super::speech::{
-    Context, Moment, Variables, check_aloud, check_nameless_variant, check_uses, read_all,
-};
-use super::template::is_name;
-use super::{
-    Pattern, PatternNeed, Patterns, Queue, QueueName, SlotSpec, Template, VerificationName,
-};
-
-/// Urgency of a queue that does not give one.
-const PRIORITY_DEFAULT: u8 = 5;
+use super::speech::{Context, Moment, Variables, check_nameless_variant, check_uses, read_all};
+use super::{Pattern, PatternNeed, Patterns, SlotSpec, Template, VerificationName};
 
 /// Reads `patterns.md`.
 pub(super) fn read_patterns(
@@ -98,7 +90,12 @@ const fn pattern_moment(pattern: Pattern) -> Moment {
         | Pattern::HandOffCallback
         | Pattern::NobodyFree
         | Pattern::NotPutThrough
-        | Pattern::Screening => Moment::Apart,
+        | Pattern::Screening
+        | Pattern::CallbackBooked
+        | Pattern::CallbackFailed
+        | Pattern::LeftLine
+        | Pattern::AgentLost
+        | Pattern::BackToAgent => Moment::Apart,
         _ => Moment::Before,
     }
 }
@@ -158,94 +155,4 @@ fn read_verification(
             "keep one of the two",
         );
     }
-}
-
-/// Reads `queues.md`.
-pub(super) fn read_queues(
-    document: &Document,
-    cx: &Context<'_>,
-    report: &mut Report,
-) -> BTreeMap<QueueName, Queue> {
-    document.check_fields(&[], report);
-    let mut queues = BTreeMap::new();
-    for section in &document.sections {
-        if !is_name(&section.heading) {
-            report.error(
-                section.line,
-                format!("`{}` cannot be the name of a queue", section.heading),
-                "use lowercase letters, digits and `_`, and put what callers hear after `Spoken:`",
-            );
-            continue;
-        }
-        let queue = read_queue(section, cx, report);
-        if queues.insert(queue.name.clone(), queue).is_some() {
-            let what = format!("the queue `{}` stands here twice", section.heading);
-            report.error(section.line, what, "keep one of the two");
-        }
-    }
-    queues
-}
-
-fn read_queue(section: &Block, cx: &Context<'_>, report: &mut Report) -> Queue {
-    let entries = keyed(&section.lines, &["Spoken", "Skills", "Priority"], report);
-    let entry = |key: &str| entries.iter().find(|entry| normal(&entry.key) == normal(key));
-    let text = |key: &str| {
-        let item = entry(key).and_then(|entry| entry.items.first());
-        item.map(|item| item.text.clone()).unwrap_or_default()
-    };
-    let spoken = text("Spoken");
-    if spoken.is_empty() {
-        report.error(
-            section.line,
-            format!("the queue `{}` has no spoken name", section.heading),
-            "add a line such as `Spoken: our billing team`",
-        );
-    }
-    let line = entry("Spoken").map_or(section.line, |entry| entry.line);
-    check_aloud(&spoken, line, &cx.written_words, report);
-    let skills = text("Skills");
-    let skills = skills.split(',').map(str::trim).filter(|skill| !skill.is_empty());
-    let priority = match entry("Priority") {
-        None => PRIORITY_DEFAULT,
-        Some(entry) => match text("Priority").parse() {
-            Ok(priority @ 1..=9) => priority,
-            _ => {
-                let what = format!("`{}` is not a priority", text("Priority"));
-                report.error(entry.line, what, "write a number from 1 (first) to 9");
-                PRIORITY_DEFAULT
-            }
-        },
-    };
-    Queue {
-        name: QueueName::new(section.heading.clone()),
-        spoken,
-        skills: skills.map(str::to_owned).collect(),
-        priority,
-        while_waiting: while_waiting(section, cx, report),
-    }
-}
-
-fn while_waiting(section: &Block, cx: &Context<'_>, report: &mut Report) -> Vec<Template> {
-    let mut said = Vec::new();
-    for block in &section.blocks {
-        if normal(&block.heading) != "while waiting" {
-            report.error(
-                block.line,
-                format!("`### {}` does not belong to a queue", block.heading),
-                "use `### While waiting`",
-            );
-            continue;
-        }
-        let items = block.items(report);
-        said = read_all(&items, &Variables::default(), Moment::Before, cx, report);
-        check_nameless_variant(&said, "`### While waiting`", block.line, report);
-    }
-    if said.is_empty() {
-        report.warning(
-            section.line,
-            format!("nothing is said to callers who wait for `{}`", section.heading),
-            "add `### While waiting` with a line or two",
-        );
-    }
-    said
 }

@@ -1,6 +1,7 @@
 //! One small sound tree, broken in one place at a time.
 
 mod gathered;
+mod queues;
 
 use std::collections::{BTreeMap, BTreeSet};
 

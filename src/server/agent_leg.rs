@@ -12,7 +12,7 @@ use crate::conversation::TransferOutcome;
 use crate::engine::voice::{Cacheable, SpeakRequest, SpeechStream, Voice, VoiceError};
 use crate::net::media_session::MediaSession;
 use crate::net::sdp::LocalMedia;
-use crate::net::sip::{OutgoingCall, OutgoingEvent, ReplacesId};
+use crate::net::sip::{EndedBy, OutgoingCall, OutgoingEvent, ReplacesId};
 use crate::net::webrtc::{WebLeg, WebLegEvent};
 
 use super::answering::sip_status;
@@ -33,6 +33,12 @@ const BROWSER_LIMIT: Duration = Duration::from_secs(130);
 
 /// How long whoever answered may take to take the call. A machine that answers never does.
 const SCREENING_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long it may take until audio comes from somebody at a desk who has taken a call.
+const AUDIO_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a summary may be that is told to somebody who has taken a call. The caller waits.
+const WHISPER_LIMIT: Duration = Duration::from_secs(20);
 
 /// Silence after which they are told again, in frames: 6 s.
 const AGAIN_AFTER_FRAMES: u32 = 300;
@@ -85,6 +91,8 @@ pub(super) struct AgentLeg {
     last_packet: Instant,
     /// Audio has come from there.
     was_heard: bool,
+    /// It ended because somebody hung up there.
+    was_hung_up: bool,
     no_media_timeout: Duration,
     /// Keys that were told in the signalling.
     told: VecDeque<char>,
@@ -130,6 +138,7 @@ impl AgentLeg {
             ticks,
             last_packet: Instant::now(),
             was_heard: false,
+            was_hung_up: false,
             no_media_timeout,
             told: VecDeque::new(),
             key_paths: KeyPaths::default(),
@@ -213,8 +222,12 @@ impl AgentLeg {
                     }
                 }
             }
-            Some(OutgoingEvent::Ended { .. } | OutgoingEvent::Refused { .. }) | None => {
+            Some(OutgoingEvent::Ended { by: EndedBy::Remote }) => {
+                self.was_hung_up = true;
                 AgentStep::Gone("the other side hung up")
+            }
+            Some(OutgoingEvent::Ended { .. } | OutgoingEvent::Refused { .. }) | None => {
+                AgentStep::Gone("the call to the other side was lost")
             }
             Some(_) => AgentStep::SeenTo,
         }
@@ -228,6 +241,16 @@ impl AgentLeg {
     /// Whether any audio has ever come from there.
     pub fn was_heard(&self) -> bool {
         self.was_heard
+    }
+
+    /// Whether the leg is over because somebody hung up there, and not because something failed.
+    pub fn was_hung_up(&self) -> bool {
+        self.was_hung_up
+    }
+
+    /// How long nothing has come from there.
+    pub fn silent_for(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.last_packet)
     }
 
     /// The next 20 ms from there: to be called at each tick.
@@ -279,18 +302,18 @@ impl AgentLeg {
         }
     }
 
-    /// Goes on for 20 ms in which nothing is said; says whether it can.
-    async fn idle(&mut self) -> bool {
-        let goes_on = self.hear(Instant::now()).is_ok();
+    /// Keeps the leg at a tick. Says why it cannot be kept.
+    pub async fn keep_quiet(&mut self) -> Result<(), &'static str> {
+        let heard = self.hear(Instant::now()).map(drop);
         self.say(&[0; FRAME_LEN], SampleRate::HZ_8000).await;
-        goes_on
+        heard
     }
 
     /// Keeps the leg until it is over.
     pub async fn keep(&mut self) {
         loop {
             let goes_on = match self.next_step().await {
-                AgentStep::Tick => self.idle().await,
+                AgentStep::Tick => self.keep_quiet().await.is_ok(),
                 AgentStep::SeenTo => true,
                 AgentStep::Gone(_) => false,
             };
@@ -322,6 +345,54 @@ impl AgentLeg {
         }
         // Audio counts from here on.
         self.last_packet = Instant::now();
+        Ok(())
+    }
+
+    /// Waits until audio comes from there: whoever has taken a call is there only once they can be heard.
+    pub async fn await_audio(&mut self) -> Result<(), NotReached> {
+        let limit = Instant::now() + AUDIO_LIMIT;
+        while !self.was_heard {
+            match self.next_step().await {
+                AgentStep::Tick if Instant::now() > limit => {
+                    return Err(NotReached::failed("no audio came from whoever took the call"));
+                }
+                AgentStep::Tick => self.keep_quiet().await.map_err(NotReached::failed)?,
+                AgentStep::SeenTo => {}
+                AgentStep::Gone(why) => return Err(NotReached::failed(why)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells whoever took the call what it is about, once. If our voice fails they are not told.
+    pub async fn whisper(&mut self, voice: &Voice, words: &Pii<String>) -> Result<(), NotReached> {
+        let mut stream = match Announcer::begin(voice, words) {
+            Ok(stream) => stream,
+            Err(error) => return unasked(&error),
+        };
+        let (mut sound, mut is_all) = (VecDeque::new(), false);
+        let limit = Instant::now() + WHISPER_LIMIT;
+        while Instant::now() < limit && !(is_all && sound.is_empty()) {
+            let step = tokio::select! {
+                step = self.next_step() => step,
+                piece = stream.next(), if !is_all => {
+                    match piece {
+                        Some(Ok(piece)) => sound.extend(piece.iter().copied()),
+                        Some(Err(error)) => return unasked(&error),
+                        None => is_all = true,
+                    }
+                    AgentStep::SeenTo
+                }
+            };
+            match step {
+                AgentStep::Tick => {
+                    self.hear(Instant::now()).map_err(NotReached::failed)?;
+                    self.say(&next_frame(&mut sound), SampleRate::HZ_8000).await;
+                }
+                AgentStep::SeenTo => {}
+                AgentStep::Gone(why) => return Err(NotReached::failed(why)),
+            }
+        }
         Ok(())
     }
 
@@ -401,11 +472,16 @@ impl<'w> Announcer<'w> {
             self.quiet_frames = 0;
             self.stream = Self::begin(self.voice, self.words)?;
         }
-        let mut frame = [0; FRAME_LEN];
-        let len = self.sound.len().min(FRAME_LEN);
-        for (to, from) in frame.iter_mut().zip(self.sound.drain(..len)) {
-            *to = from;
-        }
-        Ok(frame)
+        Ok(next_frame(&mut self.sound))
     }
+}
+
+/// The next 20 ms of what is to be said; silence where there is no more.
+fn next_frame(sound: &mut VecDeque<i16>) -> [i16; FRAME_LEN] {
+    let mut frame = [0; FRAME_LEN];
+    let len = sound.len().min(FRAME_LEN);
+    for (to, from) in frame.iter_mut().zip(sound.drain(..len)) {
+        *to = from;
+    }
+    frame
 }

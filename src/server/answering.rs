@@ -28,9 +28,11 @@ use super::ServerError;
 use super::admission::Line;
 use super::call_task::{CallTask, KeyPaths};
 use super::dispatch::Dispatch;
+use super::floor::Opening;
 use super::leg::{Leg, SipSide};
 use super::lookup::caller_record;
 use super::metrics::RefusedFor;
+use super::queueing::Queueing;
 use super::recorder::Recorder;
 use super::records::CallRecorder;
 use super::reload::Running;
@@ -84,9 +86,13 @@ pub(super) async fn hold(
     let Arrival { caller, called, channel, running, started, .. } = arrival;
     let Running { generation, understander } = running;
     let unix_ms = started.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
+    let callback = callback_number(config, (channel, &caller), &record);
     let facts = CallFacts { call, caller, called, channel, answered_unix_ms: unix_ms };
     let mut rules = shared.rules.clone();
     rules.today = today();
+    let opening = Opening::at(&generation.hours, &jiff::Zoned::now());
+    rules.staffed = shared.people.acd.staffed(opening);
+    rules.callback.clone_from(&callback);
     let vad = Box::new(services.engines.vad.session());
     let (inputs_sender, inputs) = mpsc::channel(INPUTS_LEN_MAX);
     let task = CallTask {
@@ -104,12 +110,33 @@ pub(super) async fn hold(
         stop: shared.stop_calls.clone(),
         keys: KeyPaths::default(),
         transfers: shared.transfers.clone(),
+        queueing: Queueing::new(shared.people.clone(), callback),
         attempt: None,
         promised: None,
         reference: None,
         media_ip: reached.near,
     };
     task.run(record).await;
+}
+
+/// Where a caller could be called back: on the number they call from, or that of their record. What a page
+/// says of its caller is no number.
+fn callback_number(
+    config: &Config,
+    (channel, caller): (&str, &Pii<String>),
+    record: &BTreeMap<String, Pii<String>>,
+) -> Option<Pii<String>> {
+    let user = match channel {
+        "sip" => user_of(caller.expose()),
+        _ => "",
+    };
+    config.callbacks.as_ref()?.number_of(user, record)
+}
+
+/// The user part of a SIP URI; nothing if it has none.
+fn user_of(uri: &str) -> &str {
+    let user = uri.split_once(':').and_then(|(_, rest)| rest.split_once('@'));
+    user.map_or("", |(user, _)| user)
 }
 
 async fn open_records(
@@ -345,4 +372,36 @@ pub(super) fn sip_status(error: &SdpError) -> u16 {
 pub(super) fn seed_of(call: CallId) -> u64 {
     let text = call.to_string();
     u64::from_str_radix(&text[16..], 16).unwrap_or(1) >> 1
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn callers_are_called_back_where_their_telephone_says_and_pages_say_nothing() {
+        let lines = "[callbacks]\nto = \"sip:{number}@192.0.2.7\"\nallowed = [\"+44*\", \"127*\"]\n\
+                     [transfer_rules]\nhosts = [\"192.0.2.7\"]";
+        let text = format!("[server]\nprofile = \"p\"\ndata_dir = \"/d\"\n{lines}\n");
+        let mut config = Config::parse(Path::new("/f.toml"), &text, |_| None).expect("valid");
+        let callbacks = config.callbacks.as_mut().expect("declared");
+        callbacks.crm_field = Some("mobile".to_owned());
+        let known = BTreeMap::from([("mobile".to_owned(), Pii::new("+447700900123".to_owned()))]);
+        let nobody = BTreeMap::new();
+        for (channel, caller, record, expected) in [
+            ("sip", "sip:+442071234567@pbx.example;user=phone", &nobody, Some("+442071234567")),
+            ("sip", "sip:anonymous@anonymous.invalid", &known, Some("+447700900123")),
+            ("sip", "sip:192.0.2.7", &nobody, None),
+            // An address looks like a number, and is none.
+            ("web", "127.0.0.1", &nobody, None),
+            ("web", "+442071234567", &known, Some("+447700900123")),
+        ] {
+            let caller = Pii::new(caller.to_owned());
+            let number = callback_number(&config, (channel, &caller), record);
+            let number = number.as_ref().map(|number| number.expose().as_str());
+            assert_eq!(number, expected, "{channel} {}", caller.expose());
+        }
+    }
 }

@@ -24,6 +24,7 @@ use crate::web::view::{LiveEvent, Phase, Speaker};
 use super::dispatch::Dispatch;
 use super::leg::Leg;
 use super::promises::OpenPromise;
+use super::queueing::{Happening, Queueing};
 use super::recorder::Recorder;
 use super::records::CallRecorder;
 use super::transfer::{Attempt, ENDED_FIRST, Happened, Transfers, next_of};
@@ -86,6 +87,8 @@ pub(super) struct CallTask {
     pub keys: KeyPaths,
     /// To whom callers can be put through.
     pub transfers: Transfers,
+    /// Their way to people at desks.
+    pub queueing: Queueing,
     /// A try to put this one through.
     pub attempt: Option<Attempt>,
     /// The hand-off that promises to put the caller through, until that is begun.
@@ -103,6 +106,7 @@ enum Step {
     Packet { ours: bool },
     MediaLost(MediaError),
     Attempt(Happened),
+    Queueing(Happening),
     Stop,
 }
 
@@ -139,6 +143,7 @@ impl CallTask {
                     Err(error) => Step::MediaLost(error),
                 },
                 happened = next_of(&mut self.attempt) => Step::Attempt(happened),
+                happening = self.queueing.next() => Step::Queueing(happening),
                 () = self.stop.cancelled(), if !stopping => Step::Stop,
             };
             match step {
@@ -156,7 +161,14 @@ impl CallTask {
                 }
                 Step::MediaLost(error) => self.media_lost(&error).await,
                 Step::Attempt(happened) => {
-                    self.go_on_with(happened, &mut last_packet, &mut ticks).await;
+                    let began = Instant::now();
+                    self.on_attempt(happened).await;
+                    go_on_since(began, &mut last_packet, &mut ticks);
+                }
+                Step::Queueing(happening) => {
+                    let began = Instant::now();
+                    self.on_happening(happening).await;
+                    go_on_since(began, &mut last_packet, &mut ticks);
                 }
                 Step::Stop => {
                     stopping = true;
@@ -168,22 +180,6 @@ impl CallTask {
         self.finish().await;
     }
 
-    /// Goes on with a try to put the caller through. While audio is passed on it has a clock of its
-    /// own; ours goes on from there.
-    async fn go_on_with(
-        &mut self,
-        happened: Happened,
-        last_packet: &mut Instant,
-        ticks: &mut Interval,
-    ) {
-        let began = Instant::now();
-        self.on_attempt(happened).await;
-        if began.elapsed() > FRAME {
-            *last_packet = Instant::now();
-            ticks.reset();
-        }
-    }
-
     /// Notes results for the record, whatever the call makes of them.
     pub(super) fn record(&mut self, input: &CallInput) {
         match input {
@@ -192,6 +188,7 @@ impl CallTask {
                 self.records.action_ended(*run, words);
             }
             CallInput::HandoffStored { stored: true } => self.records.handed_off(),
+            CallInput::CallbackBooked { booked } => self.note_booking(*booked),
             _ => {}
         }
     }
@@ -258,7 +255,10 @@ impl CallTask {
         // The recording needs the frame, too, and whether it may have it is known afterwards.
         let heard = self.recorder.as_ref().map(|_| frame.clone());
         self.call.handle(now, CallInput::Audio { frame, waited: self.media.delay() });
-        let out = self.call.next_frame(now);
+        let mut out = self.call.next_frame(now);
+        if !out.speaking {
+            self.queueing.ring(&mut out.samples, self.attempt.is_some());
+        }
         if let Err(error) = self.media.send(&out.samples, SampleRate::HZ_8000).await {
             tracing::debug!(%error, "frame not sent");
         }
@@ -374,14 +374,21 @@ impl CallTask {
                 }
                 CallOutput::StoreHandoff(handoff) => {
                     let promises = handoff.promise == Promise::Transfer.as_str();
-                    let reference = self.dispatch.store_handoff(*handoff);
-                    self.promised = promises.then(|| self.dispatch.promise(reference.clone()));
-                    self.reference = Some(reference);
+                    let stored = self.dispatch.store_handoff(*handoff);
+                    let reference = stored.reference.clone();
+                    let promised = reference.clone().filter(|_| promises);
+                    self.promised = promised.map(|reference| self.dispatch.promise(reference));
+                    self.reference = reference;
+                    self.queueing.note_handoff(stored);
                 }
                 CallOutput::Transfer { queue, announcement } => {
                     self.begin_transfer(queue, announcement).await;
                 }
                 CallOutput::CancelTransfer => self.cancel_transfer("took too long"),
+                CallOutput::Enqueue { queue, announcement } => self.enqueue(queue, announcement),
+                CallOutput::UpdateHandoff(handoff) => self.update_handoff(*handoff),
+                CallOutput::LeaveQueue { why } => self.leave_queue(why),
+                CallOutput::ReturnToAgent => self.return_to_agent(),
                 CallOutput::Line(line) => {
                     self.tell_line(&line);
                     self.records.line(line);
@@ -415,6 +422,7 @@ impl CallTask {
         // Nobody is to ring any longer for a caller who is gone.
         self.cancel_transfer(ENDED_FIRST);
         drop(self.promised.take());
+        self.leave_everybody().await;
         self.media.close().await;
         self.await_results().await;
         let stats = self.media.stats();
@@ -434,6 +442,14 @@ impl CallTask {
             }
         }
         self.records.close(self.call.turns()).await;
+    }
+}
+
+/// Goes on after something that may have passed audio on for a while, by a clock of its own.
+fn go_on_since(began: Instant, last_packet: &mut Instant, ticks: &mut Interval) {
+    if began.elapsed() > FRAME {
+        *last_packet = Instant::now();
+        ticks.reset();
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -24,8 +25,12 @@ use crate::nlu::SlotKind;
 use crate::store::{Saved, Store, put_handoff_or_file};
 
 use super::Engines;
+use super::floor::Acd;
 use super::metrics::{HandoffPlace, Metrics};
 use super::promises::{OpenPromise, Promises};
+
+/// How often a hand-off is tried to be brought up to date, with pauses of 1, 2, 4, ... s.
+const UPDATE_TRIES: u32 = 5;
 
 /// How most people answer a question of yes or no.
 const SHORT_ANSWERS: [&str; 8] =
@@ -199,11 +204,13 @@ impl Dispatch {
         tokio::spawn(work.instrument(span));
     }
 
-    /// Stores a hand-off; gives what it can be found by from outside.
-    pub fn store_handoff(&self, mut handoff: Handoff) -> String {
+    /// Stores a hand-off; gives it as it is stored, with what it can be found by from outside.
+    pub fn store_handoff(&self, mut handoff: Handoff) -> Arc<Handoff> {
         // 128 bits of chance: it is told to telephone systems, and says nothing about the call.
         let reference = format!("{:032x}", rand::random::<u128>());
-        handoff.reference = Some(reference.clone());
+        handoff.reference = Some(reference);
+        let handoff = Arc::new(handoff);
+        let stored = Arc::clone(&handoff);
         let (store, inputs) = (self.services.store.clone(), self.inputs.clone());
         let data_dir = self.services.data_dir.clone();
         let metrics = Arc::clone(&self.services.metrics);
@@ -228,7 +235,49 @@ impl Dispatch {
         };
         // A server that stops waits for it, although the call may be over.
         self.services.promises.spawn(work.instrument(span));
-        reference
+        stored
+    }
+
+    /// Stores in the place of a hand-off what is known by now. The hand-off may be on its way into the
+    /// database yet, or in a file beside it.
+    pub fn update_handoff(&self, reference: String, handoff: Arc<Handoff>) {
+        let store = self.services.store.clone();
+        let work = async move {
+            for nth in 0..UPDATE_TRIES {
+                match store.update_handoff(&reference, &handoff).await {
+                    Ok(true) => return,
+                    Ok(false) => {}
+                    Err(error) => {
+                        tracing::warn!(%error, "a hand-off is not brought up to date yet")
+                    }
+                }
+                tokio::time::sleep(Duration::from_secs(1 << nth)).await;
+            }
+            tracing::error!("a hand-off stays as it was, though more is known");
+        };
+        tokio::spawn(work.instrument(tracing::info_span!("handoff")));
+    }
+
+    /// Has a caller who waits be called back in their turn; the answer comes as `CallbackBooked`.
+    pub fn book_callback(&self, acd: Acd, number: Pii<String>) {
+        let (inputs, call) = (self.inputs.clone(), self.call);
+        tokio::spawn(async move {
+            let booked = acd.book_callback(call, number).await;
+            let _ = inputs.send(CallInput::CallbackBooked { booked }).await;
+        });
+    }
+
+    /// Tells the call something, as if it had been asked for.
+    pub fn tell(&self, input: CallInput) {
+        let inputs = self.inputs.clone();
+        tokio::spawn(async move {
+            let _ = inputs.send(input).await;
+        });
+    }
+
+    /// The call.
+    pub fn call(&self) -> CallId {
+        self.call
     }
 
     /// Promises to put the caller of this hand-off through.

@@ -114,12 +114,36 @@ impl HandoffPlace {
     }
 }
 
+/// What became of something that a caller and an agent said to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum PieceOfTalk {
+    /// It was written down.
+    Written,
+    /// Callers who waited for an answer went first.
+    Dropped,
+    /// The recogniser failed on it.
+    Failed,
+}
+
+impl PieceOfTalk {
+    const ALL: [Self; 3] = [Self::Written, Self::Dropped, Self::Failed];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Written => "written",
+            Self::Dropped => "dropped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Counts {
     ended: BTreeMap<&'static str, u64>,
     outcomes: BTreeMap<String, u64>,
     refused: BTreeMap<RefusedFor, u64>,
     handoffs: BTreeMap<HandoffPlace, u64>,
+    talk: BTreeMap<PieceOfTalk, u64>,
     reloads: BTreeMap<&'static str, u64>,
 }
 
@@ -179,6 +203,11 @@ impl Metrics {
     /// A hand-off was kept, or not.
     pub fn handed_off(&self, place: HandoffPlace) {
         self.count(|counts| *counts.handoffs.entry(place).or_default() += 1);
+    }
+
+    /// Something that a caller and an agent said was written down, or not.
+    pub fn wrote_down(&self, piece: PieceOfTalk) {
+        self.count(|counts| *counts.talk.entry(piece).or_default() += 1);
     }
 
     /// The prompt files were looked at again. That they say what is in force already is no event.
@@ -302,6 +331,13 @@ impl Metrics {
         for place in HandoffPlace::ALL {
             let count = counts.handoffs.get(&place).copied().unwrap_or(0);
             out.sample(name, &[("place", place.label())], count as f64);
+        }
+        let name = "frontdoor_talk_utterances_total";
+        let help = "What callers and agents said to each other, by whether it was written down.";
+        out.family(name, Kind::Counter, help);
+        for piece in PieceOfTalk::ALL {
+            let count = counts.talk.get(&piece).copied().unwrap_or(0);
+            out.sample(name, &[("result", piece.label())], count as f64);
         }
         if let Some(waiting) = sources.webhooks_waiting {
             let help = "Hand-offs that the webhook has not taken yet.";
@@ -441,6 +477,7 @@ mod tests {
         metrics.ended(TerminationResult::CallerError, "answered");
         metrics.refused(RefusedFor::AllLines);
         metrics.handed_off(HandoffPlace::File);
+        metrics.wrote_down(PieceOfTalk::Dropped);
         metrics.reloaded(&Reloaded::Refused { findings: Vec::new() });
         metrics.reloaded(&Reloaded::Unchanged);
         metrics.reloaded(&Reloaded::InForce {
@@ -468,6 +505,8 @@ mod tests {
             ("frontdoor_calls_refused_total{reason=\"calls_max\"}", 1.0),
             ("frontdoor_calls_refused_total{reason=\"gave_up\"}", 0.0),
             ("frontdoor_handoffs_stored_total{place=\"file\"}", 1.0),
+            ("frontdoor_talk_utterances_total{result=\"dropped\"}", 1.0),
+            ("frontdoor_talk_utterances_total{result=\"written\"}", 0.0),
             ("frontdoor_webhooks_waiting", 4.0),
             ("frontdoor_prompt_reloads_total{result=\"in_force\"}", 1.0),
             ("frontdoor_prompt_reloads_total{result=\"refused\"}", 1.0),

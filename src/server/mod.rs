@@ -2,6 +2,7 @@
 //! shutdown. Decides nothing: what is said and done comes from the pure rooms.
 
 mod admission;
+mod agent_call;
 mod agent_leg;
 mod answering;
 mod bridge;
@@ -11,13 +12,16 @@ mod dispatch;
 mod engines;
 mod error;
 mod exposition;
+mod floor;
 mod http;
 mod leg;
 mod lookup;
 mod metrics;
+mod people;
 mod profile;
 mod profiles;
 mod promises;
+mod queueing;
 mod recorder;
 mod records;
 mod reload;
@@ -27,6 +31,7 @@ mod serve;
 mod text_call;
 mod traces;
 mod training;
+mod transcribing;
 mod transfer;
 mod watching;
 mod web_calls;

@@ -190,6 +190,13 @@ impl Profiles {
         running.borrow().clone()
     }
 
+    /// The prompt files in force of each profile, now and later: that of `[server]` first.
+    pub fn running(&self) -> Vec<watch::Receiver<Arc<Running>>> {
+        let first = self.running.get(&self.first);
+        let others = self.running.iter().filter(|(folder, _)| **folder != self.first);
+        first.into_iter().chain(others.map(|(_, running)| running)).cloned().collect()
+    }
+
     /// What a call that begins now is held by; `None` if its number is not there for it.
     pub fn of_call(&self, called: &Called<'_>) -> Option<Running> {
         let folder = choose(&self.numbers, &self.first, called)?;

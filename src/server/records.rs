@@ -23,6 +23,7 @@ use crate::store::{
 };
 
 use super::metrics::Metrics;
+use super::transcribing::{Said, speaker_word};
 
 const QUEUE_LEN_MAX: usize = 1_024;
 
@@ -123,6 +124,21 @@ impl CallRecorder {
             expected: taken.map(|taken| taken.expected.to_owned()),
             out_of_scope: taken.and_then(|taken| taken.out_of_scope),
             failed: taken.map(|taken| taken.failed),
+        }));
+    }
+
+    /// Notes what a caller and an agent said to each other.
+    pub fn said(&mut self, said: &Said) {
+        self.push(Entry::Line(LineRecord {
+            at_ms: said.at_ms,
+            speaker: speaker_word(said.speaker).to_owned(),
+            text: said.text.clone(),
+            confidence: Some(said.confidence),
+            intent: None,
+            intent_confidence: None,
+            expected: None,
+            out_of_scope: None,
+            failed: None,
         }));
     }
 

@@ -1,11 +1,12 @@
 //! Start, run, stop.
 
-use std::net::SocketAddr;
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -25,13 +26,17 @@ use crate::speech::EndpointerConfig;
 use crate::store::webhook::{self, WebhookTarget};
 use crate::store::{Store, StoreError, import_unsaved};
 use crate::web::live::Live;
-use crate::web::{ASKS_LEN_MAX, Backend, Tls};
+use crate::web::{ASKS_LEN_MAX, Ask, Backend, Tls};
 
 use super::admission::Admission;
 use super::answering::{ProtectionPolicy, answer_sip};
 use super::dispatch::Services;
+use super::floor::{
+    CallbackJob, CallingBack, FloorHandles, FloorParts, FloorTask, tell_customer_system,
+};
 use super::http::{self, Watched};
 use super::metrics::Metrics;
+use super::people::People;
 use super::profiles::{Profiles, Sound};
 use super::promises::{self, Promises};
 use super::retention::keep_forgetting;
@@ -76,6 +81,7 @@ pub struct Started {
 pub struct Server {
     shared: Arc<Shared>,
     web_calls: WebCalls,
+    backend: Backend,
     sip: SipEndpoint,
     incoming: mpsc::Receiver<IncomingCall>,
     stop_background: CancellationToken,
@@ -91,6 +97,8 @@ pub(super) struct Shared {
     pub services: Services,
     pub protection: ProtectionPolicy,
     pub transfers: Transfers,
+    /// The ways to people at desks.
+    pub people: People,
     pub admission: Admission,
     pub sip: SipEndpoint,
     /// What is seen of calls while they are in progress.
@@ -183,13 +191,16 @@ impl Server {
             };
             background.spawn(http::serve(listener, watched, stop_background.clone()));
         }
+        let live = Live::default();
+        let whom = (transfers.clone(), live.clone());
+        let floor = open_floor(&config, &services, &profiles, whom, &stop_background).await?;
         let (mut web, mut web_tls) = (None, None);
         if let Some(wanted) = &config.web {
             let side = web_side::start(
-                wanted,
+                (wanted, &config.desk),
                 &services.store,
                 &profiles,
-                backend(),
+                floor.backend.clone(),
                 (&background, &stop_background),
             );
             let side = side.await?;
@@ -208,13 +219,15 @@ impl Server {
             engines: report,
             took: begun.elapsed(),
         };
+        let FloorSide { task, people, backend, callbacks, browser_asks } = floor;
         let shared = Arc::new(Shared {
             rules: rules(&config),
             protection,
             transfers,
+            people,
             admission,
             sip: sip.clone(),
-            live: Live::default(),
+            live,
             calls: TaskTracker::new(),
             stop_calls: CancellationToken::new(),
             config,
@@ -222,7 +235,23 @@ impl Server {
             services,
         });
         let web_calls = WebCalls::new(Arc::clone(&shared));
-        Ok((Self { shared, web_calls, sip, incoming, stop_background, background }, started))
+        background.spawn(task.run());
+        background.spawn(shared.calling_back().run(callbacks));
+        background.spawn(answer_pages(web_calls.clone(), browser_asks));
+        if let Some(action) = shared.config.desk.wrap_up_action.clone() {
+            let (services, stop) = (shared.services.clone(), stop_background.clone());
+            background.spawn(async move {
+                tell_customer_system(&services.store, &services.actions, &action, &stop).await;
+            });
+        }
+        let server =
+            Self { shared, web_calls, backend, sip, incoming, stop_background, background };
+        Ok((server, started))
+    }
+
+    /// The way of pages to queues, desks and calls.
+    pub fn backend(&self) -> Backend {
+        self.backend.clone()
     }
 
     /// Takes calls from browsers, and agents' answers in theirs.
@@ -282,7 +311,7 @@ impl Server {
         self.shared.admission.drain();
         self.sip.unregister();
         self.sip.refuse_new_calls();
-        let in_progress = self.shared.admission.in_progress();
+        let in_progress = self.shared.admission.in_progress().max(self.shared.calls.len());
         if in_progress > 0 {
             tracing::info!(calls = in_progress, "waiting for calls to end");
         }
@@ -301,6 +330,11 @@ impl Server {
             }
         }
         self.shared.calls.close();
+        // Customers whom we have called back are on no line of ours.
+        tokio::select! {
+            () = self.shared.calls.wait() => {}
+            () = &mut deadline, if !deadline.is_elapsed() => self.shared.stop_calls.cancel(),
+        }
         self.shared.calls.wait().await;
         let left = deadline.deadline().saturating_duration_since(tokio::time::Instant::now());
         self.shared.services.promises.finish(left).await;
@@ -311,6 +345,30 @@ impl Server {
         self.shared.services.actions.close().await;
         if let Err(error) = self.shared.services.store.close().await {
             tracing::error!(%error, "the records were not closed cleanly");
+        }
+    }
+}
+
+impl Shared {
+    /// What it takes to call customers back.
+    fn calling_back(&self) -> CallingBack {
+        let listening = self.config.sip.listen.first();
+        let near = listening.map_or(Ipv4Addr::LOCALHOST.into(), |listen| listen.address.ip());
+        CallingBack {
+            people: self.people.clone(),
+            live: self.live.clone(),
+            near,
+            calls: self.calls.clone(),
+            stop: self.stop_calls.clone(),
+        }
+    }
+}
+
+/// Takes what pages of callers ask for, until the floor is gone, which passes it on.
+async fn answer_pages(web_calls: WebCalls, mut asks: mpsc::Receiver<Ask>) {
+    while let Some(ask) = asks.recv().await {
+        if web_calls.handle(ask).is_some() {
+            tracing::error!("a page asked for something that nobody does");
         }
     }
 }
@@ -338,12 +396,44 @@ async fn keep_importing(store: Store, data_dir: PathBuf, stop: CancellationToken
     }
 }
 
-/// The way from the pages to calls and queues. Nobody is at its other end: calls from browsers and
-/// what agents do are answered 503.
-fn backend() -> Backend {
-    let (asks, _) = mpsc::channel(ASKS_LEN_MAX);
-    let (_, floor) = watch::channel(Arc::default());
-    Backend { asks, floor, live: Live::default() }
+/// The floor, and the ways to it.
+struct FloorSide {
+    task: FloorTask,
+    /// For calls.
+    people: People,
+    /// For pages.
+    backend: Backend,
+    /// Customers whom it wants to be called back.
+    callbacks: mpsc::Receiver<CallbackJob>,
+    /// What pages of callers ask, which it passes on.
+    browser_asks: mpsc::Receiver<Ask>,
+}
+
+/// Brings queues, desks and callbacks in order after whatever ended the program before.
+async fn open_floor(
+    config: &Config,
+    services: &Services,
+    profiles: &Profiles,
+    (transfers, live): (Transfers, Live),
+    stop: &CancellationToken,
+) -> Result<FloorSide, StoreError> {
+    let (asks, asked) = mpsc::channel(ASKS_LEN_MAX);
+    let (passed_on, browser_asks) = mpsc::channel(ASKS_LEN_MAX);
+    let (task, handles) = FloorTask::prepare(FloorParts {
+        config: config.clone(),
+        store: services.store.clone(),
+        running: profiles.running(),
+        asks: asked,
+        browser_asks: passed_on,
+        live: live.clone(),
+        stop: stop.clone(),
+    })
+    .await?;
+    let FloorHandles { acd, floor, callbacks } = handles;
+    let helpers = (services.engines.clone(), Arc::clone(&services.metrics));
+    let people = People::new(config, (acd, transfers), helpers);
+    let backend = Backend { asks, floor, live };
+    Ok(FloorSide { task, people, backend, callbacks, browser_asks })
 }
 
 /// Reads the certificates again at SIGHUP, as whoever renews certificates expects.
@@ -417,6 +507,8 @@ pub fn rules(config: &Config) -> Rules {
         verifications: verifications.collect(),
         action_inputs: inputs.collect(),
         transfers: config.transfers.keys().map(|queue| QueueName::new(queue.as_str())).collect(),
+        staffed: BTreeSet::new(),
+        callback: None,
         today: today(),
     }
 }

@@ -2,13 +2,14 @@
 //! For people who try out prompt files, and for tests that are written as whole calls.
 //!
 //! Non-job: it stores no record and no hand-off; a hand-off is kept by whoever reads the turns.
-//! Nobody is put through either, as there is no line: people call back, whatever the configuration
-//! says.
+//! Nobody is put through or waits either, as there is no line: people call back, whatever the
+//! configuration says.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::acd::{LeftQueue, WaitEnd};
 use crate::actions::Actions;
 use crate::base::{ActionRunId, CallId, Pii};
 use crate::config::Config;
@@ -267,6 +268,17 @@ impl TextCall {
                 let outcome = TransferOutcome::Failed;
                 return vec![ConversationInput::TransferEnded { outcome }];
             }
+            DialogAct::Enqueue { .. } => {
+                return vec![ConversationInput::WaitEnded { why: WaitEnd::NoQueue }];
+            }
+            DialogAct::LeaveQueue { why: LeftQueue::ForCallback } => {
+                return vec![ConversationInput::CallbackBooked { booked: false }];
+            }
+            DialogAct::ReturnToAgent => {
+                let outcome = TransferOutcome::Failed;
+                return vec![ConversationInput::TransferEnded { outcome }];
+            }
+            DialogAct::LeaveQueue { .. } | DialogAct::UpdateHandoff(_) => {}
             DialogAct::HangUp { reason } => {
                 self.over = true;
                 turn.events.push(TextEvent::HungUp { reason });
@@ -307,7 +319,8 @@ impl TextCall {
 
 /// How conversations are held where there is no line to put a caller through.
 pub fn rules_without_line(config: &Config) -> Rules {
-    Rules { transfers: BTreeSet::new(), ..rules(config) }
+    let (transfers, staffed) = (BTreeSet::new(), BTreeSet::new());
+    Rules { transfers, staffed, callback: None, ..rules(config) }
 }
 
 /// Classifies words on a thread where that may take its time.

@@ -15,7 +15,7 @@
 
 mod placing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -26,10 +26,11 @@ use tokio::time::sleep_until;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
+use crate::acd::AgentId;
 use crate::audio::Codecs;
 use crate::base::Pii;
 use crate::call::CallInput;
-use crate::config::{Config, TransferConfig, TransferWay};
+use crate::config::{CallbacksConfig, Config, TransferConfig, TransferWay};
 use crate::conversation::TransferOutcome;
 use crate::engine::voice::Voice;
 use crate::net::sip::{
@@ -40,6 +41,7 @@ use crate::store::TransferRecord;
 use super::admission::Admission;
 use super::agent_leg::AgentLeg;
 use super::answering::ProtectionPolicy;
+use super::bridge::Callee;
 use super::call_task::CallTask;
 use super::promises::OpenPromise;
 
@@ -67,6 +69,12 @@ pub(super) struct Transfers {
 struct Shared {
     sip: SipEndpoint,
     plans: BTreeMap<String, Arc<Plan>>,
+    /// Those of `[desk.numbers]`, by name.
+    numbers: BTreeMap<String, Arc<Plan>>,
+    /// Those of `[desk.phones]`, by whose they are.
+    phones: BTreeMap<AgentId, Arc<Plan>>,
+    /// How customers are called back, with whose name and password.
+    callbacks: Option<(CallbacksConfig, String, Option<Credentials>)>,
     /// Calls that we may place at the same time.
     lines: Arc<Semaphore>,
     /// Those of each trunk, which its own calls take up as well.
@@ -100,13 +108,28 @@ impl Transfers {
     ) -> Result<Self, SipError> {
         let mut plans = BTreeMap::new();
         for (queue, transfer) in &config.transfers {
-            let (from_user, credentials) = caller_of(config, transfer)?;
+            let (from_user, credentials) = caller_of(config, transfer.trunk.as_deref())?;
             let plan = Plan { config: transfer.clone(), from_user, credentials };
             plans.insert(queue.clone(), Arc::new(plan));
         }
+        let desk = |to: &String| -> Result<Arc<Plan>, SipError> {
+            let transfer = config.desk.placed(to);
+            let (from_user, credentials) = caller_of(config, transfer.trunk.as_deref())?;
+            Ok(Arc::new(Plan { config: transfer, from_user, credentials }))
+        };
+        let numbers = config.desk.numbers.iter().map(|(name, to)| Ok((name.clone(), desk(to)?)));
+        let phones = config.desk.phones.iter();
+        let phones = phones.map(|(account, to)| Ok((AgentId::new(account.as_str()), desk(to)?)));
+        let callbacks = config.callbacks.as_ref().map(|callbacks| -> Result<_, SipError> {
+            let (from_user, credentials) = caller_of(config, callbacks.trunk.as_deref())?;
+            Ok((callbacks.clone(), from_user, credentials))
+        });
         let shared = Shared {
             sip: sip.clone(),
             plans,
+            numbers: numbers.collect::<Result<_, SipError>>()?,
+            phones: phones.collect::<Result<_, SipError>>()?,
+            callbacks: callbacks.transpose()?,
             lines: Arc::new(Semaphore::new(config.transfer_rules.calls_max)),
             admission: admission.clone(),
             voice: voice.clone(),
@@ -122,16 +145,84 @@ impl Transfers {
     fn plan(&self, queue: &str) -> Option<Arc<Plan>> {
         self.shared.plans.get(queue).cloned()
     }
+
+    fn plan_of(&self, whom: &Callee) -> Option<Arc<Plan>> {
+        match whom {
+            Callee::Number(name) => self.shared.numbers.get(name).cloned(),
+            Callee::Colleague(agent) => self.shared.phones.get(agent).cloned(),
+        }
+    }
+
+    /// Names of numbers that agents can send callers to.
+    pub fn desk_numbers(&self) -> BTreeSet<String> {
+        self.shared.numbers.keys().cloned().collect()
+    }
+
+    /// Agents with a telephone.
+    pub fn desk_phones(&self) -> BTreeSet<AgentId> {
+        self.shared.phones.keys().cloned().collect()
+    }
+
+    /// Our voice, for whoever is told something before they take a call.
+    pub fn voice(&self) -> &Voice {
+        &self.shared.voice
+    }
+
+    /// Begins to call somebody who takes calls at a desk, or whom such a one names; `None` if no way to them
+    /// is declared. Dropping what this gives cancels, or hangs up.
+    pub fn call(
+        &self,
+        whom: &Callee,
+        reference: Option<&str>,
+        announcement: Pii<String>,
+        near: IpAddr,
+    ) -> Option<Ringing> {
+        let plan = self.plan_of(whom)?;
+        let headers = headers(reference, plan.config.header.as_deref());
+        let shared = Arc::clone(&self.shared);
+        Some(ring(Placing { shared, plan, headers, announcement, near }))
+    }
+
+    /// Begins to call a customer back; `None` if that number may not be called. Nobody over there is told
+    /// of a hand-off.
+    pub fn call_customer(&self, number: &Pii<String>, near: IpAddr) -> Option<Ringing> {
+        let (callbacks, from_user, credentials) = self.shared.callbacks.as_ref()?;
+        let plan = Arc::new(Plan {
+            config: callbacks.placed(number)?,
+            from_user: from_user.clone(),
+            credentials: credentials.clone(),
+        });
+        let shared = Arc::clone(&self.shared);
+        let (headers, announcement) = (Ok(ExtraHeaders::default()), Pii::default());
+        Some(ring(Placing { shared, plan, headers, announcement, near }))
+    }
+}
+
+/// Somebody is being called; dropping it cancels, or hangs up.
+pub(super) type Ringing = AbortOnDropHandle<Result<AgentLeg, NotReached>>;
+
+fn ring(call: Placing) -> Ringing {
+    let span = tracing::info_span!("transfer", leg_id = 1, direction = "out");
+    AbortOnDropHandle::new(tokio::spawn(call.reach().instrument(span)))
+}
+
+/// Tells whoever is called where the hand-off is: an opaque reference, none of the data.
+fn headers(reference: Option<&str>, also: Option<&str>) -> Result<ExtraHeaders, SipError> {
+    let Some(reference) = reference else { return Ok(ExtraHeaders::default()) };
+    let mut headers = vec![(USER_TO_USER.to_owned(), user_to_user(reference))];
+    if let Some(name) = also {
+        headers.push((name.to_owned(), reference.to_owned()));
+    }
+    ExtraHeaders::new(headers)
 }
 
 /// With whose name and password the people of a queue are called: as we are registered at the trunk, or
 /// else with what its own calls must know.
 fn caller_of(
     config: &Config,
-    transfer: &TransferConfig,
+    trunk: Option<&str>,
 ) -> Result<(String, Option<Credentials>), SipError> {
-    let named = transfer.trunk.as_ref();
-    let trunk = named.and_then(|name| config.trunks.iter().find(|trunk| trunk.name == *name));
+    let trunk = trunk.and_then(|name| config.trunks.iter().find(|trunk| trunk.name == name));
     let Some(trunk) = trunk else { return Ok((FROM_USER.to_owned(), None)) };
     let (user, login, key) = match (&trunk.register, &trunk.login) {
         (Some(register), _) => {
@@ -177,14 +268,8 @@ impl Order {
         }
     }
 
-    /// Tells whoever is called where the hand-off is: an opaque reference, none of the data.
     fn headers(&self) -> Result<ExtraHeaders, SipError> {
-        let Some(reference) = &self.reference else { return Ok(ExtraHeaders::default()) };
-        let mut headers = vec![(USER_TO_USER.to_owned(), user_to_user(reference))];
-        if let Some(name) = &self.plan.config.header {
-            headers.push((name.clone(), reference.clone()));
-        }
-        ExtraHeaders::new(headers)
+        headers(self.reference.as_deref(), self.plan.config.header.as_deref())
     }
 
     /// How long it has taken so far.
@@ -199,6 +284,7 @@ impl Order {
             queue: self.queue.clone(),
             way: self.way.as_str().to_owned(),
             outcome: outcome.to_owned(),
+            agent: None,
             status,
             took_ms: self.took_ms(),
             bridged_ms: None,
@@ -217,6 +303,11 @@ pub(super) struct NotReached {
 impl NotReached {
     pub fn new(outcome: TransferOutcome, why: &str) -> Self {
         Self { outcome, status: None, why: why.to_owned() }
+    }
+
+    /// Why, for the log.
+    pub fn why(&self) -> &str {
+        &self.why
     }
 
     pub fn failed(why: &str) -> Self {
@@ -277,7 +368,7 @@ enum Stage {
     /// The telephone system was asked to move the caller.
     Moving(Moving),
     /// Somebody is being called.
-    Reaching { work: AbortOnDropHandle<Result<AgentLeg, NotReached>>, then: Then },
+    Reaching { work: Ringing, then: Then },
 }
 
 /// What is done with a caller for whom somebody was reached.
@@ -394,9 +485,37 @@ impl CallTask {
             announcement: order.announcement.clone(),
             near: self.media_ip,
         };
-        let span = tracing::info_span!("transfer", leg_id = 1, direction = "out");
-        let work = AbortOnDropHandle::new(tokio::spawn(call.reach().instrument(span)));
-        self.attempt = Some(Attempt { order, stage: Stage::Reaching { work, then } });
+        self.attempt = Some(Attempt { order, stage: Stage::Reaching { work: ring(call), then } });
+    }
+
+    /// The caller goes on without the agent, to somebody whom the agent has called: they talk from now on.
+    pub(super) async fn go_on_with_third(&mut self, whom: &Callee, leg: Box<AgentLeg>) {
+        if let Some(order) = self.order_to(whom) {
+            self.bridge(order, leg).await;
+        }
+    }
+
+    /// The same while it rings there yet.
+    pub(super) fn go_on_ringing(&mut self, whom: &Callee, work: Ringing) {
+        if let Some(order) = self.order_to(whom) {
+            let stage = Stage::Reaching { work, then: Then::Bridge };
+            self.attempt = Some(Attempt { order, stage });
+        }
+    }
+
+    /// What is kept of a caller's way to somebody whom an agent has called.
+    fn order_to(&self, whom: &Callee) -> Option<Order> {
+        let plan = self.transfers.plan_of(whom)?;
+        Some(Order {
+            queue: whom.name().to_owned(),
+            plan,
+            way: TransferWay::Bridge,
+            promise: self.reference.clone().map(|reference| self.dispatch.promise(reference)),
+            reference: self.reference.clone(),
+            announcement: Pii::default(),
+            at_ms: self.records.elapsed_ms(),
+            began: Instant::now(),
+        })
     }
 
     /// Asks the caller's telephone system to move them, to the place of whoever took the call if

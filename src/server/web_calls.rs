@@ -234,10 +234,18 @@ impl WebCalls {
     /// # Errors
     /// The offer cannot be answered.
     pub async fn answer_agent(&self, offer_sdp: &str) -> Result<(String, BrowserLeg), NotDone> {
-        match self.webrtc.answer(offer_sdp).await {
-            Ok(Answered { sdp, leg, media }) => Ok((sdp, BrowserLeg { leg, media })),
-            Err(error) => Err(not_answered(&error)),
-        }
+        answer_agent(&self.webrtc, offer_sdp).await
+    }
+}
+
+/// The same for whoever answers agents only.
+pub(super) async fn answer_agent(
+    webrtc: &WebRtc,
+    offer_sdp: &str,
+) -> Result<(String, BrowserLeg), NotDone> {
+    match webrtc.answer(offer_sdp).await {
+        Ok(Answered { sdp, leg, media }) => Ok((sdp, BrowserLeg { leg, media })),
+        Err(error) => Err(not_answered(&error)),
     }
 }
 

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::base::Pii;
-use crate::config::{Called, WebConfig};
+use crate::config::{Called, DeskConfig, WebConfig};
 use crate::store::Store;
 use crate::web::{self, Accounts, Backend, DeskFacts, Facts, Tls, Web, WebError, WebParts};
 
@@ -39,7 +39,7 @@ pub(super) struct WebSide {
 /// # Errors
 /// The address is taken, the certificate cannot be used, or there can be no accounts.
 pub(super) async fn start(
-    config: &WebConfig,
+    (config, desk): (&WebConfig, &DeskConfig),
     store: &Store,
     profiles: &Profiles,
     backend: Backend,
@@ -55,16 +55,17 @@ pub(super) async fn start(
         store: store.clone(),
         accounts,
         config: config.clone(),
-        facts: Arc::new(PageFacts { profiles: profiles.clone() }),
+        facts: Arc::new(PageFacts { profiles: profiles.clone(), desk: desk.clone() }),
         ice_servers: Vec::new(),
     });
     background.spawn(web::serve(listener, tls.clone(), web, stop.clone()));
     Ok(WebSide { started: WebStarted { address, url, first_admin }, tls })
 }
 
-/// What pages are told, from the prompt files in force.
+/// What pages are told, from the prompt files in force and the configuration.
 struct PageFacts {
     profiles: Profiles,
+    desk: DeskConfig,
 }
 
 impl Facts for PageFacts {
@@ -76,12 +77,18 @@ impl Facts for PageFacts {
         Some(running.generation.house.name.clone())
     }
 
-    fn desk(&self, _agent: &str) -> DeskFacts {
+    fn desk(&self, agent: &str) -> DeskFacts {
         let mut tasks = BTreeSet::new();
         for running in self.profiles.all() {
             let done_here = running.generation.intents.iter().filter(|i| i.action.is_some());
             tasks.extend(done_here.map(|intent| intent.name.as_str().to_owned()));
         }
-        DeskFacts { tasks: tasks.into_iter().collect(), ..DeskFacts::default() }
+        DeskFacts {
+            dispositions: self.desk.dispositions.clone(),
+            away_reasons: self.desk.away_reasons.clone(),
+            numbers: self.desk.numbers.keys().cloned().collect(),
+            tasks: tasks.into_iter().collect(),
+            has_phone: self.desk.phones.contains_key(agent),
+        }
     }
 }

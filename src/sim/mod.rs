@@ -16,5 +16,5 @@ mod vad;
 
 pub use caller::Step;
 pub use floor_day::{DayReport, FloorDay, Told};
-pub use rehearsal::{ActionRun, Rehearsed, TransferRun, World, rehearse};
+pub use rehearsal::{ActionRun, LineEvent, Rehearsed, TransferRun, WaitRun, World, rehearse};
 pub use vad::LevelVad;

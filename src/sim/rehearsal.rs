@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::acd::handoff::Handoff;
+use crate::acd::{BackInQueue, LeftQueue, WaitEnd};
 use crate::audio::{AudioFrame, MediaTime, SampleRate};
 use crate::base::{Pii, SpeechId, Termination, TerminationResult};
-use crate::call::{Call, CallInput, CallOutput, HeardResult, TranscriptLine, TurnTiming};
+use crate::call::{Call, CallInput, CallOutput, HeardResult, TranscriptLine, TurnTiming, WaitNews};
 use crate::conversation::{ActionResult, TransferOutcome};
 use crate::nlu::{Readings, Understanding};
 
@@ -50,10 +51,63 @@ pub trait World {
         Some((RING, TransferOutcome::NoAnswer))
     }
 
+    /// What happens to a caller who waits in this queue, each so long after the one before.
+    fn wait_in(&mut self, _queue: &str) -> Vec<(Duration, LineEvent)> {
+        vec![(STORE, LineEvent::Over(WaitEnd::NoQueue))]
+    }
+
+    /// Whether a call back gets onto the disk; `None`: it is never told.
+    fn book_callback(&mut self) -> Option<bool> {
+        Some(true)
+    }
+
     /// Whether a hand-off gets onto the disk.
     fn store(&mut self, _handoff: &Handoff) -> bool {
         true
     }
+}
+
+/// Something that happens to a caller in line, or to one who was taken out of it by somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LineEvent {
+    /// Their place and wait are these.
+    News(WaitNews),
+    /// Somebody takes the call.
+    Taken,
+    /// Whoever was offered it or took it is gone.
+    Back(BackInQueue),
+    /// The wait is over, and nobody took the call.
+    Over(WaitEnd),
+    /// Whoever took the call sends the caller to us for this intent.
+    FrontDoor(String),
+    /// Whoever took the call is done with it, or it was never theirs.
+    Done(TransferOutcome),
+}
+
+impl LineEvent {
+    fn into_input(self) -> CallInput {
+        match self {
+            Self::News(news) => CallInput::Waiting(news),
+            Self::Taken => CallInput::AgentTook,
+            Self::Back(why) => CallInput::BackInQueue { why },
+            Self::Over(why) => CallInput::WaitEnded { why },
+            Self::FrontDoor(task) => CallInput::BackFromAgent { task },
+            Self::Done(outcome) => CallInput::TransferEnded { outcome },
+        }
+    }
+}
+
+/// A wait in line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitRun {
+    /// For whom.
+    pub queue: String,
+    /// When it began, from answer.
+    pub at: Duration,
+    /// Why the caller left, if they did by themselves.
+    pub left: Option<LeftQueue>,
+    /// When somebody took the call, from answer.
+    pub taken: Option<Duration>,
 }
 
 /// A run of an action.
@@ -91,6 +145,12 @@ pub struct Rehearsed {
     pub handoffs: Vec<Handoff>,
     /// Tries to put the caller through, in order.
     pub transfers: Vec<TransferRun>,
+    /// Waits in line, in order.
+    pub waits: Vec<WaitRun>,
+    /// Hand-offs as they were told again while the caller waited, in order.
+    pub updates: Vec<Handoff>,
+    /// How often the caller was given back to whoever had sent them to us.
+    pub given_back: u32,
     /// Turns answered.
     pub turns: Vec<TurnTiming>,
     /// Frames of the caller's voice that a recording would hold though they were begun while a
@@ -136,6 +196,9 @@ pub fn rehearse(
             actions: Vec::new(),
             handoffs: Vec::new(),
             transfers: Vec::new(),
+            waits: Vec::new(),
+            updates: Vec::new(),
+            given_back: 0,
             turns: Vec::new(),
             secret_frames_recorded: 0,
             longest_silence: Duration::ZERO,
@@ -226,6 +289,12 @@ impl Stage<'_> {
         {
             run.outcome = Some(*outcome);
         }
+        if matches!(input, CallInput::AgentTook) {
+            let taken = Some(self.elapsed()).filter(|_| self.call.is_in_line());
+            if let Some(run) = self.result.waits.last_mut() {
+                run.taken = run.taken.or(taken);
+            }
+        }
         self.call.handle(self.now, input);
         self.drain();
     }
@@ -282,6 +351,10 @@ impl Stage<'_> {
             CallOutput::CancelTransfer => {
                 self.due.retain(|_, input| !matches!(input, CallInput::TransferEnded { .. }));
             }
+            CallOutput::Enqueue { queue, .. } => self.enqueue(queue),
+            CallOutput::LeaveQueue { why } => self.leave_queue(why),
+            CallOutput::UpdateHandoff(handoff) => self.result.updates.push(*handoff),
+            CallOutput::ReturnToAgent => self.result.given_back += 1,
             CallOutput::Line(line) => self.result.lines.push(line),
             CallOutput::Turn(timing) => self.result.turns.push(timing),
             CallOutput::HangUp(termination) => {
@@ -289,6 +362,30 @@ impl Stage<'_> {
             }
             CallOutput::Ended(termination) => self.result.ended = Some(termination),
         }
+    }
+
+    fn enqueue(&mut self, queue: String) {
+        let mut after = Duration::ZERO;
+        for (delay, event) in self.world.wait_in(&queue) {
+            after += delay;
+            self.later(after, event.into_input());
+        }
+        let run = WaitRun { queue, at: self.elapsed(), left: None, taken: None };
+        self.result.waits.push(run);
+    }
+
+    fn leave_queue(&mut self, why: LeftQueue) {
+        if why == LeftQueue::ForCallback {
+            let Some(booked) = self.world.book_callback() else { return };
+            self.later(STORE, CallInput::CallbackBooked { booked });
+            if !booked {
+                return;
+            }
+        }
+        if let Some(run) = self.result.waits.last_mut() {
+            run.left = Some(why);
+        }
+        self.due.retain(|_, input| !is_of_line(input));
     }
 
     fn speak(&mut self, speech: SpeechId, text: &str) {
@@ -299,4 +396,16 @@ impl Stage<'_> {
         self.later(FIRST_SOUND, CallInput::SpeechAudio { speech, samples });
         self.later(FIRST_SOUND, CallInput::SpeechDone { speech });
     }
+}
+
+/// Whether this happens only to callers in line.
+fn is_of_line(input: &CallInput) -> bool {
+    matches!(
+        input,
+        CallInput::Waiting(_)
+            | CallInput::AgentTook
+            | CallInput::BackInQueue { .. }
+            | CallInput::WaitEnded { .. }
+            | CallInput::BackFromAgent { .. }
+    )
 }

@@ -196,6 +196,17 @@ impl Endpointer {
         Some(EndpointEvent::Ended(span))
     }
 
+    /// Hands out what is being said, as far as it has come, and begins anew: nothing more comes of this
+    /// stream, or not for a while.
+    pub fn finish(&mut self) -> Option<SpeechSpan> {
+        let state = std::mem::replace(&mut self.state, State::Silent { voiced_run: 0 });
+        let samples: Vec<i16> = self.held.drain(..).collect();
+        let State::Speaking { start, voiced_until, voiced_samples } = state else { return None };
+        let rate = self.config.rate;
+        let voiced = rate.duration_of(voiced_samples);
+        Some(SpeechSpan { samples, rate, start, voiced_until, voiced, cut: false })
+    }
+
     fn samples_in(&self, ms: u64) -> usize {
         self.config.rate.samples_in(Duration::from_millis(ms))
     }
@@ -252,6 +263,19 @@ mod tests {
         let events = run(&mut endpointer, &[0.0; 60]);
         let [EndpointEvent::Ended(span)] = &events[..] else { panic!("{events:?}") };
         assert_eq!(span.voiced, Duration::from_millis(20 * 32));
+    }
+
+    #[test]
+    fn a_stream_that_ends_gives_what_was_being_said() {
+        let mut endpointer = Endpointer::new(EndpointerConfig::default());
+        run(&mut endpointer, &[0.0; 20]);
+        assert_eq!(endpointer.finish(), None);
+        assert_eq!(run(&mut endpointer, &[0.9; 10]), [EndpointEvent::Started]);
+        let span = endpointer.finish().expect("it was being said");
+        assert_eq!(span.samples.len(), 10 * CHUNK);
+        assert_eq!(span.start, MediaTime(20 * CHUNK as u64));
+        assert!(!endpointer.is_speaking());
+        assert_eq!(endpointer.finish(), None);
     }
 
     #[test]

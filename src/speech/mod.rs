@@ -1,13 +1,17 @@
 //! From voice-activity probabilities to utterances and turns. Pure: no clock, no model.
 
+mod chunks;
 mod echo;
 mod endpointer;
+mod segmenter;
 mod share;
 mod turn;
 mod vad;
 
+pub use chunks::{Chunk, Chunker};
 pub use echo::{EchoDetector, Judgement};
 pub use endpointer::{EndpointEvent, Endpointer, EndpointerConfig, SpeechSpan};
+pub use segmenter::{Segment, Segmenter};
 pub use share::CallerShare;
 pub use turn::{TurnInput, TurnMachine, TurnOutput, TurnState};
 pub use vad::Vad;

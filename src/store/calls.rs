@@ -27,7 +27,7 @@ pub(super) fn stamp(at: Timestamp) -> String {
 }
 
 /// SQLite's integers are signed; nothing here counts that far.
-fn whole(number: u64) -> i64 {
+pub(super) fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
@@ -336,14 +336,15 @@ async fn insert(
         .bind(quality.round_trip_ms),
         Entry::Transfer(transfer) => sqlx::query(
             "INSERT INTO transfers
-                 (call, at_ms, queue, way, outcome, status, took_ms, bridged_ms)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                 (call, at_ms, queue, way, outcome, agent, status, took_ms, bridged_ms)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(call)
         .bind(whole(transfer.at_ms))
         .bind(&transfer.queue)
         .bind(&transfer.way)
         .bind(&transfer.outcome)
+        .bind(&transfer.agent)
         .bind(transfer.status)
         .bind(whole(transfer.took_ms))
         .bind(transfer.bridged_ms.map(whole)),
@@ -401,6 +402,7 @@ fn transfer(row: &SqliteRow) -> Result<TransferRecord, sqlx::Error> {
         queue: row.try_get("queue")?,
         way: row.try_get("way")?,
         outcome: row.try_get("outcome")?,
+        agent: row.try_get("agent")?,
         status: row.try_get("status")?,
         took_ms: row.try_get::<i64, _>("took_ms")?.unsigned_abs(),
         bridged_ms: bridged_ms.map(i64::unsigned_abs),

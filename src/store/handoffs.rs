@@ -9,7 +9,7 @@ use sqlx::{Connection, Row, SqliteConnection};
 use crate::acd::handoff::{Handoff, Promise};
 
 use super::calls::stamp;
-use super::{Outbox, Store, StoreError};
+use super::{Outbox, Store, StoreError, floor};
 
 /// How old a promise may be whose call has no record, and still be taken up: a day. An older one is of
 /// a call whose record was deleted since, and what came of it with it.
@@ -120,7 +120,7 @@ pub enum WebhookMark {
 
 impl Store {
     /// Keeps a hand-off. When this returns, it is on the disk, and in the webhook outbox if there
-    /// is one.
+    /// is one. One that promises a queue begins a wait with it, which has to be ended.
     ///
     /// # Errors
     /// [`StoreError`]; then count on nothing being kept, and use
@@ -160,9 +160,12 @@ impl Store {
             .await
             .map_err(failed)?;
         }
+        if handoff.promise == Promise::Queue.as_str() {
+            floor::begin_waiting(&mut transaction, handoff, &now).await.map_err(failed)?;
+        }
         transaction.commit().await.map_err(failed)?;
         session.still_there()?;
-        self.inner.outbox_filled.notify_one();
+        self.outbox_has_more();
         Ok(id)
     }
 
@@ -191,7 +194,7 @@ impl Store {
         self.note_callback(&mut transaction, &id).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
         session.still_there()?;
-        self.inner.outbox_filled.notify_one();
+        self.outbox_has_more();
         Ok(true)
     }
 
@@ -227,8 +230,28 @@ impl Store {
         }
         transaction.commit().await.map_err(failed)?;
         session.still_there()?;
-        self.inner.outbox_filled.notify_one();
+        self.outbox_has_more();
         Ok(left.len())
+    }
+
+    /// The same as [`promise_callback`](Self::promise_callback), as part of a transaction: true if that is
+    /// new. The outbox is to be told when it is through.
+    pub(super) async fn to_callback(
+        &self,
+        connection: &mut SqliteConnection,
+        reference: &str,
+    ) -> Result<bool, sqlx::Error> {
+        let id: Option<String> = sqlx::query_scalar(
+            "SELECT id FROM handoffs WHERE reference = ? AND json_extract(json, '$.promise') <> ?",
+        )
+        .bind(reference)
+        .bind(Promise::Callback.as_str())
+        .fetch_optional(&mut *connection)
+        .await?;
+        match id {
+            Some(id) => self.note_callback(connection, &id).await.map(|()| true),
+            None => Ok(false),
+        }
     }
 
     /// Has this hand-off promise a callback, and puts it into the outbox once more.
@@ -257,6 +280,34 @@ impl Store {
             .await?;
         }
         Ok(())
+    }
+
+    /// More is known than a hand-off says: its document becomes this one, and keeps what is promised by now.
+    /// False, and nothing is done, if there is none of this reference (yet).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn update_handoff(
+        &self,
+        reference: &str,
+        handoff: &Handoff,
+    ) -> Result<bool, StoreError> {
+        let json = serde_json::to_string(handoff).map_err(|_| StoreError::Senseless {
+            path: self.inner.path.clone(),
+            what: "hand-off",
+        })?;
+        let mut session = self.session().await?;
+        let done = sqlx::query(
+            "UPDATE handoffs SET json = json_set(?, '$.promise', json_extract(json, '$.promise'))
+             WHERE reference = ?",
+        )
+        .bind(json)
+        .bind(reference)
+        .execute(session.connection()?)
+        .await
+        .map_err(|error| self.failed(error))?;
+        session.still_there()?;
+        Ok(done.rows_affected() > 0)
     }
 
     /// A hand-off by its id.
@@ -428,6 +479,11 @@ impl Store {
         .await
         .map_err(|error| self.failed(error))?;
         Ok(())
+    }
+
+    /// Wakes whoever delivers: there may be more in the outbox.
+    pub(super) fn outbox_has_more(&self) {
+        self.inner.outbox_filled.notify_one();
     }
 
     /// Waits until a hand-off is put into the outbox.

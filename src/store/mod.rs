@@ -12,8 +12,10 @@
 
 mod accounts;
 mod audit;
+mod callbacks;
 mod calls;
 mod error;
+mod floor;
 mod handoffs;
 mod record;
 mod reports;
@@ -22,12 +24,15 @@ mod tokens;
 mod traces;
 mod unsaved;
 pub mod webhook;
+mod wrap_ups;
 
 pub use accounts::{
     Access, Account, AccountChange, Changed, NextSignIn, ParseRoleError, Role, SessionRecord,
 };
 pub use audit::{AuditAction, AuditEntry, Who};
+pub use callbacks::{CallbackMark, CallbackRecord, OpenCallback};
 pub use error::StoreError;
+pub use floor::{WaitCount, WaitOutcome, WaitRecord, WaitingRecord};
 pub use handoffs::{DueWebhook, HandoffId, HandoffSummary, ParseHandoffIdError, WebhookMark};
 pub use record::{
     ActionRunRecord, CallEnd, CallRecord, CallStart, CallSummary, Entry, HandoffRef, LineRecord,
@@ -38,6 +43,7 @@ pub use retention::Forgotten;
 pub use tokens::{ParseScopeError, Scope, TokenRecord};
 pub use traces::{REFUSALS_MAX, RefusalRecord, TraceMessage, TraceRecord, TraceWay};
 pub use unsaved::{Imported, NotSaved, Saved, import_unsaved, put_handoff_or_file};
+pub use wrap_ups::{DueWrapUp, WrapUpMark, WrapUpRecord, WrapUpState};
 
 use std::fs;
 use std::io;
@@ -73,6 +79,7 @@ struct Inner {
     /// it unasked) is not known well enough to go on with it.
     suspect: AtomicBool,
     outbox_filled: Notify,
+    wrap_ups_due: Notify,
     /// Grows with each change of accounts and sessions.
     people: watch::Sender<u64>,
 }
@@ -113,6 +120,7 @@ impl Store {
             open: Mutex::new(Some(open(path, busy_timeout).await?)),
             suspect: AtomicBool::new(false),
             outbox_filled: Notify::new(),
+            wrap_ups_due: Notify::new(),
             people: watch::Sender::new(0),
         };
         Ok(Self { inner: Arc::new(inner), webhooks: Outbox::Off })

@@ -49,7 +49,7 @@ pub struct CallEnd {
 pub struct LineRecord {
     /// Start, from answer.
     pub at_ms: u64,
-    /// `caller` or `frontdoor`.
+    /// `caller`, `frontdoor` or `agent`.
     pub speaker: String,
     /// What was said, secrets masked.
     pub text: Pii<String>,
@@ -110,15 +110,18 @@ pub struct TransferRecord {
     pub at_ms: u64,
     /// Whose people.
     pub queue: String,
-    /// The way it went in the end: `refer`, `attended` or `bridge`.
+    /// The way it went in the end: `refer`, `attended`, `bridge`, or `desk` for people who take calls at a
+    /// desk of ours.
     pub way: String,
     /// `succeeded`, `busy`, `no answer`, `refused`, `failed`, or that the call ended first.
     pub outcome: String,
+    /// The account of who took the call, at a desk.
+    pub agent: Option<String>,
     /// The SIP status that told, if one did.
     pub status: Option<u16>,
-    /// Until it was known what came of it.
+    /// Until it was known what came of it: at a desk the time in the queue.
     pub took_ms: u64,
-    /// How long the audio went through us, if it did.
+    /// How long the audio went through us, if it did: at a desk how long they talked.
     pub bridged_ms: Option<u64>,
 }
 
@@ -393,6 +396,7 @@ fn transfer_json(transfer: &TransferRecord) -> Value {
         "queue": transfer.queue,
         "way": transfer.way,
         "outcome": transfer.outcome,
+        "agent": transfer.agent,
         "status": transfer.status,
         "took_ms": transfer.took_ms,
         "bridged_ms": transfer.bridged_ms,

@@ -8,7 +8,7 @@ use sqlx::{Connection, Row};
 use crate::base::CallId;
 
 use super::calls::stamp;
-use super::{Store, StoreError};
+use super::{Store, StoreError, floor};
 
 /// What was forgotten.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -48,6 +48,7 @@ impl Store {
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
+        floor::forget_before(&mut transaction, &before).await.map_err(failed)?;
         sqlx::query("DELETE FROM sip_refusals WHERE began_at < ?")
             .bind(&before)
             .execute(&mut *transaction)

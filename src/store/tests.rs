@@ -102,6 +102,25 @@ async fn a_handoff_is_found_by_the_reference_that_a_telephone_system_was_given()
 }
 
 #[tokio::test]
+async fn a_handoff_of_which_more_is_known_keeps_its_promise() {
+    let place = Place::open().await;
+    let reference = "0123456789abcdef0123456789abcdef";
+    let before =
+        Handoff { reference: Some(reference.into()), promise: "queue".into(), ..handoff("c1") };
+    let more = Handoff { summary: "They know their balance now.".into(), ..before.clone() };
+    let too_early = place.store.update_handoff(reference, &more).await.expect("asked");
+    assert!(!too_early, "there is none yet");
+    let id = place.store.put_handoff(&before).await.expect("kept");
+    assert!(place.store.update_handoff(reference, &more).await.expect("kept"));
+    assert_eq!(place.store.handoff(id).await.expect("read"), Some(more.clone()));
+    // Nobody took the call meanwhile: what is told later does not undo that.
+    place.store.promise_callback(reference).await.expect("noted");
+    assert!(place.store.update_handoff(reference, &more).await.expect("kept"));
+    let after = place.store.handoff(id).await.expect("read").expect("is there");
+    assert_eq!(after, Handoff { promise: "callback".into(), ..more });
+}
+
+#[tokio::test]
 async fn a_call_is_kept_whole() {
     let place = Place::open().await;
     let id = CallId::from_u128(7);
@@ -138,6 +157,7 @@ async fn a_call_is_kept_whole() {
         queue: "cards".into(),
         way: "bridge".into(),
         outcome: "succeeded".into(),
+        agent: Some("sam".into()),
         status: Some(405),
         took_ms: 4200,
         bridged_ms: Some(65_000),

@@ -115,13 +115,19 @@ pub struct Table {
 }
 
 impl DemoCrm {
-    /// Makes the file with the seed if there is none. A file that exists is left alone.
+    /// Makes the file with the seed if there is none. One that exists is brought up to date; if that
+    /// cannot be done it is left alone.
     ///
     /// # Errors
     /// [`DemoCrmError`] when it cannot be made.
     pub async fn create_if_missing(&self) -> Result<(), DemoCrmError> {
         match fs::symlink_metadata(&self.path) {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                if let Err(error) = self.bring_up_to_date().await {
+                    tracing::warn!(%error, "the demo CRM is as it was");
+                }
+                Ok(())
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.fill(BUSY_TIMEOUT).await,
             Err(source) => Err(DemoCrmError::File { path: self.path.clone(), source }),
         }
@@ -152,6 +158,18 @@ impl DemoCrm {
         }
     }
 
+    /// Adds the tables of later versions.
+    async fn bring_up_to_date(&self) -> Result<(), DemoCrmError> {
+        let failed = |source| DemoCrmError::from_sqlx(&self.path, source);
+        let options = self.options(BUSY_TIMEOUT);
+        let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
+        TABLES
+            .run_direct(&mut connection)
+            .await
+            .map_err(|source| DemoCrmError::from_migrate(&self.path, source))?;
+        connection.close().await.map_err(failed)
+    }
+
     async fn fill(&self, busy_timeout: Duration) -> Result<(), DemoCrmError> {
         let failed = |source| DemoCrmError::from_sqlx(&self.path, source);
         private_file(&self.path)
@@ -176,6 +194,7 @@ impl DemoCrm {
         if !self.path.exists() {
             return Err(DemoCrmError::Missing { path: self.path.clone() });
         }
+        self.bring_up_to_date().await?;
         let failed = |source| DemoCrmError::from_sqlx(&self.path, source);
         let options = self.options(BUSY_TIMEOUT);
         let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
@@ -212,7 +231,7 @@ struct Listing {
     sql: &'static str,
 }
 
-const LISTINGS: [Listing; 6] = [
+const LISTINGS: [Listing; 7] = [
     Listing {
         title: "Customers",
         columns: &["account", "name", "phone", "address"],
@@ -244,6 +263,12 @@ const LISTINGS: [Listing; 6] = [
         title: "Address changes",
         columns: &["account", "when", "old", "new"],
         sql: "SELECT customer, at, old, new FROM address_changes WHERE customer = ? ORDER BY id",
+    },
+    Listing {
+        title: "Notes of agents",
+        columns: &["account", "when", "came of it", "call", "notes"],
+        sql: "SELECT customer, at, disposition, summary, notes FROM notes
+              WHERE customer = ? ORDER BY id",
     },
 ];
 

@@ -32,12 +32,13 @@ pub(in crate::actions) enum Operation {
     Transfer,
     ChangeAddress,
     Surnames,
+    Note,
 }
 
 type Answer = Vec<(&'static str, String)>;
 
 impl Operation {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Caller,
         Self::VerifyPin,
         Self::Balance,
@@ -46,6 +47,7 @@ impl Operation {
         Self::Transfer,
         Self::ChangeAddress,
         Self::Surnames,
+        Self::Note,
     ];
 
     const fn name(self) -> &'static str {
@@ -58,6 +60,7 @@ impl Operation {
             Self::Transfer => "transfer",
             Self::ChangeAddress => "change_address",
             Self::Surnames => "surnames",
+            Self::Note => "note",
         }
     }
 
@@ -75,6 +78,7 @@ impl Operation {
             Self::Transfer => &["account_number", "from_account", "to_account", "amount"],
             Self::ChangeAddress => &["account_number", "new_address"],
             Self::Surnames => &[],
+            Self::Note => &["call_id", "account_number", "disposition", "summary", "notes"],
         }
     }
 
@@ -86,7 +90,7 @@ impl Operation {
             Self::Transactions => &["count", "summary"],
             Self::BlockCard => &["card_last4"],
             Self::Transfer => &["from_balance", "to_balance"],
-            Self::ChangeAddress | Self::Surnames => &[],
+            Self::ChangeAddress | Self::Surnames | Self::Note => &[],
         }
     }
 
@@ -99,7 +103,7 @@ impl Operation {
     }
 
     const fn changes_state(self) -> bool {
-        matches!(self, Self::BlockCard | Self::Transfer | Self::ChangeAddress)
+        matches!(self, Self::BlockCard | Self::Transfer | Self::ChangeAddress | Self::Note)
     }
 
     /// The operation that a declared action means, if the declaration is true to it.
@@ -248,6 +252,7 @@ impl Operation {
             Self::Transfer => transfer(connection, request).await,
             Self::ChangeAddress => change_address(connection, request).await,
             Self::Surnames => surnames(connection).await,
+            Self::Note => note(connection, request).await,
         }
     }
 }
@@ -509,4 +514,34 @@ async fn surnames(connection: &mut SqliteConnection) -> Result<Answer, ActionFai
     .await
     .map_err(|error| unavailable(&error))?;
     Ok(vec![(LIST_OUTPUT, joined(names)?)])
+}
+
+/// What came of a call, with the customer if it is known who called.
+async fn note(
+    connection: &mut SqliteConnection,
+    request: &ActionRequest,
+) -> Result<Answer, ActionFailure> {
+    let customer = Some(input(request, "account_number")?).filter(|number| !number.is_empty());
+    if let Some(number) = customer {
+        let known: Option<i64> = sqlx::query_scalar("SELECT 1 FROM customers WHERE number = ?")
+            .bind(number)
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        known.ok_or_else(|| not_found("customer"))?;
+    }
+    sqlx::query(
+        "INSERT INTO notes (at, customer, call, disposition, summary, notes)
+         VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(now())
+    .bind(customer)
+    .bind(input(request, "call_id")?)
+    .bind(input(request, "disposition")?)
+    .bind(input(request, "summary")?)
+    .bind(input(request, "notes")?)
+    .execute(connection)
+    .await
+    .map_err(|error| unavailable(&error))?;
+    Ok(Vec::new())
 }

@@ -149,7 +149,8 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 
 /// Empties every table and fills in the customers, within the transaction.
 pub(super) async fn reseed(transaction: &mut Transaction<'_, Sqlite>) -> Result<(), sqlx::Error> {
-    const TABLES: [&str; 7] = [
+    const TABLES: [&str; 8] = [
+        "notes",
         "answered_requests",
         "address_changes",
         "transfers",

@@ -209,6 +209,47 @@ async fn addresses_change_and_reset_brings_everything_back() {
 }
 
 #[tokio::test]
+async fn what_agents_write_is_kept_once_with_the_customer() {
+    let bank = Bank::open().await;
+    let note = |customer: &'static str, notes: &'static str| {
+        [
+            ("call_id", "c1"),
+            ("account_number", customer),
+            ("disposition", "solved"),
+            ("summary", "Called about a card."),
+            ("notes", notes),
+        ]
+    };
+    for (key, customer, notes, expected) in [
+        ("k1", ALEX, "sent a new one", done("")),
+        ("k1", ALEX, "sent a new one", done("")),
+        ("k2", "", "", done("")),
+        ("k3", "99999999", "", failed("not found")),
+    ] {
+        assert_eq!(bank.ask("crm.note", key, &note(customer, notes)).await, expected, "{key}");
+    }
+    let crm = DemoCrm::new(bank.config.demo_crm_path());
+    let tables = crm.tables(Some("alex")).await.expect("shown");
+    let notes = tables.iter().find(|table| table.title == "Notes of agents").expect("notes");
+    let rows: Vec<&[String]> = notes.rows.iter().map(|row| &row[2..]).collect();
+    assert_eq!(rows, [["solved", "Called about a card.", "sent a new one"]]);
+}
+
+#[tokio::test]
+async fn a_file_of_an_earlier_version_gets_what_is_new() {
+    let bank = Bank::open().await;
+    let options = DemoCrm::new(bank.config.demo_crm_path()).options(Duration::ZERO);
+    let mut other = SqliteConnection::connect_with(&options).await.expect("opens");
+    for old in ["DROP TABLE notes", "DELETE FROM _sqlx_migrations WHERE version = 2"] {
+        sqlx::query(old).execute(&mut other).await.expect("as it was before");
+    }
+    let again = Actions::open(&bank.config).await.expect("opens");
+    again.close().await;
+    sqlx::query("SELECT * FROM notes").fetch_all(&mut other).await.expect("there is a table");
+    assert_eq!(bank.balance("checking").await, done("balance=1204.50"));
+}
+
+#[tokio::test]
 async fn an_outage_is_unavailable_and_ends_by_itself() {
     let bank = Bank::open().await;
     let path = bank.config.demo_crm_path();

@@ -42,7 +42,7 @@ pub struct GlobalPhrases<'a> {
 }
 
 /// More words than a command with all its politeness has.
-const WORDS_MAX: usize = 14;
+pub(super) const WORDS_MAX: usize = 14;
 
 /// Words that may stand around any command.
 const AROUND: &[&str] = &[
@@ -452,13 +452,13 @@ fn own_phrases<'a>(phrases: &GlobalPhrases<'a>, command: GlobalCommand) -> &'a [
     }
 }
 
-fn dominated_by_own(words: &[&str], phrase: &str, around: &[&str]) -> bool {
+pub(super) fn dominated_by_own(words: &[&str], phrase: &str, around: &[&str]) -> bool {
     let phrase: Vec<String> = tokens(phrase).into_iter().map(|token| token.word).collect();
     let phrase: Vec<&str> = phrase.iter().map(String::as_str).collect();
     dominated_by_words(words, &phrase, around)
 }
 
-fn dominated_by(words: &[&str], core: &str, around: &[&str]) -> bool {
+pub(super) fn dominated_by(words: &[&str], core: &str, around: &[&str]) -> bool {
     let core: Vec<&str> = core.split(' ').collect();
     dominated_by_words(words, &core, around)
 }

@@ -42,6 +42,13 @@ pub(in crate::server) struct PlacedLine {
 }
 
 impl PlacedLine {
+    /// Where nobody counts.
+    #[cfg(test)]
+    pub fn of_nobody() -> Self {
+        let place = Arc::new(tokio::sync::Semaphore::new(1)).try_acquire_owned();
+        Self { _place: place.expect("there is one"), _of_trunk: None }
+    }
+
     fn book(shared: &Shared, plan: &Plan) -> Result<Self, NotReached> {
         let busy = |why: &str| NotReached::new(TransferOutcome::Busy, why);
         let Ok(place) = Arc::clone(&shared.lines).try_acquire_owned() else {

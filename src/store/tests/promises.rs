@@ -62,6 +62,7 @@ async fn who_was_being_put_through_when_the_server_was_killed_is_called_back() {
             queue: queue.into(),
             way: "bridge".into(),
             outcome: outcome.into(),
+            agent: None,
             status: None,
             took_ms: 4_200,
             bridged_ms: None,

@@ -19,6 +19,7 @@ use anyhow::Context;
 
 use super::channel::{Recording, SNR_DB, between, read, white_noise};
 use super::talk::{Event, Heard, Turn};
+use crate::acd::WaitEnd;
 use crate::acd::handoff::Handoff;
 use crate::audio::{Random, SampleRate};
 use crate::base::{CallId, Pii, SpeechId, UtteranceId};
@@ -378,7 +379,14 @@ impl SpokenCall {
                 let outcome = TransferOutcome::Failed;
                 self.later(pace::STORE, CallInput::TransferEnded { outcome });
             }
-            CallOutput::CancelTransfer
+            // There are no desks: people call back.
+            CallOutput::Enqueue { .. } => {
+                self.later(pace::STORE, CallInput::WaitEnded { why: WaitEnd::NoQueue });
+            }
+            CallOutput::LeaveQueue { .. }
+            | CallOutput::ReturnToAgent
+            | CallOutput::UpdateHandoff(_)
+            | CallOutput::CancelTransfer
             | CallOutput::Line(_)
             | CallOutput::Turn(_)
             | CallOutput::Ended(_) => {}
