@@ -424,6 +424,7 @@ impl CallTask {
         drop(self.promised.take());
         self.leave_everybody().await;
         self.media.close().await;
+        self.await_last_words().await;
         self.await_results().await;
         let stats = self.media.stats();
         if let (Some(codec), Some(quality)) = (self.media.codec(), self.media.quality()) {

@@ -492,13 +492,17 @@ impl CallTask {
         self.live.tell(event);
     }
 
-    /// The call is over: nobody is to wait for the caller any longer, and the last words are written down.
+    /// The call is over: nobody is to wait for the caller any longer.
     pub(in crate::server) async fn leave_everybody(&mut self) {
         self.drop_agent(TransferOutcome::Succeeded.as_str()).await;
         if self.queueing.handoff.is_some() {
             self.queueing.people.acd.leave(self.dispatch.call(), LeftQueue::HungUp);
         }
         self.end_wait(ENDED_FIRST);
+    }
+
+    /// Waits, for a while, until what was said last is written down.
+    pub(in crate::server) async fn await_last_words(&mut self) {
         let said = std::mem::replace(&mut self.queueing.said, SaidQueue::new());
         for said in said.last().await {
             self.note_said(said);
