@@ -1,4 +1,5 @@
-//! Session descriptions: as an offer to us, and as the answer to an offer of ours.
+//! Session descriptions: as an offer to us, of a telephone or of a browser, and as the answer to an offer of
+//! ours.
 #![no_main]
 // libFuzzer is C.
 #![allow(unsafe_code)]
@@ -9,6 +10,7 @@ mod harness;
 use std::net::Ipv4Addr;
 
 use frontdoor::audio::Codecs;
+use frontdoor::net::sdp::browser::{advertise, browser_offer};
 use frontdoor::net::sdp::{
     Direction, LocalMedia, Security, accept_answer, answer, offer, offer_again,
 };
@@ -28,6 +30,15 @@ fn run(bytes: &[u8]) {
         answer(&again, &local, 1).expect("our next offer can be answered");
     }
     _ = accept_answer(&offer(&local, 1, Direction::SendRecv), text);
+    if let Ok(theirs) = browser_offer(text) {
+        // A few lines of ours may make a very long one too long.
+        if theirs.sdp.len() < 60_000 {
+            let again = browser_offer(&theirs.sdp).expect("what is left of an offer is one");
+            assert_eq!(again.types.audio, theirs.types.audio);
+        }
+    }
+    let named = advertise(text, local.ip);
+    assert_eq!(advertise(&named, local.ip), named, "it is named once");
 }
 
 target!(run);

@@ -64,5 +64,9 @@ peers() {
     python3 -m pip install --quiet --disable-pip-version-check --target "$python" \
       'pjsua2-python==2.15.1.post1'
   fi
+  if ! PYTHONPATH="$python" python3 -c 'import aiortc' >/dev/null 2>&1; then
+    say "installing a browser's media without a browser (for tests only) into $python"
+    python3 -m pip install --quiet --disable-pip-version-check --target "$python" 'aiortc==1.14.0'
+  fi
   export FRONTDOOR_TEST_PYTHONPATH="$python"
 }

@@ -4,6 +4,7 @@
 //! words that name the file, the line, the key and the fix. Non-job: it opens no model, socket or
 //! database, and reads no secret (only names of environment variables).
 
+mod actions;
 mod checked;
 mod desk;
 mod error;
@@ -26,12 +27,14 @@ mod validate_webrtc;
 mod web;
 mod webrtc;
 
+pub use actions::{
+    ActionConfig, ConnectorConfig, HttpActionConfig, HttpMethod, JsonTemplate, TextTemplate,
+};
 pub use checked::{
-    ActionConfig, CallerLookupConfig, CertificateConfig, Config, ConnectorConfig,
-    ConversationConfig, DigestAlgorithm, HandoffConfig, HearingConfig, HttpActionConfig,
-    HttpConfig, HttpMethod, JsonTemplate, ListenAddress, MediaConfig, ModelsConfig,
-    RecordingConfig, ServerConfig, SipConfig, SrtpMode, TextTemplate, Transport,
-    UnderstandingConfig, VerificationConfig, VoiceConfig, WebhookConfig,
+    CallerLookupConfig, CertificateConfig, Config, ConversationConfig, DigestAlgorithm,
+    HandoffConfig, HearingConfig, HttpConfig, ListenAddress, MediaConfig, ModelsConfig,
+    RecordingConfig, ServerConfig, SipConfig, SrtpMode, Transport, UnderstandingConfig,
+    VerificationConfig, VoiceConfig, WebhookConfig,
 };
 pub use desk::{CallbacksConfig, DeskConfig};
 pub use error::{ConfigError, Problem};

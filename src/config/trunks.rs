@@ -14,7 +14,8 @@ pub struct TrunkConfig {
     pub from: Vec<IpNet>,
     /// What its calls must prove to know (RFC 8760).
     pub login: Option<LoginConfig>,
-    /// Its calls at the same time; more are refused with 503.
+    /// Its calls at the same time, those that we place over it included; more are refused with 503, or not
+    /// placed.
     pub calls_max: Option<usize>,
     /// Its new calls a second; more are refused with 503.
     pub calls_per_s_max: Option<u32>,

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use crate::audio::{Codec, Codecs};
 
+use super::actions::ActionConfig;
 use super::checked::{
-    ActionConfig, CallerLookupConfig, Config, ConversationConfig, HandoffConfig, HearingConfig,
-    HttpConfig, MediaConfig, ModelsConfig, RecordingConfig, ServerConfig, SrtpMode,
-    UnderstandingConfig, VoiceConfig, WebhookConfig,
+    CallerLookupConfig, Config, ConversationConfig, HandoffConfig, HearingConfig, HttpConfig,
+    MediaConfig, ModelsConfig, RecordingConfig, ServerConfig, SrtpMode, UnderstandingConfig,
+    VoiceConfig, WebhookConfig,
 };
 use super::error::{ConfigError, Problem};
 use super::raw;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::checked::{
+use super::actions::{
     ActionConfig, ConnectorConfig, HttpActionConfig, HttpMethod, JsonTemplate, TextPart,
-    TextTemplate, VerificationConfig,
+    TextTemplate,
 };
+use super::checked::VerificationConfig;
 use super::raw::{RawAction, RawOutputs, RawVerification};
 use super::suggest::did_you_mean;
 use super::validate::{Checker, Places};

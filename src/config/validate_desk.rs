@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::checked::ActionConfig;
+use super::actions::ActionConfig;
 use super::desk::{CallbacksConfig, DeskConfig, NUMBER_BLANK, is_pattern};
 use super::raw;
 use super::suggest::did_you_mean;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::checked::{ActionConfig, ConnectorConfig};
+use super::actions::{ActionConfig, ConnectorConfig};
 use super::raw::{RawAction, RawOutputs, RawRefusal};
 use super::sql::{SqlActionConfig, SqlEffect, SqlRefusal, SqlStatement, TODAY};
 use super::suggest::did_you_mean;

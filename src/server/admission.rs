@@ -105,8 +105,21 @@ impl TokenBucket {
 #[derive(Debug)]
 struct TrunkBook {
     calls_max: Option<usize>,
+    /// Those that came by it, and those that we have placed over it.
     calls: usize,
     rate: Option<TokenBucket>,
+}
+
+impl TrunkBook {
+    /// Why there is no line left, if there is none.
+    fn check_lines(&self, trunk: &str) -> Result<(), Refusal> {
+        match self.calls_max {
+            Some(calls_max) if self.calls >= calls_max => {
+                Err(Refusal::TrunkLines { trunk: trunk.to_owned(), calls_max })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The calls in progress and what may be added to them. Pure.
@@ -157,9 +170,7 @@ impl Ledger {
         }
         let book = trunk.and_then(|trunk| self.trunks.get_mut(trunk));
         if let (Some(trunk), Some(book)) = (trunk, book) {
-            if let Some(calls_max) = book.calls_max.filter(|calls_max| book.calls >= *calls_max) {
-                return Err(Refusal::TrunkLines { trunk: trunk.to_owned(), calls_max });
-            }
+            book.check_lines(trunk)?;
             if let Some(rate) = &mut book.rate
                 && !rate.has_one(now)
             {
@@ -192,10 +203,25 @@ impl Ledger {
         Ok(())
     }
 
+    /// Books a call that we place over this trunk. It is for one that is here, so it is placed while
+    /// the server stops, and takes up none of the server's own lines.
+    fn place(&mut self, trunk: &str) -> Result<(), Refusal> {
+        let Some(book) = self.trunks.get_mut(trunk) else { return Ok(()) };
+        book.check_lines(trunk)?;
+        book.calls += 1;
+        Ok(())
+    }
+
+    fn release_placed(&mut self, trunk: &str) {
+        if let Some(book) = self.trunks.get_mut(trunk) {
+            book.calls = book.calls.saturating_sub(1);
+        }
+    }
+
     fn release(&mut self, trunk: Option<&str>, source: IpAddr) {
         self.calls = self.calls.saturating_sub(1);
-        if let Some(book) = trunk.and_then(|trunk| self.trunks.get_mut(trunk)) {
-            book.calls = book.calls.saturating_sub(1);
+        if let Some(trunk) = trunk {
+            self.release_placed(trunk);
         }
         if let Some(calls) = self.sources.get_mut(&source) {
             *calls = calls.saturating_sub(1);
@@ -220,6 +246,12 @@ pub(super) struct Line {
     source: IpAddr,
 }
 
+/// A line of a trunk that a call which we place takes up; dropping it frees it.
+pub(super) struct TrunkLine {
+    admission: Admission,
+    trunk: String,
+}
+
 impl Admission {
     pub fn new(config: &Config) -> Self {
         Self {
@@ -239,6 +271,12 @@ impl Admission {
         ledger.admit(Instant::now(), trunk, source)?;
         self.in_progress.send_replace(ledger.calls);
         Ok(Line { admission: self.clone(), trunk: trunk.map(str::to_owned), source })
+    }
+
+    /// A line of this trunk for a call that we place, or why not.
+    pub fn place(&self, trunk: &str) -> Result<TrunkLine, Refusal> {
+        self.ledger().place(trunk)?;
+        Ok(TrunkLine { admission: self.clone(), trunk: trunk.to_owned() })
     }
 
     /// From now on no call is taken.
@@ -275,6 +313,12 @@ impl Drop for Line {
         let mut ledger = self.admission.ledger();
         ledger.release(self.trunk.as_deref(), self.source);
         self.admission.in_progress.send_replace(ledger.calls);
+    }
+}
+
+impl Drop for TrunkLine {
+    fn drop(&mut self) {
+        self.admission.ledger().release_placed(&self.trunk);
     }
 }
 
@@ -339,6 +383,25 @@ mod tests {
         ledger.release(main, ip(1));
         assert_eq!(ledger.admit(now, main, ip(1)), Ok(()));
         assert_eq!((ledger.calls, ledger.sources.len()), (4, 3));
+    }
+
+    #[test]
+    fn calls_that_we_place_over_a_trunk_take_up_its_lines() {
+        let admission = Admission::new(&config("calls_max = 1"));
+        let came = admission.admit(Some("main"), ip(1)).expect("a free line");
+        let placed = admission.place("main").expect("its second line");
+        let refused = admission.place("main").err().expect("both are taken");
+        assert_eq!(refused.reason(), "trunks.main.calls_max: 2 calls at once");
+        assert_eq!(admission.in_progress(), 1, "a placed call takes up no line of the server");
+        drop(came);
+        let second = admission.place("main").expect("that line is free again");
+        let refused = admission.admit(Some("main"), ip(1)).err().expect("both are taken");
+        assert_eq!(refused.counted_as(), RefusedFor::TrunkLines);
+        drop((placed, second));
+        let _line = admission.admit(Some("main"), ip(1)).expect("both are free");
+        admission.drain();
+        // A caller who is still here may be put through while the server stops.
+        let _placed = admission.place("main").expect("the other one");
     }
 
     #[test]

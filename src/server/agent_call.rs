@@ -72,7 +72,7 @@ impl CallTask {
         };
         self.end_talk(&mut with, "failed").await;
         // The floor has seen the agent's page go: it goes on as in line.
-        self.wait_again();
+        self.wait_for_another();
         if let QueueEvent::Back { why } = taken_back {
             self.call.handle(Instant::now(), CallInput::BackInQueue { why });
         } else if let QueueEvent::Over { why } = taken_back {
@@ -92,7 +92,7 @@ impl CallTask {
             }
             Leave::Lost => {
                 self.end_talk(&mut with, "failed").await;
-                self.wait_again();
+                self.wait_for_another();
                 // The floor puts them at the head, and says so.
                 acd.agent_lost(call);
             }

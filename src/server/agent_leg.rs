@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::audio::{AudioFrame, SampleRate};
@@ -18,7 +17,7 @@ use crate::net::webrtc::{WebLeg, WebLegEvent};
 
 use super::answering::sip_status;
 use super::call_task::{KeyPath, KeyPaths};
-use super::transfer::NotReached;
+use super::transfer::{NotReached, PlacedLine};
 use super::web_calls::BrowserLeg;
 
 /// Length of a telephone frame.
@@ -64,7 +63,7 @@ struct Placed {
     local: LocalMedia,
     sdp_version: u64,
     /// Its place among the calls that we may place.
-    _line: OwnedSemaphorePermit,
+    _line: PlacedLine,
 }
 
 /// Something that was signalled.
@@ -117,7 +116,7 @@ impl AgentLeg {
         media: MediaSession,
         local: LocalMedia,
         no_media_timeout: Duration,
-        line: OwnedSemaphorePermit,
+        line: PlacedLine,
     ) -> Self {
         let placed = Placed { call, local, sdp_version: 1, _line: line };
         Self::over(Way::Placed(Box::new(placed)), media, no_media_timeout)

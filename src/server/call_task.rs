@@ -23,6 +23,7 @@ use crate::web::view::{LiveEvent, Phase, Speaker};
 
 use super::dispatch::Dispatch;
 use super::leg::Leg;
+use super::promises::OpenPromise;
 use super::queueing::{Happening, Queueing};
 use super::recorder::Recorder;
 use super::records::CallRecorder;
@@ -91,7 +92,7 @@ pub(super) struct CallTask {
     /// A try to put this one through.
     pub attempt: Option<Attempt>,
     /// The hand-off that promises to put the caller through, until that is begun.
-    pub promised: Option<String>,
+    pub promised: Option<OpenPromise>,
     /// What the hand-off that was stored last is found by from outside.
     pub reference: Option<String>,
     /// Where media of others who are called for the caller may be bound.
@@ -375,7 +376,8 @@ impl CallTask {
                     let promises = handoff.promise == Promise::Transfer.as_str();
                     let stored = self.dispatch.store_handoff(*handoff);
                     let reference = stored.reference.clone();
-                    self.promised = reference.clone().filter(|_| promises);
+                    let promised = reference.clone().filter(|_| promises);
+                    self.promised = promised.map(|reference| self.dispatch.promise(reference));
                     self.reference = reference;
                     self.queueing.note_handoff(stored);
                 }
@@ -419,8 +421,7 @@ impl CallTask {
     async fn finish(mut self) {
         // Nobody is to ring any longer for a caller who is gone.
         self.cancel_transfer(ENDED_FIRST);
-        let promised = self.promised.take();
-        self.call_back(promised.as_deref());
+        drop(self.promised.take());
         self.leave_everybody().await;
         self.media.close().await;
         self.await_results().await;

@@ -27,9 +27,7 @@ use crate::store::{Saved, Store, put_handoff_or_file};
 use super::Engines;
 use super::floor::Acd;
 use super::metrics::{HandoffPlace, Metrics};
-
-/// How often a callback is tried to be noted, with pauses of 1, 2, 4, ... s.
-const CALLBACK_TRIES: u32 = 8;
+use super::promises::{OpenPromise, Promises};
 
 /// How often a hand-off is tried to be brought up to date, with pauses of 1, 2, 4, ... s.
 const UPDATE_TRIES: u32 = 5;
@@ -44,6 +42,7 @@ pub(super) struct Services {
     pub engines: Engines,
     pub actions: Actions,
     pub store: Store,
+    pub promises: Promises,
     pub metrics: Arc<Metrics>,
     /// Where a hand-off goes when the database cannot take it.
     pub data_dir: PathBuf,
@@ -234,7 +233,8 @@ impl Dispatch {
             };
             let _ = inputs.send(CallInput::HandoffStored { stored }).await;
         };
-        tokio::spawn(work.instrument(span));
+        // A server that stops waits for it, although the call may be over.
+        self.services.promises.spawn(work.instrument(span));
         stored
     }
 
@@ -280,22 +280,9 @@ impl Dispatch {
         self.call
     }
 
-    /// Notes that people are to call back, since nobody took the call. Tried for four minutes: the
-    /// hand-off may be on its way into the database yet, or the database be away.
-    pub fn promise_callback(&self, reference: String) {
-        let store = self.services.store.clone();
-        let work = async move {
-            for nth in 0..CALLBACK_TRIES {
-                match store.promise_callback(&reference).await {
-                    Ok(true) => return,
-                    Ok(false) => {}
-                    Err(error) => tracing::warn!(%error, "a callback is not noted yet"),
-                }
-                tokio::time::sleep(Duration::from_secs(1 << nth)).await;
-            }
-            tracing::error!("it is not noted that the caller is to be called back");
-        };
-        tokio::spawn(work.instrument(tracing::info_span!("handoff")));
+    /// Promises to put the caller of this hand-off through.
+    pub fn promise(&self, reference: String) -> OpenPromise {
+        self.services.promises.open(reference)
     }
 }
 

@@ -20,6 +20,7 @@ mod metrics;
 mod people;
 mod profile;
 mod profiles;
+mod promises;
 mod queueing;
 mod recorder;
 mod records;

@@ -184,9 +184,10 @@ impl Profiles {
         self.running.values().map(|running| running.borrow().clone())
     }
 
-    /// What a call that names no number is held by.
-    pub fn first(&self) -> Option<Running> {
-        self.running.get(&self.first).map(|running| Running::clone(&running.borrow()))
+    /// What is in force of `[server] profile`.
+    pub fn first(&self) -> Arc<Running> {
+        let running = self.running.get(&self.first).expect("it was put in force first of all");
+        running.borrow().clone()
     }
 
     /// The prompt files in force of each profile, now and later: that of `[server]` first.

@@ -21,10 +21,9 @@ use crate::store::{
     ActionRunRecord, CallEnd, CallStart, Entry, LineRecord, NOT_HELPED, QualityRecord, Store,
     TransferRecord, TurnRecord,
 };
-use crate::web::view::Speaker;
 
 use super::metrics::Metrics;
-use super::transcribing::Said;
+use super::transcribing::{Said, speaker_word};
 
 const QUEUE_LEN_MAX: usize = 1_024;
 
@@ -130,14 +129,9 @@ impl CallRecorder {
 
     /// Notes what a caller and an agent said to each other.
     pub fn said(&mut self, said: &Said) {
-        let speaker = match said.speaker {
-            Speaker::Caller => "caller",
-            Speaker::Frontdoor => "frontdoor",
-            Speaker::Agent => "agent",
-        };
         self.push(Entry::Line(LineRecord {
             at_ms: said.at_ms,
-            speaker: speaker.to_owned(),
+            speaker: speaker_word(said.speaker).to_owned(),
             text: said.text.clone(),
             confidence: Some(said.confidence),
             intent: None,

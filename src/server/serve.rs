@@ -38,6 +38,7 @@ use super::http::{self, Watched};
 use super::metrics::Metrics;
 use super::people::People;
 use super::profiles::{Profiles, Sound};
+use super::promises::{self, Promises};
 use super::retention::keep_forgetting;
 use super::traces::keep_refused;
 use super::transfer::Transfers;
@@ -136,16 +137,18 @@ impl Server {
             store = store.with_webhooks();
         }
         import_saved(&store, &config.server.data_dir).await?;
+        promises::take_up(&store).await;
         let actions = Actions::open(&config).await?;
         let (engines, report) = Engines::start(&config, &generation).await?;
         let (profiles, reloaders) = Profiles::start(first, others, &engines).await?;
         let (sip, incoming) = SipEndpoint::bind(sip_config).await?;
         let protection = ProtectionPolicy::new(&config)?;
-        let transfers = Transfers::new(&config, &sip, &engines.voice, &protection)?;
+        let transfers = Transfers::new(&config, &sip, &engines.voice, &protection, &admission)?;
         let services = Services {
             engines,
             actions,
             store: store.clone(),
+            promises: Promises::new(store.clone()),
             metrics: Arc::new(Metrics::new()),
             data_dir: config.server.data_dir.clone(),
         };
@@ -333,6 +336,8 @@ impl Server {
             () = &mut deadline, if !deadline.is_elapsed() => self.shared.stop_calls.cancel(),
         }
         self.shared.calls.wait().await;
+        let left = deadline.deadline().saturating_duration_since(tokio::time::Instant::now());
+        self.shared.services.promises.finish(left).await;
         self.stop_background.cancel();
         self.background.close();
         self.background.wait().await;

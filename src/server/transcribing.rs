@@ -53,6 +53,15 @@ pub(super) struct Said {
     pub confidence: f32,
 }
 
+/// The word for it in documents and records.
+pub(super) const fn speaker_word(speaker: Speaker) -> &'static str {
+    match speaker {
+        Speaker::Caller => "caller",
+        Speaker::Frontdoor => "frontdoor",
+        Speaker::Agent => "agent",
+    }
+}
+
 struct Piece {
     at_ms: u64,
     speaker: Speaker,

@@ -11,7 +11,7 @@
 //!
 //! Whom to call stands in the configuration and nowhere else. What came of it goes back to the call as
 //! `CallInput::TransferEnded`, whatever it is; a caller who hangs up ends the attempt. Unless it went
-//! well, the hand-off then says that people call back.
+//! well, the hand-off then says that people call back (`promises`).
 
 mod placing;
 
@@ -38,11 +38,14 @@ use crate::net::sip::{
 };
 use crate::store::TransferRecord;
 
+use super::admission::Admission;
 use super::agent_leg::AgentLeg;
 use super::answering::ProtectionPolicy;
 use super::bridge::Callee;
 use super::call_task::CallTask;
+use super::promises::OpenPromise;
 
+pub(super) use self::placing::PlacedLine;
 use self::placing::Placing;
 
 /// Whose name we call with where no trunk is named.
@@ -74,6 +77,8 @@ struct Shared {
     callbacks: Option<(CallbacksConfig, String, Option<Credentials>)>,
     /// Calls that we may place at the same time.
     lines: Arc<Semaphore>,
+    /// Those of each trunk, which its own calls take up as well.
+    admission: Admission,
     voice: Voice,
     ports: RangeInclusive<u16>,
     codecs: Codecs,
@@ -99,6 +104,7 @@ impl Transfers {
         sip: &SipEndpoint,
         voice: &Voice,
         protection: &ProtectionPolicy,
+        admission: &Admission,
     ) -> Result<Self, SipError> {
         let mut plans = BTreeMap::new();
         for (queue, transfer) in &config.transfers {
@@ -125,6 +131,7 @@ impl Transfers {
             phones: phones.collect::<Result<_, SipError>>()?,
             callbacks: callbacks.transpose()?,
             lines: Arc::new(Semaphore::new(config.transfer_rules.calls_max)),
+            admission: admission.clone(),
             voice: voice.clone(),
             ports: config.media.rtp_port_min..=config.media.rtp_port_max,
             codecs: config.media.codecs,
@@ -241,6 +248,8 @@ pub(super) struct Order {
     pub way: TransferWay,
     /// What the hand-off is found by from outside.
     pub reference: Option<String>,
+    /// What the caller was promised. An order that ends without having kept it leads to a callback.
+    promise: Option<OpenPromise>,
     announcement: Pii<String>,
     at_ms: u64,
     began: Instant,
@@ -250,6 +259,13 @@ impl Order {
     /// Whether the recording goes on while the audio goes through us.
     pub fn records_bridge(&self) -> bool {
         self.plan.config.record
+    }
+
+    /// Somebody has taken the call.
+    pub fn keep_promise(&mut self) {
+        if let Some(promise) = self.promise.take() {
+            promise.keep();
+        }
     }
 
     fn headers(&self) -> Result<ExtraHeaders, SipError> {
@@ -412,11 +428,11 @@ async fn kept(agent: &mut Option<Box<AgentLeg>>) {
 impl CallTask {
     /// Begins to put the caller through.
     pub(super) async fn begin_transfer(&mut self, queue: String, announcement: Pii<String>) {
-        self.promised = None;
+        let promise = self.promised.take();
         let Some(plan) = self.transfers.plan(&queue) else {
+            // With that the promise is given up.
             tracing::error!(queue, "there is no way to put callers through to this queue");
             let outcome = TransferOutcome::Failed;
-            self.call_back(self.reference.as_deref());
             return self.call.handle(Instant::now(), CallInput::TransferEnded { outcome });
         };
         let way = plan.config.way;
@@ -426,6 +442,7 @@ impl CallTask {
             plan,
             way,
             reference: self.reference.clone(),
+            promise,
             announcement,
             at_ms: self.records.elapsed_ms(),
             began: Instant::now(),
@@ -443,7 +460,7 @@ impl CallTask {
 
     /// Gives up, for this reason.
     pub(super) fn cancel_transfer(&mut self, why: &str) {
-        let Some(Attempt { order, stage }) = self.attempt.take() else { return };
+        let Some(Attempt { mut order, stage }) = self.attempt.take() else { return };
         // Who has moved a caller hangs up on us right behind the news that it went well.
         let is_moved = match stage {
             Stage::Moving(Moving { mut events, .. }) => {
@@ -454,15 +471,8 @@ impl CallTask {
         };
         let outcome = if is_moved { TransferOutcome::Succeeded.as_str() } else { why };
         self.records.transfer(order.record(outcome, None));
-        if !is_moved {
-            self.call_back(order.reference.as_deref());
-        }
-    }
-
-    /// Has the hand-off say that people call back: nobody has taken the call.
-    pub(super) fn call_back(&self, reference: Option<&str>) {
-        if let Some(reference) = reference {
-            self.dispatch.promise_callback(reference.to_owned());
+        if is_moved {
+            order.keep_promise();
         }
     }
 
@@ -500,6 +510,7 @@ impl CallTask {
             queue: whom.name().to_owned(),
             plan,
             way: TransferWay::Bridge,
+            promise: self.reference.clone().map(|reference| self.dispatch.promise(reference)),
             reference: self.reference.clone(),
             announcement: Pii::default(),
             at_ms: self.records.elapsed_ms(),
@@ -546,7 +557,7 @@ impl CallTask {
                 Some(status) if refuses_to_move(status) => TransferOutcome::Refused,
                 _ => TransferOutcome::Failed,
             };
-            return self.end_transfer(&order, outcome, status);
+            return self.end_transfer(order, outcome, status);
         }
         tracing::info!(status, "the caller was not moved: the audio is to go through us");
         order.way = TransferWay::Bridge;
@@ -575,7 +586,7 @@ impl CallTask {
             },
             (Happened::Reached(Err(not)), Stage::Reaching { .. }) => {
                 tracing::info!(status = not.status, why = not.why, "nobody was reached");
-                self.end_transfer(&order, not.outcome, not.status);
+                self.end_transfer(order, not.outcome, not.status);
             }
             // What happened is always of the stage that was waited on.
             (_, stage) => self.attempt = Some(Attempt { order, stage }),
@@ -591,7 +602,7 @@ impl CallTask {
             // They had answered: that nobody was free would be untrue.
             TransferWay::Attended | TransferWay::Bridge => TransferOutcome::Failed,
         };
-        self.end_transfer(&order, outcome, None);
+        self.end_transfer(order, outcome, None);
     }
 
     async fn on_told(&mut self, order: Order, mut moving: Moving, event: Option<ReferralEvent>) {
@@ -605,7 +616,7 @@ impl CallTask {
                 self.attempt = Some(Attempt { order, stage: Stage::Moving(moving) });
             }
             Some(ReferralEvent::Succeeded) => {
-                self.end_transfer(&order, TransferOutcome::Succeeded, None);
+                self.end_transfer(order, TransferOutcome::Succeeded, None);
             }
             Some(ReferralEvent::Failed { status, .. })
                 if moving.is_ours_to_join(&order, Some(status)) =>
@@ -618,18 +629,18 @@ impl CallTask {
                     // They had answered: that they are busy, or nobody is free, would be untrue.
                     TransferWay::Attended | TransferWay::Bridge => TransferOutcome::Failed,
                 };
-                self.end_transfer(&order, outcome, Some(status));
+                self.end_transfer(order, outcome, Some(status));
             }
             Some(ReferralEvent::Lost { why }) => {
                 tracing::warn!(why, "nobody told what became of the caller");
-                self.end_transfer(&order, TransferOutcome::Failed, None);
+                self.end_transfer(order, TransferOutcome::Failed, None);
             }
-            None => self.end_transfer(&order, TransferOutcome::Failed, None),
+            None => self.end_transfer(order, TransferOutcome::Failed, None),
         }
     }
 
     /// Tells the call and the record what came of it.
-    fn end_transfer(&mut self, order: &Order, outcome: TransferOutcome, status: Option<u16>) {
+    fn end_transfer(&mut self, mut order: Order, outcome: TransferOutcome, status: Option<u16>) {
         let (queue, words) = (order.queue.as_str(), outcome.as_str());
         tracing::info!(
             queue,
@@ -639,8 +650,8 @@ impl CallTask {
             "no longer ringing"
         );
         self.records.transfer(order.record(words, status));
-        if outcome != TransferOutcome::Succeeded {
-            self.call_back(order.reference.as_deref());
+        if outcome == TransferOutcome::Succeeded {
+            order.keep_promise();
         }
         self.call.handle(Instant::now(), CallInput::TransferEnded { outcome });
     }

@@ -171,8 +171,8 @@ impl WebCalls {
     fn routed(&self, called: &str) -> Option<Running> {
         let profiles = &self.shared.profiles;
         match called {
-            "" => profiles.first(),
-            number => profiles.of_call(&Called { requested: number, to: number, trunk: None }),
+            "" => Some(Running::clone(&profiles.first())),
+            number => profiles.of_call(&Called { requested: number, to: "", trunk: None }),
         }
     }
 

@@ -71,7 +71,7 @@ struct PageFacts {
 impl Facts for PageFacts {
     fn house(&self, to: &str) -> Option<String> {
         if to.is_empty() {
-            return Some(self.profiles.first()?.generation.house.name.clone());
+            return Some(self.profiles.first().generation.house.name.clone());
         }
         let running = self.profiles.of_call(&Called { requested: to, to: "", trunk: None })?;
         Some(running.generation.house.name.clone())

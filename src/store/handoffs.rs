@@ -3,13 +3,17 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::{Connection, Row, SqliteConnection};
 
 use crate::acd::handoff::{Handoff, Promise};
 
 use super::calls::stamp;
 use super::{Outbox, Store, StoreError, floor};
+
+/// How old a promise may be whose call has no record, and still be taken up: a day. An older one is of
+/// a call whose record was deleted since, and what came of it with it.
+const UNRECORDED_S: i64 = 24 * 60 * 60;
 
 /// How a hand-off's latest delivery to the webhook stands, as a column of `handoffs`.
 pub(super) const WEBHOOK_STATE: &str = "(SELECT state FROM webhooks WHERE handoff = handoffs.id
@@ -166,8 +170,8 @@ impl Store {
     }
 
     /// Notes that the people of a hand-off are to call back after all, and has the webhook told: the
-    /// document goes into its outbox once more, under a key of its own. False, and nothing is
-    /// done, if it says so already, or if there is no hand-off of this reference.
+    /// document goes into its outbox once more, under a key of its own. If it says so already,
+    /// nothing is done. False if there is no hand-off of this reference.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -176,44 +180,106 @@ impl Store {
         let mut session = self.session().await?;
         let mut transaction =
             session.connection()?.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        let is_changed = self.to_callback(&mut transaction, reference).await.map_err(failed)?;
+        let found: Option<(String, String)> = sqlx::query_as(
+            "SELECT id, json_extract(json, '$.promise') FROM handoffs WHERE reference = ?",
+        )
+        .bind(reference)
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(failed)?;
+        let Some((id, promise)) = found else { return Ok(false) };
+        if promise == Promise::Callback.as_str() {
+            return Ok(true);
+        }
+        self.note_callback(&mut transaction, &id).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
         session.still_there()?;
         self.outbox_has_more();
-        Ok(is_changed)
+        Ok(true)
     }
 
-    /// The same as part of a transaction. The outbox is to be told when it is through.
+    /// The same for every caller to whom it was promised to put them through, if that has not been
+    /// done: to be called while no call is in progress, for those that a server which was killed has
+    /// left behind. Gives how many they are. Whether somebody took the call stands in its record;
+    /// where there is none any more, only the promises of the last day are taken up.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing is changed.
+    pub async fn promise_callbacks_left(&self) -> Result<usize, StoreError> {
+        let failed = |error| self.failed(error);
+        let since = Timestamp::now() - SignedDuration::from_secs(UNRECORDED_S);
+        let mut session = self.session().await?;
+        let mut transaction =
+            session.connection()?.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let left: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM handoffs
+             WHERE json_extract(json, '$.promise') = ?
+                 AND NOT EXISTS (SELECT 1 FROM transfers
+                     WHERE transfers.call = handoffs.call AND outcome = 'succeeded'
+                         AND queue = json_extract(json, '$.queue'))
+                 AND (created_at > ? OR EXISTS (SELECT 1 FROM calls WHERE calls.id = handoffs.call))
+             ORDER BY created_at, id",
+        )
+        .bind(Promise::Transfer.as_str())
+        .bind(stamp(since))
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(failed)?;
+        for id in &left {
+            self.note_callback(&mut transaction, id).await.map_err(failed)?;
+        }
+        transaction.commit().await.map_err(failed)?;
+        session.still_there()?;
+        self.outbox_has_more();
+        Ok(left.len())
+    }
+
+    /// The same as [`promise_callback`](Self::promise_callback), as part of a transaction: true if that is
+    /// new. The outbox is to be told when it is through.
     pub(super) async fn to_callback(
         &self,
         connection: &mut SqliteConnection,
         reference: &str,
     ) -> Result<bool, sqlx::Error> {
-        let promise = Promise::Callback.as_str();
         let id: Option<String> = sqlx::query_scalar(
-            "UPDATE handoffs SET json = json_set(json, '$.promise', ?)
-             WHERE reference = ? AND json_extract(json, '$.promise') <> ? RETURNING id",
+            "SELECT id FROM handoffs WHERE reference = ? AND json_extract(json, '$.promise') <> ?",
         )
-        .bind(promise)
         .bind(reference)
-        .bind(promise)
+        .bind(Promise::Callback.as_str())
         .fetch_optional(&mut *connection)
         .await?;
-        let is_changed = id.is_some();
-        if let Some(id) = id.filter(|_| self.webhooks == Outbox::On) {
+        match id {
+            Some(id) => self.note_callback(connection, &id).await.map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Has this hand-off promise a callback, and puts it into the outbox once more.
+    async fn note_callback(
+        &self,
+        connection: &mut SqliteConnection,
+        id: &str,
+    ) -> Result<(), sqlx::Error> {
+        let promise = Promise::Callback.as_str();
+        sqlx::query("UPDATE handoffs SET json = json_set(json, '$.promise', ?) WHERE id = ?")
+            .bind(promise)
+            .bind(id)
+            .execute(&mut *connection)
+            .await?;
+        if self.webhooks == Outbox::On {
             let now = stamp(Timestamp::now());
             sqlx::query(
                 "INSERT INTO webhooks (handoff, idempotency_key, state, created_at, next_attempt_at)
                  VALUES (?, ?, 'pending', ?, ?)",
             )
-            .bind(&id)
+            .bind(id)
             .bind(format!("{id}-{promise}"))
             .bind(&now)
             .bind(&now)
             .execute(connection)
             .await?;
         }
-        Ok(is_changed)
+        Ok(())
     }
 
     /// More is known than a hand-off says: its document becomes this one, and keeps what is promised by now.

@@ -1,5 +1,7 @@
 //! The store on real files, and the webhook against a real server.
 
+mod promises;
+
 use std::sync::Mutex as StdMutex;
 
 use axum::Router;
@@ -30,7 +32,7 @@ fn start(id: u128) -> CallStart {
     }
 }
 
-fn handoff(call: &str) -> Handoff {
+pub(crate) fn handoff(call: &str) -> Handoff {
     Handoff {
         schema: SCHEMA.into(),
         call_id: call.into(),
@@ -61,13 +63,13 @@ fn handoff(call: &str) -> Handoff {
     }
 }
 
-struct Place {
+pub(crate) struct Place {
     folder: tempfile::TempDir,
-    store: Store,
+    pub(crate) store: Store,
 }
 
 impl Place {
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("data/frontdoor.sqlite");
         let store = Store::open_waiting(&path, Duration::from_millis(50)).await.expect("opens");
@@ -97,48 +99,6 @@ async fn a_handoff_is_found_by_the_reference_that_a_telephone_system_was_given()
     for unknown in ["", "0123456789abcdef0123456789abcdee", "%"] {
         assert_eq!(place.store.handoff_by_reference(unknown).await.expect("read"), None);
     }
-}
-
-#[tokio::test]
-async fn a_callback_that_is_promised_after_all_is_told_once_more() {
-    let place = Place::open().await;
-    let reference = "0123456789abcdef0123456789abcdef";
-    let call = CallId::from_u128(7);
-    let before = Handoff {
-        promise: "transfer".into(),
-        reference: Some(reference.into()),
-        ..handoff(&call.to_string())
-    };
-    let after = Handoff { promise: "callback".into(), ..before.clone() };
-    place.store.begin_call(&start(7)).await.expect("begins");
-    let id = place.store.put_handoff(&before).await.expect("kept");
-    let due = async || place.store.due_webhooks(Timestamp::MAX, 10).await.expect("read");
-    let first = due().await;
-    assert_eq!(first.len(), 1);
-    let delivered = WebhookMark::Delivered { at: at(1) };
-    place.store.mark_webhook(first[0].id, &delivered).await.expect("noted");
-    // It is promised once, however often it is said; and to nobody else.
-    for told in [reference, reference, "0123456789abcdef0123456789abcdee"] {
-        place.store.promise_callback(told).await.expect("noted");
-    }
-    let second = due().await;
-    assert_eq!((second.len(), second[0].handoff), (1, id));
-    assert_eq!(first[0].idempotency_key, id.to_string());
-    assert_eq!(second[0].idempotency_key, format!("{id}-callback"));
-    let posted: Handoff = serde_json::from_str(&second[0].json).expect("a hand-off");
-    assert_eq!(posted, after);
-    let found = place.store.handoff_by_reference(reference).await.expect("read").expect("found");
-    assert_eq!(serde_json::from_str::<Handoff>(&found).expect("a hand-off"), after);
-    // It is one hand-off still, and its latest delivery is the one that is shown.
-    let listed = place.store.list_handoffs(10).await.expect("lists");
-    let record = place.store.call(call).await.expect("is there");
-    assert_eq!((listed.len(), record.handoffs.len()), (1, 1));
-    for state in [&listed[0].webhook, &record.handoffs[0].webhook] {
-        assert_eq!(state.as_deref(), Some("pending"));
-    }
-    place.store.mark_webhook(second[0].id, &delivered).await.expect("noted");
-    let listed = place.store.list_handoffs(10).await.expect("lists");
-    assert_eq!(listed[0].webhook.as_deref(), Some("delivered"));
 }
 
 #[tokio::test]

@@ -58,6 +58,16 @@ fn a_flood_is_counted_and_the_calls_are_heard_to_the_last() {
 }
 
 #[test]
+fn browsers_connect_in_the_role_that_they_are_answered_in() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let small = ["connects", "--connects", "3", "--at-once", "1"];
+    let (said, roles) = bench(&small, &folder.path().join("f.json"));
+    assert_eq!(roles[0]["role"], "passive", "{said}");
+    assert_eq!(roles[0]["failed"], serde_json::json!({}), "{said}");
+    assert!(said.contains("CONNECTED AFTER MS P50"), "{said}");
+}
+
+#[test]
 fn a_program_that_does_not_answer_is_told() {
     let output = Command::new(env!("CARGO_BIN_EXE_frontdoor"))
         .args(["bench", "media", "--calls", "1", "--seconds", "1", "--rate", "0"])

@@ -8,7 +8,7 @@ Options: --codec NAME (pcmu, pcma, g722, opus); --srtp sdes or dtls; --info (key
 --password WORD (given when it is asked for it, for its name `linphone`).
 A step is `wait:SECONDS`, `hold:SECONDS` (puts the other side on hold so long), `key:K`, or `cancel`
 (gives the call up as soon as it rings). Ends when the other side does, or after the last step. Exits
-with 1 if the call was not answered.
+with 1 if the call was not answered; with `cancel`, if it did not ring, or was not over afterwards.
 """
 import argparse
 import os
@@ -119,10 +119,10 @@ def main():
     phone.tell(f"play {os.path.abspath(options.recording)}")
     phone.tell(f"call {options.uri}")
     if options.steps == ["cancel"]:
-        phone.until(["ringing", "connected"], 10)
+        rang = phone.until(["ringing", "connected"], 10)
         phone.tell("terminate")
-        phone.until([" ended (", "Call 1 error", "declined"], 10)
-        answered = True
+        ended = phone.until([" ended (", "terminated", "Call 1 error", "declined"], 10)
+        went_well = rang is not None and ended is not None
     else:
         if options.password:
             # Its question stands on a line that does not end before the answer.
@@ -130,8 +130,8 @@ def main():
             phone.until([], 1.0)
             phone.tell(options.password)
         established = "Media streams established"
-        answered = phone.until([established, "Call 1 error"], 20) == established
-        for step in options.steps if answered else []:
+        went_well = phone.until([established, "Call 1 error"], 20) == established
+        for step in options.steps if went_well else []:
             kind, _, what = step.partition(":")
             if kind == "wait":
                 phone.until([], float(what))
@@ -150,7 +150,7 @@ def main():
         phone.child.wait(5)
     except subprocess.TimeoutExpired:
         phone.child.kill()
-    return 0 if answered else 1
+    return 0 if went_well else 1
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 
 mod answer;
 mod caller;
+mod connects;
 mod flood;
 mod load;
 mod media;
@@ -42,6 +43,12 @@ enum What {
     /// Half of them go to the SIP port, half to the ports where the calls take their audio. Fails if
     /// a call ends, is no longer heard, or loses more than --loss-max of its audio.
     Flood(flood::FloodArgs),
+    /// Calls from browsers that come about, and how fast
+    ///
+    /// Both sides are in this process, over loopback: offer, answer, the handshake for the keys, and
+    /// audio both ways. Once as calls are answered, where the browser begins the handshake, and once
+    /// the other way round. Fails if a connect fails in the first.
+    Connects(connects::ConnectsArgs),
     /// Answer calls and send back what is heard, until standard input is closed
     #[command(hide = true)]
     Answer(answer::AnswerArgs),
@@ -56,6 +63,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
         What::Media(args) => media::run(args).await,
         What::Soak(args) => soak::run(args).await,
         What::Flood(args) => flood::run(args).await,
+        What::Connects(args) => connects::run(args).await,
         What::Answer(args) => answer::run(args).await,
     }
 }

@@ -5,6 +5,7 @@ mod collisions;
 mod inline_tests;
 mod transfers;
 mod trunks;
+mod webrtc;
 
 use std::path::{Path, PathBuf};
 
@@ -36,10 +37,10 @@ pub async fn run(args: CheckArgs) -> anyhow::Result<()> {
     if let Some(profile) = args.profile {
         config.replace_profile(std::path::absolute(profile)?);
     }
-    let trunks_failed = trunks::run(&config).await;
+    let lines_failed = trunks::run(&config).await + webrtc::run(&config);
     let generation = check_prompts(&config);
     let store = ModelStore::open(config.models.cache_dir.clone())?;
-    let mut failed = trunks_failed + usize::from(generation.is_none());
+    let mut failed = lines_failed + usize::from(generation.is_none());
     let others = check_other_profiles(&config);
     failed += others.iter().filter(|other| other.is_none()).count();
     failed += check_models(&config, &store);

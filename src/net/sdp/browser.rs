@@ -63,6 +63,9 @@ pub fn browser_offer(offer: &str) -> Result<BrowserOffer, SdpError> {
     if offer.lines().any(|line| line.trim_end() == "a=setup:passive") {
         return refuse("the side that offers leaves the role in DTLS open (setup:actpass)");
     }
+    if !offer.lines().any(|line| fingerprint(line).is_some()) {
+        return refuse("the SHA-256 fingerprint of the certificate is missing (a=fingerprint)");
+    }
     let formats = media.formats_of();
     let Some(&(codec, number)) = formats.iter().find(|(codec, _)| *codec == Codec::Opus) else {
         return refuse("the audio of browsers is Opus, which is not offered");
@@ -91,6 +94,13 @@ fn reduced(offer: &str, opus: u8, event: Option<EventType>) -> Result<String, Sd
         match name {
             // Said anew below, or of other codecs.
             "a=rtpmap" | "a=fmtp" | "a=rtcp-fb" | "a=extmap" | "a=ptime" | "a=maxptime" => continue,
+            // The library looks at the first one only, and knows no other hash and no other spelling.
+            "a=fingerprint" => {
+                if let Some(hash) = fingerprint(line) {
+                    push(&mut text, &format!("a=fingerprint:sha-256 {hash}"));
+                }
+                continue;
+            }
             "a=candidate" if !is_usable(value) || candidates == CANDIDATES_MAX => continue,
             "a=candidate" => candidates += 1,
             _ => {}
@@ -115,6 +125,13 @@ fn reduced(offer: &str, opus: u8, event: Option<EventType>) -> Result<String, Sd
         push(&mut text, &format!("a=fmtp:{payload_type} {EVENTS_FMTP}"));
     }
     Ok(text)
+}
+
+/// The SHA-256 hash of the certificate, if the line gives it.
+fn fingerprint(line: &str) -> Option<&str> {
+    let name = "a=fingerprint:sha-256 ";
+    let is_named = line.get(..name.len())?.eq_ignore_ascii_case(name);
+    is_named.then(|| line[name.len()..].trim()).filter(|hash| !hash.is_empty())
 }
 
 fn push(text: &mut String, line: &str) {
@@ -207,7 +224,7 @@ mod tests {
         a=candidate:3 1 tcp 1518280447 192.0.2.10 9 typ host tcptype active\r\n\
         a=candidate:4 1 udp 2113937151 127.0.0.1 22 typ host\r\n\
         a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=ice-options:trickle\r\n\
-        a=fingerprint:sha-256 AA:BB\r\na=setup:actpass\r\na=mid:0\r\n\
+        a=fingerprint:sha-512 CC:DD\r\na=fingerprint:SHA-256 AA:BB\r\na=setup:actpass\r\na=mid:0\r\n\
         a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\na=sendrecv\r\na=rtcp-mux\r\n\
         a=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 transport-cc\r\n\
         a=fmtp:111 minptime=10;useinbandfec=1\r\na=rtpmap:63 red/48000/2\r\n\
@@ -225,10 +242,17 @@ mod tests {
         assert!(sdp.contains("m=audio 9 UDP/TLS/RTP/SAVPF 111 110\r\n"), "{sdp}");
         let left: Vec<&str> = sdp.lines().filter(|line| line.starts_with("a=candidate")).collect();
         assert_eq!(left, ["a=candidate:2 1 udp 2113937151 192.0.2.10 53706 typ host generation 0"]);
-        for gone in ["red", "G722", "rtcp-fb", "extmap:", "minptime", ":126"] {
+        for gone in ["sha-512", "red", "G722", "rtcp-fb", "extmap:", "minptime", ":126"] {
             assert!(!sdp.contains(gone), "{gone}: {sdp}");
         }
-        for kept in ["a=mid:0", "a=sendrecv", "a=setup:actpass", "a=ssrc:1001", "a=rtcp-mux"] {
+        for kept in [
+            "a=fingerprint:sha-256 AA:BB",
+            "a=mid:0",
+            "a=sendrecv",
+            "a=setup:actpass",
+            "a=ssrc:1001",
+            "a=rtcp-mux",
+        ] {
             assert!(sdp.contains(kept), "{kept}: {sdp}");
         }
         // What is left says the same when it is read again.
@@ -243,6 +267,7 @@ mod tests {
             (CHROMIUM.replace("a=sendrecv", "a=recvonly"), "goes both ways"),
             (CHROMIUM.replace("opus/48000", "isac/16000"), "is Opus"),
             (CHROMIUM.replace("actpass", "passive"), "setup:actpass"),
+            (CHROMIUM.replace("SHA-256", "sha-1"), "fingerprint"),
             (CHROMIUM.replace("UDP/TLS/RTP/SAVPF", "RTP/AVP"), "UDP/TLS/RTP/SAVPF is spoken"),
             (CHROMIUM.replace("m=audio 9", "m=audio 0"), "one stream of audio"),
             (CHROMIUM.replace("m=audio", "m=application"), "one stream of audio"),

@@ -30,7 +30,8 @@ use super::hops::Lame;
 use super::incoming::IncomingCall;
 use super::names::Names;
 use super::refusal::RefusalCause;
-use super::registry::Registry;
+use super::registry::{Origin, Registry};
+use super::replaces::Replaces;
 use super::reply::{TopVia, stateless};
 use super::sockets::PlainUdp;
 use super::streams::{CONNECTIONS_MAX, Seats};
@@ -387,7 +388,8 @@ impl Wire {
             }
             refused.refusal
         })?;
-        if !self.has_room() {
+        let origin = Origin { ip: source.ip(), trunk: admitted.trunk.clone() };
+        if !self.has_room() && !self.takes_over(message, &origin) {
             return Err(Refusal::busy());
         }
         if let Some(trunk) = admitted.trunk {
@@ -503,6 +505,13 @@ impl Wire {
     /// be kept until its refusal is acknowledged: a flood of calls is what fills the queue.
     fn has_room(&self) -> bool {
         self.calls.upgrade().is_some_and(|calls| calls.capacity() > 0)
+    }
+
+    /// Whether a call goes on with one that is here and waits in no queue (RFC 3891). Merely to name one
+    /// does not help a flood: it must be one of theirs.
+    fn takes_over(&self, message: &RawMessage, origin: &Origin) -> bool {
+        let replaces = message.header("replaces").and_then(Replaces::parse);
+        replaces.is_some_and(|replaces| self.registry.take_over(&replaces, origin).is_ok())
     }
 
     /// Link and source of a request that came through the transaction layer.

@@ -112,7 +112,7 @@ impl WebRtc {
     /// See [`WebRtcError`]. Nothing is left behind.
     pub async fn answer(&self, offer: &str) -> Result<Answered, WebRtcError> {
         let BrowserOffer { sdp: offer, types } = browser_offer(offer)?;
-        let Side { peer, leg, media, gathered } = self.side(types).await?;
+        let Side { peer, leg, media, gathered } = self.side(types, opus(&types)).await?;
         let sdp = agree(&*peer, offer, gathered).await.map_err(WebRtcError::NotTaken)?;
         let sdp = match self.config.advertise_ip {
             Some(ip) => advertise(&sdp, ip),
@@ -121,8 +121,13 @@ impl WebRtc {
         Ok(Answered { sdp, leg, media })
     }
 
-    /// Our side of a call, before anything is agreed: what is sent is known to the peer.
-    pub(super) async fn side(&self, types: PayloadTypes) -> Result<Side, WebRtcError> {
+    /// Our side of a call, before anything is agreed: the peer knows what we send. A `codec` without a name
+    /// stands for all of `types`.
+    pub(super) async fn side(
+        &self,
+        types: PayloadTypes,
+        codec: RTCRtpCodec,
+    ) -> Result<Side, WebRtcError> {
         let seed = u64::from(rand::random::<u32>());
         let sender = Sender::new(types, seed);
         let (tap, tapped) = Tap::new();
@@ -132,7 +137,7 @@ impl WebRtc {
         let until = now + Duration::from_secs(self.config.connect_timeout_s);
         // From here on whatever fails closes the peer.
         let mut leg = WebLeg::new(Arc::clone(&peer), state.clone(), until);
-        let track = Arc::new(track(&types, sender.ssrc()));
+        let track = Arc::new(track(codec, sender.ssrc()));
         let outgoing = Arc::clone(&track) as Arc<dyn TrackLocal>;
         leg.sends_by(peer.add_track(outgoing).await.map_err(setup)?);
         let packets = PeerMedia::new(tapped, track, state);
@@ -264,11 +269,11 @@ fn opus(types: &PayloadTypes) -> RTCRtpCodec {
 }
 
 /// What we send, from this source. Names for it are random: they tell nothing about the call.
-fn track(types: &PayloadTypes, ssrc: u32) -> TrackLocalStaticRTP {
+fn track(codec: RTCRtpCodec, ssrc: u32) -> TrackLocalStaticRTP {
     let name = || format!("{:016x}", rand::random::<u64>());
     let coding = RTCRtpEncodingParameters {
         rtp_coding_parameters: RTCRtpCodingParameters { ssrc: Some(ssrc), ..Default::default() },
-        codec: opus(types),
+        codec,
         ..Default::default()
     };
     let kind = RtpCodecKind::Audio;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rtc::rtp_transceiver::rtp_sender::RTCRtpCodec;
 use tokio::sync::watch;
 use webrtc::peer_connection::{PeerConnection, RTCSessionDescription};
 
@@ -37,7 +38,7 @@ impl WebRtc {
     /// # Errors
     /// See [`WebRtcError`].
     pub async fn offer(&self) -> Result<Offering, WebRtcError> {
-        let Side { peer, leg, media, gathered } = self.side(TYPES).await?;
+        let Side { peer, leg, media, gathered } = self.side(TYPES, RTCRtpCodec::default()).await?;
         let sdp = offered(&*peer, gathered).await.map_err(WebRtcError::Setup)?;
         Ok(Offering { sdp, peer, leg, media })
     }

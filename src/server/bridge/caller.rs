@@ -120,8 +120,10 @@ impl Customer for Caller<'_> {
             CallerEvent::Stop => self.task.stopped().await,
             CallerEvent::Leg(Some(LegEvent::Key { key })) => self.note_key(KeyPath::Info, key),
             CallerEvent::Leg(event) => self.task.on_leg(event).await,
-            // Answers to what was asked for before; nobody waits for them.
-            CallerEvent::Input(input) => self.task.record(&input),
+            CallerEvent::Input(input) => {
+                self.task.record(&input);
+                self.task.take_at_rest(input);
+            }
             CallerEvent::Packet(Ok(true)) => self.last_packet = Instant::now(),
             CallerEvent::Packet(Ok(false)) => {}
             CallerEvent::Packet(Err(error)) => self.task.media_lost(&error).await,
@@ -225,7 +227,7 @@ impl CallTask {
         tracing::info!(bridged_s = bridged.as_secs(), why, "no longer bridged");
         let bridged_ms = Some(bridged.as_millis() as u64);
         let record = TransferRecord { bridged_ms, ..record };
-        self.end_bridge(&order, record, &talk.agent, why.is_some());
+        self.end_bridge(order, record, &talk.agent, why.is_some());
         talk.agent.hang_up("the bridge is over").await;
     }
 
@@ -233,7 +235,7 @@ impl CallTask {
     /// the caller, who may still be here.
     fn end_bridge(
         &mut self,
-        order: &Order,
+        mut order: Order,
         mut record: TransferRecord,
         agent: &AgentLeg,
         is_gone: bool,
@@ -248,8 +250,8 @@ impl CallTask {
         };
         record.outcome = words.to_owned();
         self.records.transfer(record);
-        if outcome != TransferOutcome::Succeeded {
-            self.call_back(order.reference.as_deref());
+        if outcome == TransferOutcome::Succeeded {
+            order.keep_promise();
         }
         if !self.call.is_ended() {
             if outcome != TransferOutcome::Succeeded {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use super::*;
@@ -14,7 +14,7 @@ use crate::net::sdp::{Direction, LocalMedia, accept_answer, answer, offer};
 use crate::net::sip::{
     IncomingCall, OutgoingEvent, OutgoingRequest, SipConfig, SipEndpoint, SipLeg,
 };
-use crate::server::transfer::NotReached;
+use crate::server::transfer::{NotReached, PlacedLine};
 use crate::web::Target;
 
 const IP: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -217,7 +217,7 @@ async fn called(hz: f64, no_media_timeout: Duration) -> (Box<AgentLeg>, Phone) {
     let media = MediaSession::new(their_port, Some(&agreed), their_answer, 2, now);
     let agreed = accept_answer(&our_offer, &sdp).expect("it fits");
     let our_media = MediaSession::new(our_port, Some(&agreed), our_offer, 1, now);
-    let line = std::sync::Arc::new(Semaphore::new(1)).try_acquire_owned().expect("free");
+    let line = PlacedLine::of_nobody();
     let agent = AgentLeg::new(call, our_media, local, no_media_timeout, line);
     let mut ticks = interval(Duration::from_millis(20));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -15,6 +15,7 @@ use crate::net::media_session::MediaSession;
 use crate::net::sdp::{Direction, LocalMedia, Security, accept_answer_secured, offer_secured};
 use crate::net::sip::{ExtraHeaders, OutgoingCall, OutgoingEvent, OutgoingRequest, SipError};
 
+use super::super::admission::TrunkLine;
 use super::super::agent_leg::AgentLeg;
 use super::{NotReached, Plan, Shared};
 
@@ -34,6 +35,32 @@ pub(super) struct Placing {
     pub(super) near: IpAddr,
 }
 
+/// A place among the calls that we may place, and one among those of their trunk.
+pub(in crate::server) struct PlacedLine {
+    _place: OwnedSemaphorePermit,
+    _of_trunk: Option<TrunkLine>,
+}
+
+impl PlacedLine {
+    /// Where nobody counts.
+    #[cfg(test)]
+    pub fn of_nobody() -> Self {
+        let place = Arc::new(tokio::sync::Semaphore::new(1)).try_acquire_owned();
+        Self { _place: place.expect("there is one"), _of_trunk: None }
+    }
+
+    fn book(shared: &Shared, plan: &Plan) -> Result<Self, NotReached> {
+        let busy = |why: &str| NotReached::new(TransferOutcome::Busy, why);
+        let Ok(place) = Arc::clone(&shared.lines).try_acquire_owned() else {
+            return Err(busy("transfer_rules.calls_max: as many calls are placed as may be"));
+        };
+        let trunk = plan.config.trunk.as_deref();
+        let of_trunk = trunk.map(|trunk| shared.admission.place(trunk)).transpose();
+        let of_trunk = of_trunk.map_err(|refusal| busy(&refusal.reason()))?;
+        Ok(Self { _place: place, _of_trunk: of_trunk })
+    }
+}
+
 /// What a call was offered with.
 struct Offered {
     call: OutgoingCall,
@@ -46,11 +73,7 @@ struct Offered {
 impl Placing {
     /// Calls, waits for the answer, and has the call taken if that is asked for.
     pub(super) async fn reach(self) -> Result<AgentLeg, NotReached> {
-        let lines = Arc::clone(&self.shared.lines);
-        let Ok(line) = lines.try_acquire_owned() else {
-            let why = "transfer_rules.calls_max: as many calls are placed as may be";
-            return Err(NotReached::new(TransferOutcome::Busy, why));
-        };
+        let line = PlacedLine::book(&self.shared, &self.plan)?;
         let Self { shared, plan, headers, announcement, near } = self;
         let headers = headers.map_err(|error| NotReached::failed(&error.to_string()))?;
         let mut offered = offer(&shared, &plan, headers, near).await?;
@@ -129,7 +152,7 @@ async fn answered(
     offered: Offered,
     answer: &str,
     no_media_timeout: Duration,
-    line: OwnedSemaphorePermit,
+    line: PlacedLine,
 ) -> Result<AgentLeg, NotReached> {
     let Offered { call, port, local, sdp, mut security } = offered;
     let agreed = match accept_answer_secured(&sdp, answer, &mut security) {

@@ -86,6 +86,8 @@ pub(super) struct FrontDoor {
     pub uri_tcp: String,
     /// Where it answers other programs, if it does.
     pub http: Option<String>,
+    /// Where its pages are, if it has any.
+    pub web: Option<String>,
     /// Every address that it said it can be called at, these two first.
     pub uris: Vec<String>,
     // Last: removed after the server has ended.
@@ -130,7 +132,11 @@ impl FrontDoor {
             let url = line.trim().strip_prefix("http ")?.split_whitespace().next()?;
             Some(url.trim_end_matches("/health").to_owned())
         });
-        Self { server, config, log, uri, uri_tcp, uris, http, folder }
+        let web = lines.iter().find_map(|line| {
+            let url = line.trim().strip_prefix("web ")?.split_whitespace().next()?;
+            Some(url.trim_end_matches("/call").to_owned())
+        });
+        Self { server, config, log, uri, uri_tcp, uris, http, web, folder }
     }
 
     /// `frontdoor SUBCOMMAND ...` with this server's configuration; must succeed.

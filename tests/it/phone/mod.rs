@@ -3,6 +3,7 @@
 //! (`frontdoor models fetch`) and, each, its telephone (`scripts/test` installs them all).
 
 mod audio;
+mod browser;
 mod calls;
 mod diagnosis;
 mod edits;

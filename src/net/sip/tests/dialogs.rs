@@ -389,6 +389,29 @@ async fn a_call_is_taken_over_by_one_that_names_it() {
 }
 
 #[tokio::test]
+async fn a_call_is_taken_over_while_others_are_refused() {
+    let (callee, mut calls) = endpoint().await;
+    let (old, new) = (RawPeer::new(&callee).await, RawPeer::new(&callee).await);
+    let (mut leg, tag) = up(&mut calls, &old, "old", PLAIN).await;
+    for id in ["first", "second"] {
+        old.send(&invite(&old, id, OFFER)).await;
+        old.message("SIP/2.0 100 ").await;
+    }
+    let names = |tag: &str| format!("Replaces: old;to-tag={tag};from-tag=a");
+    for (id, headers) in [("third", PLAIN.to_owned()), ("fourth", names("none"))] {
+        new.send(&with(&invite(&new, id, OFFER), &headers)).await;
+        let refused = verdict_on(&new, id).await;
+        assert!(refused.starts_with("SIP/2.0 503 "), "{headers}\n{refused}");
+    }
+    let names = names(tag.trim_start_matches(";tag="));
+    new.send(&with(&invite(&new, "new", HOLD), &names)).await;
+    let Some(LegEvent::Replaced { call }) = soon(leg.next_event()).await else {
+        panic!("the old leg is told")
+    };
+    assert_eq!(call.sip_call_id, "new");
+}
+
+#[tokio::test]
 async fn a_call_that_is_not_answered_yet_cannot_be_taken_over() {
     let (callee, mut calls) = endpoint().await;
     let peer = RawPeer::new(&callee).await;

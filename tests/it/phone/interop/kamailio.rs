@@ -226,7 +226,7 @@ fn calls_are_given_up_through_it() {
     let steps = ["cancel:6".to_owned()];
     let events = pjsip_events(&kamailio.uri_of("bank"), door.folder.path(), &[], &steps);
     assert_eq!(events.iter().filter(|event| event["over"] == true).count(), 6, "{events:#?}");
-    nothing_is_left(door);
+    nothing_is_left(door, 6);
 }
 
 #[test]

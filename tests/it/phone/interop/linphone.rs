@@ -127,10 +127,11 @@ fn a_call_is_given_up() {
     let door = FrontDoor::start();
     let folder = door.folder.path();
     let spoken = spoken(folder, SampleRate::HZ_8000);
-    for _ in 0..5 {
+    let calls = 5;
+    for _ in 0..calls {
         linphone(&door.uri, folder, &spoken, &[], &["cancel"]);
     }
-    nothing_is_left(door);
+    nothing_is_left(door, calls);
 }
 
 /// Tells something longer over a bad line.

@@ -165,12 +165,16 @@ fn is_understood_in_spite_of_it(record: &Value, heard: &Path) {
     assert!(words.contains("calling") || words.contains("help"), "it heard: {words}");
 }
 
-/// Every call that was begun is over, and none of them keeps the front door from stopping.
+/// So many calls came, each was given up before it was answered or is over, and none of them keeps the
+/// front door from stopping.
 #[track_caller]
-fn nothing_is_left(door: FrontDoor) {
+fn nothing_is_left(door: FrontDoor, calls: usize) {
     let list = door.command(&["calls", "list", "--json", "--limit", "1000"]);
     let begun: Vec<Value> = serde_json::from_str(&list).expect("JSON");
     door.ended_calls(begun.len());
     let log = door.stop();
     assert!(!log.contains("waiting for calls to end"), "a call that was given up goes on");
+    // One that was never answered leaves no record, only a line of the log.
+    let given_up = log.matches("the call was not answered").count();
+    assert_eq!(given_up + begun.len(), calls, "{given_up} given up, {} answered", begun.len());
 }

@@ -176,5 +176,5 @@ fn cancel_races() {
     let _alone = alone();
     let door = FrontDoor::start();
     plays(&door, "cancel", &PCMU, &[0; 160], &["-m", "40", "-r", "20"]);
-    nothing_is_left(door);
+    nothing_is_left(door, 40);
 }

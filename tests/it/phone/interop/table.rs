@@ -13,6 +13,48 @@ fn tests() -> BTreeSet<String> {
     listed.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect()
 }
 
+/// Whether the library has a test of this name, by its source: its own harness is another program,
+/// which need not have been built.
+fn is_test_of_the_library(name: &str) -> bool {
+    let Some((module, function)) = name.rsplit_once("::") else { return false };
+    // A module has a file, or a folder, of its own, or stands at the end of the one around it.
+    let around = module.strip_suffix("::tests");
+    [Some(module), around].into_iter().flatten().any(|module| {
+        let place = root().join("src").join(module.replace("::", "/"));
+        [place.with_extension("rs"), place.join("mod.rs")].iter().any(|file| {
+            std::fs::read_to_string(file).is_ok_and(|source| has_test(&source, function))
+        })
+    })
+}
+
+/// Whether a function of this name stands in the source, below the word that makes it a test.
+fn has_test(source: &str, function: &str) -> bool {
+    let lines: Vec<&str> = source.lines().map(str::trim).collect();
+    let head = format!("fn {function}()");
+    lines.iter().enumerate().any(|(at, line)| {
+        let is_it = line.trim_start_matches("async ").starts_with(&head);
+        let mut attributes = lines[..at].iter().rev().take_while(|line| line.starts_with("#["));
+        is_it && attributes.any(|line| ["#[test]", "#[tokio::test]"].contains(line))
+    })
+}
+
+#[test]
+fn a_test_of_the_library_is_known_by_its_name() {
+    let name =
+        "net::sip::tests::transports::a_browser_calls_and_is_reached_over_its_own_connection";
+    assert!(is_test_of_the_library(name));
+    for wrong in [
+        "net::sip::tests::transports::a_browser_calls_and_is_reached",
+        "net::sip::tests::a_browser_calls_and_is_reached_over_its_own_connection",
+        "net::sip::tests::endpoint",
+        "a_browser_calls_and_is_reached_over_its_own_connection",
+    ] {
+        assert!(!is_test_of_the_library(wrong), "{wrong}");
+    }
+    assert!(has_test("#[test]\n#[ignore]\nfn a() {", "a"));
+    assert!(!has_test("#[test]\nfn b() {}\nfn a() {", "a"));
+}
+
 #[test]
 fn every_cell_is_a_test_or_says_why_there_is_none() {
     let path = root().join("tests/fixtures/interop.toml");
@@ -28,6 +70,10 @@ fn every_cell_is_a_test_or_says_why_there_is_none() {
             let is_known =
                 ["name", "quick", "ours"].contains(&key.as_str()) || peers.contains(&&**key);
             assert!(is_known, "{name}: {key} is no peer");
+        }
+        if let Some(test) = row.get("ours") {
+            let test = test.as_str().expect("a test's name");
+            assert!(is_test_of_the_library(test), "{name}, ours: there is no test {test}");
         }
         for peer in &peers {
             let Some(cell) = row.get(*peer) else {
