@@ -244,6 +244,10 @@ impl Conversation {
             self.out_of_place += 1;
             return;
         }
+        // Callers in line are free to let an offer pass.
+        if self.is_at_rest() {
+            return self.rest();
+        }
         self.signals.silences += 1;
         self.silences += 1;
         if self.wait.is_some() {
@@ -343,10 +347,13 @@ impl Conversation {
         let queue = queue
             .or_else(|| self.current_intent().and_then(|intent| intent.handoff.clone()))
             .or_else(|| self.default_queue());
-        if self.wait.is_some() && !self.is_emergency_elsewhere(queue.as_ref()) {
-            return self.leave_to_people();
+        let mut request = self.handoff_request(reason, queue);
+        if self.wait.is_some() {
+            match self.promise_elsewhere(&request) {
+                Some(promise) => request.promise = promise,
+                None => return self.leave_to_people(),
+            }
         }
-        let request = self.handoff_request(reason, queue);
         self.stage = Stage::HandingOff { onward: onward_of(&request) };
         self.acts.push(DialogAct::HandOff(Box::new(request)));
     }

@@ -20,7 +20,7 @@ use crate::acd::handoff::{HandoffReason, Promise};
 use crate::acd::{BackInQueue, LeftQueue, WaitEnd};
 use crate::base::{ActionRunId, Pii};
 use crate::nlu::{IntentName, Part};
-use crate::prompts::{CallbackRule, Pattern, QueueName};
+use crate::prompts::{CallbackRule, Intent, Pattern, PersonRule, QueueName};
 
 use super::place::{spoken_number_end, spoken_position, spoken_wait};
 use super::request::yes_no;
@@ -201,19 +201,24 @@ impl Conversation {
         wait.requests.extend(requests);
     }
 
-    /// Whether people of another queue are needed at once: it is no use to wait for others first.
-    pub(super) fn is_emergency_elsewhere(&self, queue: Option<&QueueName>) -> bool {
-        let Some(wait) = self.wait.as_ref().filter(|wait| wait.back_to == BackTo::Line) else {
-            return false;
-        };
-        let intent = self.last_intent.as_ref();
-        let intent = intent.and_then(|(name, _, _)| self.generation.intent(name));
-        let is_for_them = |queue: &QueueName| {
-            intent.is_some_and(|intent| {
-                self.is_emergency(intent) && intent.handoff.as_ref() == Some(queue)
-            })
-        };
-        queue.is_some_and(|queue| *queue != wait.queue && is_for_them(queue))
+    /// What the caller is promised by people of another queue, if those that they wait for are not the
+    /// right ones: in an emergency, and where a prompt file says who does it. All else is told to whom
+    /// they wait for.
+    pub(super) fn promise_elsewhere(&self, request: &HandoffRequest) -> Option<Promise> {
+        let wait = self.wait.as_ref().filter(|wait| wait.queue != request.queue)?;
+        let is_theirs = |intent: &Intent| intent.handoff.as_ref() == Some(&request.queue);
+        if self.told_emergency().is_some_and(is_theirs) && wait.back_to == BackTo::Line {
+            return Some(request.promise);
+        }
+        let in_hand = self.current_intent().filter(|intent| is_theirs(intent));
+        let is_passed_on = in_hand.is_some_and(|intent| intent.person == PersonRule::Afterwards);
+        (is_passed_on && request.reason == HandoffReason::Policy).then_some(Promise::Callback)
+    }
+
+    /// The emergency that was told of last, unless something else came up since.
+    fn told_emergency(&self) -> Option<&Intent> {
+        let (name, _, _) = self.last_intent.as_ref()?;
+        self.generation.intent(name).filter(|intent| self.is_emergency(intent))
     }
 
     /// The hand-off for other people, of a caller who is still in line, is on the disk or is not.
@@ -228,8 +233,13 @@ impl Conversation {
                 if stored {
                     self.say_pattern(Pattern::HandOffCallback, &[]);
                 }
-                self.tasks.clear();
-                self.back_in_line(false);
+                let tasks = self.take_tasks_for_people();
+                // What an emergency interrupted is still for those whom the caller waits for.
+                if !stored || self.told_emergency().is_some() {
+                    let requests = std::mem::take(&mut self.next_requests);
+                    self.put_off(tasks, requests);
+                }
+                self.after_task(false);
             }
         }
     }
@@ -554,12 +564,10 @@ impl Conversation {
         self.start_task(intent, 1.0, Pii::default());
     }
 
-    /// Nothing was said where something was asked of a caller who waits: silence is theirs to keep.
+    /// Nothing was said where something was asked of a caller who waits: it is asked once more, and
+    /// then left to people.
     pub(super) fn on_silence_in_line(&mut self) {
         const SILENCES_MAX: u32 = 2;
-        if self.is_at_rest() {
-            return self.rest();
-        }
         if self.tasks.is_empty() || self.silences >= SILENCES_MAX {
             return self.leave_to_people();
         }
