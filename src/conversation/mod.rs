@@ -24,6 +24,7 @@ mod agreement;
 mod answer;
 mod at_once;
 mod by_ear;
+mod callback;
 mod flow;
 mod keyed;
 mod moods;
@@ -188,6 +189,7 @@ impl Conversation {
             ConversationInput::HandoffStored { stored } => self.on_handoff_stored(stored),
             ConversationInput::TransferEnded { outcome } => self.on_transfer_ended(outcome),
             ConversationInput::Waiting(news) => self.on_waiting(news),
+            ConversationInput::Moved { to } => self.on_moved(to),
             ConversationInput::StillWaiting { waited, topic } => {
                 self.on_still_waiting(waited, topic);
             }

@@ -531,6 +531,8 @@ fn any_line_event() -> impl Strategy<Value = LineEvent> {
     prop_oneof![
         4 => (1_usize..12, wait).prop_map(|(position, wait)| news(position, wait)),
         4 => Just(LineEvent::Taken),
+        1 => prop::sample::select(vec!["front_desk", "no_such_queue"])
+            .prop_map(|to| LineEvent::Moved(to.to_owned())),
         3 => prop::sample::select(back).prop_map(LineEvent::Back),
         1 => prop::sample::select(ends).prop_map(LineEvent::Over),
         2 => prop::sample::select(tasks).prop_map(|task| LineEvent::FrontDoor(task.to_owned())),

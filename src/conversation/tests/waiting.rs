@@ -382,6 +382,21 @@ fn what_fails_while_waiting_is_left_to_people() {
 }
 
 #[test]
+fn what_is_done_is_not_left_to_people_as_well() {
+    let mut talk = waiting();
+    talk.ask("what's my balance in savings", "balance");
+    talk.verify();
+    let (run, _, _) = talk.action();
+    talk.say("agent");
+    assert!(talk.acts.is_empty(), "{:?}", talk.acts);
+    talk.done(run, &[("balance", "5310.00")]);
+    talk.assert_told(Pattern::StillInLine, &[ONE_OF_US]);
+    let update = talk.update().expect("that is news");
+    assert!(!update.summary.contains("not done yet"), "{}", update.summary);
+    assert!(update.summary.contains("Done while they waited: your balance."), "{}", update.summary);
+}
+
+#[test]
 fn a_question_is_answered_without_asking_whether_it_was() {
     let mut talk = waiting();
     talk.ask("do you have an app", "faq: Do you have an app?");
