@@ -4,7 +4,7 @@
 //!  No ──Enqueue act──▶ AfterSpeech ──all is said──▶ Waiting ──AgentTook──▶ WithAgent
 //!  ▲                                                │  ▲  ▲                 │  │  ▲
 //!  ├─── LeaveQueue act, WaitEnded ──────────────────┘  │  └───BackInQueue───┘  │  │ all is said
-//!  │                                                   │         BackFromAgent ▼  │
+//!  │                                                   │         BackFromAgent ▼  │ AgentTook
 //!  └─── TransferEnded ◀── (the three on the right)     └─BackInQueue── AtFrontDoor ─▶ Returning
 //! ```
 //! Nobody is put in line before everything is said. The place is told soon after, then about every
@@ -279,9 +279,12 @@ impl Call {
         }
     }
 
-    /// Somebody takes the call: we stop in mid-word.
+    /// Somebody takes the call, or takes it back from us: we stop in mid-word.
     pub(super) fn on_agent_took(&mut self, now: Instant) {
-        let InLine::Waiting(Line { since, .. }) = self.in_line else {
+        let (InLine::Waiting(Line { since, .. })
+        | InLine::AtFrontDoor { since }
+        | InLine::Returning { since }) = self.in_line
+        else {
             self.stale += 1;
             return;
         };

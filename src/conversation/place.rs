@@ -1,9 +1,7 @@
 //! A place in line, a likely wait and the end of a number, in words. A wait is rounded outward: it
 //! may turn out shorter than was said, or longer, but not because of how it was said.
 
-use std::time::Duration;
-
-use crate::acd::WaitRange;
+use crate::acd::{WaitRange, spoken_minutes};
 
 /// Words of the numbers that are said most.
 const NUMBERS: [&str; 21] = [
@@ -34,10 +32,10 @@ const PLACES: [&str; 10] =
     ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"];
 
 /// Beyond so many minutes nobody is told the minutes.
-const MINUTES_MAX: u64 = 60;
+const MINUTES_MAX: u32 = 60;
 
 /// Beyond so many minutes they are told in fives.
-const MINUTES_EXACT: u64 = 20;
+const MINUTES_EXACT: u32 = 20;
 
 /// Digits of a number that tell it from the caller's others.
 const NUMBER_END_LEN: usize = 4;
@@ -50,18 +48,20 @@ pub(super) fn spoken_position(position: usize) -> String {
 
 /// "between two and five minutes", "less than a minute": completes "it will take ...".
 pub(super) fn spoken_wait(wait: WaitRange) -> String {
-    let from = in_steps(wait.from.as_secs() / 60, Rounding::Down);
-    let to = in_steps(whole_minutes_up(wait.to.max(wait.from)), Rounding::Up);
+    let (from, to) = spoken_minutes(wait);
+    let (from, to) = (in_steps(from, Rounding::Down), in_steps(to, Rounding::Up));
     match (from, to) {
-        (0, 0 | 1) => "less than a minute".to_owned(),
+        (0, 1) => "less than a minute".to_owned(),
         (MINUTES_MAX.., _) => "more than an hour".to_owned(),
         (0, MINUTES_MAX) => "up to an hour".to_owned(),
         (0, to) if to > MINUTES_MAX => "perhaps more than an hour".to_owned(),
         (0, to) => format!("up to {} minutes", number(to)),
-        (from, to) if to > MINUTES_MAX => {
-            format!("at least {}, and perhaps more than an hour", minutes(from))
+        (1, to) if to > MINUTES_MAX => {
+            "at least a minute, and perhaps more than an hour".to_owned()
         }
-        (from, to) if from == to => format!("about {}", minutes(from)),
+        (from, to) if to > MINUTES_MAX => {
+            format!("at least {} minutes, and perhaps more than an hour", number(from))
+        }
         (from, to) => format!("between {} and {} minutes", number(from), number(to)),
     }
 }
@@ -75,18 +75,14 @@ pub(super) fn spoken_number_end(number: &str) -> Option<String> {
     Some(digits[end..].join(" "))
 }
 
-fn whole_minutes_up(time: Duration) -> u64 {
-    time.as_millis().div_ceil(60_000).try_into().unwrap_or(u64::MAX)
-}
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Rounding {
     Down,
     Up,
 }
 
-fn in_steps(minutes: u64, rounding: Rounding) -> u64 {
-    const STEP: u64 = 5;
+fn in_steps(minutes: u32, rounding: Rounding) -> u32 {
+    const STEP: u32 = 5;
     match rounding {
         _ if minutes <= MINUTES_EXACT => minutes,
         Rounding::Down => minutes / STEP * STEP,
@@ -94,17 +90,15 @@ fn in_steps(minutes: u64, rounding: Rounding) -> u64 {
     }
 }
 
-fn minutes(count: u64) -> String {
-    if count == 1 { "a minute".to_owned() } else { format!("{} minutes", number(count)) }
-}
-
-fn number(count: u64) -> String {
+fn number(count: u32) -> String {
     let word = usize::try_from(count).ok().and_then(|index| NUMBERS.get(index));
     word.map_or_else(|| count.to_string(), |word| (*word).to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -117,8 +111,8 @@ mod tests {
             (70, 110, "between one and two minutes"),
             (125, 275, "between two and five minutes"),
             (179, 181, "between two and four minutes"),
-            (180, 180, "about three minutes"),
-            (60, 60, "about a minute"),
+            (180, 180, "between three and four minutes"),
+            (60, 60, "between one and two minutes"),
             (19 * 60, 24 * 60, "between nineteen and 25 minutes"),
             (23 * 60, 37 * 60, "between twenty and 40 minutes"),
             (0, 3_600, "up to an hour"),
@@ -126,8 +120,8 @@ mod tests {
             (90, 4_000, "at least a minute, and perhaps more than an hour"),
             (1_500, 9_000, "at least 25 minutes, and perhaps more than an hour"),
             (3_700, 9_000, "more than an hour"),
-            // A range upside down is still told as one that holds both.
-            (300, 60, "about five minutes"),
+            // A range upside down cannot be, and is not told as such.
+            (300, 60, "between five and six minutes"),
         ] {
             let [from, to] = [from_s, to_s].map(Duration::from_secs);
             assert_eq!(spoken_wait(WaitRange { from, to }), words, "{from_s} {to_s}");

@@ -371,9 +371,13 @@ impl Conversation {
         if let Some(wait) = &mut self.wait {
             wait.is_outdated |= is_acting;
             wait.acting = is_acting.then_some(stage);
-            wait.back_to = BackTo::Line;
+            // Who takes back the caller that they sent to us is known to them.
+            if wait.back_to == BackTo::Line {
+                self.say_first_of(&[Pattern::AgentComing], &[]);
+            } else {
+                wait.back_to = BackTo::Line;
+            }
         }
-        self.say_first_of(&[Pattern::AgentComing], &[]);
         self.listen(Expectation::of(Expected::Request));
     }
 

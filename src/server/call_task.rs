@@ -374,7 +374,13 @@ impl CallTask {
                 }
                 CallOutput::StoreHandoff(handoff) => {
                     let promises = handoff.promise == Promise::Transfer.as_str();
+                    // Of a caller who waits for others, and goes on waiting for them.
+                    let is_apart = handoff.promise == Promise::Callback.as_str()
+                        && self.queueing.is_under_way();
                     let stored = self.dispatch.store_handoff(*handoff);
+                    if is_apart {
+                        continue;
+                    }
                     let reference = stored.reference.clone();
                     let promised = reference.clone().filter(|_| promises);
                     self.promised = promised.map(|reference| self.dispatch.promise(reference));

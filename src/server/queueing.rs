@@ -210,6 +210,11 @@ impl Queueing {
         self.queue.as_ref()
     }
 
+    /// Whether the caller waits for people, or is with them.
+    pub fn is_under_way(&self) -> bool {
+        !matches!(self.standing, Standing::Out | Standing::PassedOn)
+    }
+
     /// Notes the hand-off that is stored.
     pub fn note_handoff(&mut self, handoff: Arc<Handoff>) {
         self.handoff = Some(handoff);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::acd::{BackInQueue, LeftQueue, WaitEnd, WaitRange};
 use crate::audio::{hold_music, level_dbfs};
-use crate::conversation::{FailureWords, Step};
+use crate::conversation::{FailureWords, Step, TransferOutcome};
 
 /// A bench whose caller has lost a card, wants a person, and hears that they will be in line.
 fn about_to_be_in_line() -> Bench {
@@ -458,6 +458,23 @@ fn a_colleague_gets_the_caller_back_once_all_is_said() {
     bench.input(CallInput::BackFromAgent { task: "branch_hours".to_owned() });
     bench.hears(200);
     assert!(returned(&bench), "{:?}", bench.outputs);
+}
+
+#[test]
+fn a_colleague_who_takes_the_caller_back_silences_us() {
+    let mut bench = in_line();
+    bench.input(CallInput::AgentTook);
+    bench.hears(300);
+    bench.input(CallInput::BackFromAgent { task: "balance".to_owned() });
+    bench.say_all(5_000);
+    bench.silence(200);
+    bench.input(CallInput::AgentTook);
+    let cancelled = |output: &CallOutput| matches!(output, CallOutput::CancelSpeech { .. });
+    assert!(bench.outputs.iter().any(cancelled), "{:?}", bench.outputs);
+    assert!(!bench.tick(0).speaking && bench.words().is_empty(), "{}", bench.words());
+    assert!(bench.is_silent());
+    bench.input(CallInput::TransferEnded { outcome: TransferOutcome::Succeeded });
+    assert!(bench.outputs.iter().any(|o| matches!(o, CallOutput::HangUp(_))));
 }
 
 #[test]

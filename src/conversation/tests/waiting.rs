@@ -210,6 +210,19 @@ fn the_place_is_told_as_far_as_somebody_knows_it() {
 }
 
 #[test]
+fn a_caller_who_is_sent_on_to_another_queue_is_in_line_for_its_people() {
+    let mut talk = waiting_for_cards();
+    talk.input(ConversationInput::Moved { to: QueueName::new("front_desk") });
+    let update = talk.update().expect("they are told");
+    assert_eq!((update.queue.as_str(), update.skills.join(" ")), ("front_desk", "general".into()));
+    assert!(talk.last_words().is_empty(), "{}", talk.last_words());
+    talk.say("agent");
+    talk.assert_told(Pattern::StillInLine, &[ONE_OF_US]);
+    talk.input(ConversationInput::Moved { to: QueueName::new("front_desk") });
+    assert!(talk.acts.is_empty(), "{:?}", talk.acts);
+}
+
+#[test]
 fn callers_are_kept_company_and_told_once_what_can_be_done_meanwhile() {
     let mut talk = waiting();
     talk.still_waiting(25, WaitTopic::Company);
@@ -821,6 +834,19 @@ fn a_caller_who_gets_no_further_is_given_back_as_well() {
 }
 
 #[test]
+fn a_colleague_may_take_the_caller_back_at_any_time() {
+    let mut talk = waiting_for_cards();
+    talk.taken();
+    talk.sent_for("balance");
+    talk.taken();
+    assert!(talk.last_words().is_empty(), "{}", talk.last_words());
+    assert!(!talk.given_back() && talk.conversation.step() == Step::WithPerson);
+    assert!(talk.update().is_some_and(|update| update.summary.contains("not done yet")));
+    talk.over(TransferOutcome::Succeeded);
+    assert_eq!(talk.hung_up(), Some("talked with a person"));
+}
+
+#[test]
 fn a_colleague_who_is_gone_meanwhile_is_not_gone_back_to() {
     let mut talk = waiting_for_cards();
     talk.taken();
@@ -897,10 +923,13 @@ fn any_event() -> impl Strategy<Value = ConversationInput> {
     });
     let back = vec![BackInQueue::NotTaken, BackInQueue::NotJoined, BackInQueue::AgentLost];
     let outcomes = vec![TransferOutcome::Succeeded, TransferOutcome::Busy, TransferOutcome::Failed];
+    let queues = vec!["front_desk", "no_such_queue"];
     let tasks = vec!["balance", "transfer", "talk_to_person", "no_such_task"];
     prop_oneof![
         2 => news,
         3 => still,
+        1 => prop::sample::select(queues)
+            .prop_map(|to| ConversationInput::Moved { to: QueueName::new(to) }),
         2 => Just(ConversationInput::AgentTook),
         2 => prop::sample::select(back).prop_map(|why| ConversationInput::BackInQueue { why }),
         1 => Just(ConversationInput::WaitEnded { why: WaitEnd::TooLong }),

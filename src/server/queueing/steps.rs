@@ -227,7 +227,10 @@ impl CallTask {
     async fn on_queue_event(&mut self, event: QueueEvent) {
         match event {
             QueueEvent::News(place) => self.on_place(&place),
-            QueueEvent::Moved { to } => self.queueing.queue = Some(to),
+            QueueEvent::Moved { to } => {
+                self.queueing.queue = Some(to.clone());
+                self.call.handle(Instant::now(), CallInput::Moved { to });
+            }
             QueueEvent::Join { agent, display_name, way, answer, commands } => {
                 let is_waiting =
                     matches!(self.queueing.standing, Standing::InLine | Standing::Booking);
@@ -267,6 +270,8 @@ impl CallTask {
             wait_to_s: place.wait.map(|wait| wait.to.as_secs()),
             agent: None,
         });
+        // An agent may have sent them on to this queue.
+        self.call.handle(Instant::now(), CallInput::Moved { to: place.queue.clone() });
         let news = WaitNews { position: place.position, agents: place.agents, wait: place.wait };
         self.call.handle(Instant::now(), CallInput::Waiting(news));
     }
