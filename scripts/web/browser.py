@@ -100,7 +100,14 @@ INJECTED = """
   if (%(by_steps)s) {
     let mouth = null;
     navigator.mediaDevices.getUserMedia = async () => {
-      mouth ??= audio().createMediaStreamDestination();
+      if (!mouth) {
+        mouth = audio().createMediaStreamDestination();
+        // Silence is sent too, as from a microphone: without a source nothing would be.
+        const silence = audio().createConstantSource();
+        silence.offset.value = 0;
+        silence.connect(mouth);
+        silence.start();
+      }
       return mouth.stream.clone();
     };
     heard.say = async (wav) => {
