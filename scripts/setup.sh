@@ -70,3 +70,23 @@ peers() {
   fi
   export FRONTDOOR_TEST_PYTHONPATH="$python"
 }
+
+# A browser, what drives it, and what looks for faults of accessibility, for tests only.
+browser() {
+  need_apt chromium=chromium chromedriver=chromium-driver npm=npm
+  python="$cache/python"
+  if ! PYTHONPATH="$python" python3 -c 'import selenium' >/dev/null 2>&1; then
+    say "installing selenium (for tests only) into $python"
+    python3 -m pip install --quiet --disable-pip-version-check --target "$python" 'selenium==4.51.0'
+  fi
+  axe="$cache/axe-core-4.14.1/axe.min.js"
+  if [ ! -f "$axe" ]; then
+    local folder
+    folder="$(mktemp -d)"
+    (cd "$folder" && npm pack --silent axe-core@4.14.1 >/dev/null && tar -xzf axe-core-4.14.1.tgz)
+    mkdir -p "$(dirname "$axe")"
+    mv "$folder/package/axe.min.js" "$axe"
+    rm -rf "$folder"
+  fi
+  export FRONTDOOR_TEST_PYTHONPATH="$python"
+}

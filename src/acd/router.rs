@@ -249,6 +249,10 @@ impl Router {
             }
             // The same call goes on at a desk that was opened again.
             AgentState::Offered { .. } | AgentState::Talking { .. } | AgentState::WrapUp { .. } => {
+                // Who meant to go home afterwards has come back.
+                if agent.next == Some(Presence::Offline) {
+                    agent.next = Some(Presence::Away(AWAY_SIGNED_IN.to_owned()));
+                }
             }
         }
     }

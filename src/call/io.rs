@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::acd::handoff::Handoff;
 use crate::acd::{BackInQueue, LeftQueue, WaitEnd};
 use crate::audio::{AudioFrame, SampleRate};
-use crate::base::{ActionRunId, CallId, Pii, SpeechId, Termination, UtteranceId};
+use crate::base::{ActionRunId, CallId, Pii, QueueName, SpeechId, Termination, UtteranceId};
 use crate::conversation::{ActionResult, Expected, TransferOutcome, WaitNews};
 use crate::nlu::{IntentName, Readings, Understanding};
 use crate::speech::EndpointerConfig;
@@ -133,6 +133,11 @@ pub enum CallInput {
     },
     /// What is known of the caller's wait has changed.
     Waiting(WaitNews),
+    /// The caller waits in another queue now, with their place.
+    Moved {
+        /// For whom.
+        to: QueueName,
+    },
     /// Somebody at a desk has taken the call: they are about to be joined. Until `TransferEnded`,
     /// `BackInQueue` or `BackFromAgent` neither frames nor words of ours are needed.
     AgentTook,

@@ -211,6 +211,7 @@ impl Call {
             }
             CallInput::TransferEnded { outcome } => self.on_transfer_ended(now, outcome),
             CallInput::Waiting(news) => self.on_waiting(now, news),
+            CallInput::Moved { to } => self.on_moved(now, to),
             CallInput::AgentTook => self.on_agent_took(now),
             CallInput::BackInQueue { why } => self.on_back_in_queue(now, why),
             CallInput::WaitEnded { why } => self.on_wait_ended(now, why),

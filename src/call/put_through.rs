@@ -73,7 +73,7 @@ impl Call {
     }
 
     pub(super) fn on_transfer_ended(&mut self, now: Instant, outcome: TransferOutcome) {
-        if self.on_agent_done(now, outcome).is_some() {
+        if self.on_agent_done(now, outcome) {
             return;
         }
         if !matches!(self.put_through, PutThrough::Ringing { .. }) {

@@ -3,6 +3,7 @@
 mod echo;
 mod keys;
 mod put_through;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -29,6 +30,11 @@ struct Bench {
 impl Bench {
     /// An answered call whose greeting has been played.
     fn answered() -> Self {
+        Self::answered_with(|_| {})
+    }
+
+    /// The same where conversations are held by other rules.
+    fn answered_with(change: impl FnOnce(&mut Rules)) -> Self {
         let now = Instant::now();
         let facts = CallFacts {
             call: CallId::from_u128(7),
@@ -44,7 +50,7 @@ impl Bench {
             no_input: Duration::from_secs(6),
             inter_digit: Duration::from_secs(3),
         };
-        let rules = Rules {
+        let mut rules = Rules {
             policy: ConfidencePolicy::default(),
             failures_max: 3,
             verifications: BTreeMap::from([(
@@ -57,6 +63,7 @@ impl Bench {
             callback: None,
             today: (2026, 11, 24),
         };
+        change(&mut rules);
         let call = Call::new(facts, settings, generation(), rules, Box::new(LevelVad), 1);
         let mut bench = Self { call, now, outputs: Vec::new(), rate: SampleRate::HZ_8000 };
         bench.input(CallInput::Answered { caller: BTreeMap::new() });

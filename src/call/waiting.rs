@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::acd::{BackInQueue, LeftQueue, WaitEnd};
 use crate::audio::hold_music;
-use crate::base::Pii;
+use crate::base::{Pii, QueueName};
 use crate::conversation::{ConversationInput, TransferOutcome, WaitNews, WaitTopic};
 use crate::speech::TurnInput;
 
@@ -235,6 +235,14 @@ impl Call {
         self.converse(now, ConversationInput::Waiting(news));
     }
 
+    pub(super) fn on_moved(&mut self, now: Instant, to: QueueName) {
+        if !self.is_in_line() {
+            self.stale += 1;
+            return;
+        }
+        self.converse(now, ConversationInput::Moved { to });
+    }
+
     /// Whether the caller waits, and neither side speaks or works anything out.
     fn is_quiet_in_line(&self) -> bool {
         self.playout.is_empty()
@@ -342,16 +350,18 @@ impl Call {
         self.tells_of_failure = !self.playout.is_empty();
     }
 
-    /// The time with whoever took the call is over; `None`: nobody had.
-    pub(super) fn on_agent_done(&mut self, now: Instant, outcome: TransferOutcome) -> Option<()> {
-        self.in_line.taken_since()?;
+    /// The time with whoever took the call is over. Says whether somebody had.
+    pub(super) fn on_agent_done(&mut self, now: Instant, outcome: TransferOutcome) -> bool {
+        if self.in_line.taken_since().is_none() {
+            return false;
+        }
         if !matches!(self.in_line, InLine::AtFrontDoor { .. }) {
             self.listen_anew(now);
         }
         self.end_line();
         self.converse(now, ConversationInput::TransferEnded { outcome });
         self.tells_of_failure = outcome != TransferOutcome::Succeeded && !self.playout.is_empty();
-        Some(())
+        true
     }
 
     pub(super) fn on_callback_booked(&mut self, now: Instant, booked: bool) {

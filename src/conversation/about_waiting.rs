@@ -89,9 +89,13 @@ impl Conversation {
                 self.progress();
                 self.back_in_line(false);
             }
-            GlobalCommand::Stop if matches!(self.stage, Stage::OfferCallback) => {
+            // "I'd rather wait": an answer to the offer, or said to others.
+            GlobalCommand::Stop | GlobalCommand::HoldOn
+                if matches!(self.stage, Stage::OfferCallback) =>
+            {
                 self.back_in_line(false);
             }
+            GlobalCommand::HoldOn if self.is_waiting() => self.rest(),
             GlobalCommand::Stop if self.is_waiting() && is_heard_well => self.leave_line(),
             GlobalCommand::Stop if self.is_waiting() => self.on_no_match(),
             GlobalCommand::Help | GlobalCommand::StartOver if self.is_at_rest() => {

@@ -64,6 +64,11 @@ pub enum ConversationInput {
     },
     /// What is known of the caller's wait has changed.
     Waiting(WaitNews),
+    /// The caller waits in another queue now, with their place.
+    Moved {
+        /// For whom.
+        to: QueueName,
+    },
     /// The caller waits on, nobody speaks, and it is time to say something.
     StillWaiting {
         /// Since they are in line.

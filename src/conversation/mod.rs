@@ -24,6 +24,7 @@ mod agreement;
 mod answer;
 mod at_once;
 mod by_ear;
+mod callback;
 mod flow;
 mod keyed;
 mod moods;
@@ -188,6 +189,7 @@ impl Conversation {
             ConversationInput::HandoffStored { stored } => self.on_handoff_stored(stored),
             ConversationInput::TransferEnded { outcome } => self.on_transfer_ended(outcome),
             ConversationInput::Waiting(news) => self.on_waiting(news),
+            ConversationInput::Moved { to } => self.on_moved(to),
             ConversationInput::StillWaiting { waited, topic } => {
                 self.on_still_waiting(waited, topic);
             }
@@ -243,6 +245,10 @@ impl Conversation {
         if self.is_between_turns() {
             self.out_of_place += 1;
             return;
+        }
+        // Callers in line are free to let an offer pass.
+        if self.is_at_rest() {
+            return self.rest();
         }
         self.signals.silences += 1;
         self.silences += 1;
@@ -343,10 +349,13 @@ impl Conversation {
         let queue = queue
             .or_else(|| self.current_intent().and_then(|intent| intent.handoff.clone()))
             .or_else(|| self.default_queue());
-        if self.wait.is_some() && !self.is_emergency_elsewhere(queue.as_ref()) {
-            return self.leave_to_people();
+        let mut request = self.handoff_request(reason, queue);
+        if self.wait.is_some() {
+            match self.promise_elsewhere(&request) {
+                Some(promise) => request.promise = promise,
+                None => return self.leave_to_people(),
+            }
         }
-        let request = self.handoff_request(reason, queue);
         self.stage = Stage::HandingOff { onward: onward_of(&request) };
         self.acts.push(DialogAct::HandOff(Box::new(request)));
     }

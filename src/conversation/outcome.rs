@@ -143,10 +143,17 @@ impl Conversation {
             self.say_completion(&intent.then_say, &done);
         }
         self.note_done();
+        // Where people are needed now, it is known by this task which; unless they are waited for.
+        let is_chosen = self.wait.is_some();
+        if is_chosen {
+            self.tasks.pop();
+        }
         if self.divert() {
             return;
         }
-        self.tasks.pop();
+        if !is_chosen {
+            self.tasks.pop();
+        }
         self.after_task(false);
     }
 

@@ -7,6 +7,7 @@ mod people;
 mod scope;
 mod sharing;
 mod transfer;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -113,8 +114,18 @@ impl Talk {
         caller: &[(&str, &str)],
         transfers: &[&str],
     ) -> Self {
+        Self::with_rules(generation, caller, |rules| {
+            rules.transfers = transfers.iter().map(|queue| QueueName::new(*queue)).collect();
+        })
+    }
+
+    fn with_rules(
+        generation: Arc<Generation>,
+        caller: &[(&str, &str)],
+        change: impl FnOnce(&mut Rules),
+    ) -> Self {
         let declared = declared();
-        let rules = Rules {
+        let mut rules = Rules {
             policy: ConfidencePolicy::default(),
             failures_max: 3,
             verifications: BTreeMap::from([(
@@ -126,11 +137,12 @@ impl Talk {
                 .iter()
                 .map(|(name, signature)| (name.clone(), signature.inputs.clone()))
                 .collect(),
-            transfers: transfers.iter().map(|queue| QueueName::new(*queue)).collect(),
+            transfers: Default::default(),
             staffed: Default::default(),
             callback: None,
             today: (2026, 11, 24),
         };
+        change(&mut rules);
         let mut talk = Self {
             conversation: Conversation::new(generation, rules, 1),
             said: Vec::new(),

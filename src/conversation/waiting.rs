@@ -20,10 +20,9 @@ use crate::acd::handoff::{HandoffReason, Promise};
 use crate::acd::{BackInQueue, LeftQueue, WaitEnd};
 use crate::base::{ActionRunId, Pii};
 use crate::nlu::{IntentName, Part};
-use crate::prompts::{CallbackRule, Pattern, QueueName};
+use crate::prompts::{Intent, Pattern, PersonRule, QueueName};
 
-use super::place::{spoken_number_end, spoken_position, spoken_wait};
-use super::request::yes_no;
+use super::place::{spoken_position, spoken_wait};
 use super::task::{Onward, Purpose, Stage, Task};
 use super::{
     ActionResult, Conversation, DialogAct, Expectation, Expected, HandoffRequest, TransferOutcome,
@@ -44,9 +43,9 @@ pub(super) struct Wait {
     requests: VecDeque<Part>,
     /// What people are needed for.
     intent: Option<(IntentName, f32, Pii<String>)>,
-    news: Option<WaitNews>,
+    pub news: Option<WaitNews>,
     /// What was offered: once is enough.
-    offered: Vec<Offer>,
+    pub offered: Vec<Offer>,
     /// What was done meanwhile, in words for people.
     pub done: Vec<String>,
     /// More is known than the stored hand-off says.
@@ -58,7 +57,7 @@ pub(super) struct Wait {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Offer {
+pub(super) enum Offer {
     SelfService,
     Callback,
 }
@@ -194,26 +193,31 @@ impl Conversation {
         self.after_task(false);
     }
 
-    fn put_off(&mut self, tasks: Vec<Task>, requests: VecDeque<Part>) {
+    pub(super) fn put_off(&mut self, tasks: Vec<Task>, requests: VecDeque<Part>) {
         let Some(wait) = &mut self.wait else { return };
         wait.is_outdated |= !(tasks.is_empty() && requests.is_empty());
         wait.tasks.splice(0..0, tasks);
         wait.requests.extend(requests);
     }
 
-    /// Whether people of another queue are needed at once: it is no use to wait for others first.
-    pub(super) fn is_emergency_elsewhere(&self, queue: Option<&QueueName>) -> bool {
-        let Some(wait) = self.wait.as_ref().filter(|wait| wait.back_to == BackTo::Line) else {
-            return false;
-        };
-        let intent = self.last_intent.as_ref();
-        let intent = intent.and_then(|(name, _, _)| self.generation.intent(name));
-        let is_for_them = |queue: &QueueName| {
-            intent.is_some_and(|intent| {
-                self.is_emergency(intent) && intent.handoff.as_ref() == Some(queue)
-            })
-        };
-        queue.is_some_and(|queue| *queue != wait.queue && is_for_them(queue))
+    /// What the caller is promised by people of another queue, if those that they wait for are not the
+    /// right ones: in an emergency, and where a prompt file says who does it. All else is told to whom
+    /// they wait for.
+    pub(super) fn promise_elsewhere(&self, request: &HandoffRequest) -> Option<Promise> {
+        let wait = self.wait.as_ref().filter(|wait| wait.queue != request.queue)?;
+        let is_theirs = |intent: &Intent| intent.handoff.as_ref() == Some(&request.queue);
+        if self.told_emergency().is_some_and(is_theirs) && wait.back_to == BackTo::Line {
+            return Some(request.promise);
+        }
+        let in_hand = self.current_intent().filter(|intent| is_theirs(intent));
+        let is_passed_on = in_hand.is_some_and(|intent| intent.person == PersonRule::Afterwards);
+        (is_passed_on && request.reason == HandoffReason::Policy).then_some(Promise::Callback)
+    }
+
+    /// The emergency that was told of last, unless something else came up since.
+    fn told_emergency(&self) -> Option<&Intent> {
+        let (name, _, _) = self.last_intent.as_ref()?;
+        self.generation.intent(name).filter(|intent| self.is_emergency(intent))
     }
 
     /// The hand-off for other people, of a caller who is still in line, is on the disk or is not.
@@ -228,8 +232,13 @@ impl Conversation {
                 if stored {
                     self.say_pattern(Pattern::HandOffCallback, &[]);
                 }
-                self.tasks.clear();
-                self.back_in_line(false);
+                let tasks = self.take_tasks_for_people();
+                // What an emergency interrupted is still for those whom the caller waits for.
+                if !stored || self.told_emergency().is_some() {
+                    let requests = std::mem::take(&mut self.next_requests);
+                    self.put_off(tasks, requests);
+                }
+                self.after_task(false);
             }
         }
     }
@@ -239,6 +248,16 @@ impl Conversation {
             Some(wait) => wait.news = Some(news),
             None => self.out_of_place += 1,
         }
+    }
+
+    /// Others may take the call now: they are told, and it is them the caller is in line for.
+    pub(super) fn on_moved(&mut self, to: QueueName) {
+        let Some(wait) = &mut self.wait else {
+            self.out_of_place += 1;
+            return;
+        };
+        wait.is_outdated |= wait.queue != to;
+        wait.queue = to;
     }
 
     pub(super) fn on_still_waiting(&mut self, waited: Duration, topic: WaitTopic) {
@@ -309,85 +328,6 @@ impl Conversation {
         true
     }
 
-    fn is_callback_due(&self, waited: Duration) -> bool {
-        let Some(wait) = &self.wait else { return false };
-        let expected = wait.news.and_then(|news| news.wait).map(|wait| wait.from);
-        let is_long = |after: Duration| waited >= after || expected.is_some_and(|e| e >= after);
-        let rule = self.generation.queues.get(&wait.queue).map(|queue| queue.callback);
-        !wait.offered.contains(&Offer::Callback)
-            && matches!(rule, Some(CallbackRule::After(after)) if is_long(after))
-    }
-
-    /// A caller who waits wants to be called back.
-    pub(super) fn on_callback_wanted(&mut self) {
-        let tasks = std::mem::take(&mut self.tasks);
-        let requests = std::mem::take(&mut self.next_requests);
-        self.partial = None;
-        self.put_off(tasks, requests);
-        if !self.ask_about_callback() {
-            self.callback_failed();
-        }
-    }
-
-    /// Asks whether to call back, if that is done here and there is a number to do it at. Says whether
-    /// it did.
-    fn ask_about_callback(&mut self) -> bool {
-        let number = self.rules.callback.as_ref();
-        let Some(end) = number.and_then(|number| spoken_number_end(number.expose())) else {
-            return false;
-        };
-        let Some(wait) = &mut self.wait else { return false };
-        let rule = self.generation.queues.get(&wait.queue).map(|queue| queue.callback);
-        if matches!(rule, None | Some(CallbackRule::Never)) {
-            return false;
-        }
-        wait.offered.push(Offer::Callback);
-        if !self.has_words_for(Pattern::OfferCallback) {
-            return false;
-        }
-        self.say_pattern(Pattern::OfferCallback, &[("number_end", end)]);
-        self.stage = Stage::OfferCallback;
-        self.listen(yes_no());
-        true
-    }
-
-    pub(super) fn book_callback(&mut self) {
-        self.stage = Stage::BookingCallback;
-        self.listen(Expectation::of(Expected::Request));
-        self.acts.push(DialogAct::LeaveQueue { why: LeftQueue::ForCallback });
-    }
-
-    pub(super) fn on_callback_booked(&mut self, booked: bool) {
-        let is_expected = matches!(self.stage, Stage::BookingCallback);
-        let is_gone = matches!(self.stage, Stage::Over | Stage::WithAgent);
-        // That it went well may come late, and is true all the same.
-        if self.wait.is_none() || is_gone || !(booked || is_expected) {
-            self.out_of_place += 1;
-            return;
-        }
-        if !booked {
-            if !self.take_up_emergency() {
-                self.callback_failed();
-            }
-            return;
-        }
-        let is_free = is_expected || self.is_at_rest();
-        self.wait = None;
-        self.say_first_of(&[Pattern::CallbackBooked, Pattern::HandOffCallback], &[]);
-        if self.take_up_emergency() {
-            return;
-        }
-        if is_free {
-            return self.say_goodbye("to be called back");
-        }
-        self.go_on_alone();
-    }
-
-    fn callback_failed(&mut self) {
-        self.say_first_of(&[Pattern::CallbackFailed, Pattern::StillInLine], &[]);
-        self.rest();
-    }
-
     /// The caller no longer wants to wait.
     pub(super) fn leave_line(&mut self) {
         let is_free = self.is_at_rest();
@@ -402,7 +342,7 @@ impl Conversation {
     }
 
     /// The wait is over in the middle of something else, which goes on.
-    fn go_on_alone(&mut self) {
+    pub(super) fn go_on_alone(&mut self) {
         match self.stage {
             Stage::Acting { .. } | Stage::HandingOff { .. } => {}
             Stage::Waiting
@@ -424,6 +364,7 @@ impl Conversation {
         let stage = std::mem::replace(&mut self.stage, Stage::WithAgent);
         let requests = std::mem::take(&mut self.next_requests);
         self.partial = None;
+        (self.wants_person, self.hearing_failed, self.voice_failed) = (false, false, false);
         let is_acting = matches!(stage, Stage::Acting { .. });
         let tasks = if is_acting { Vec::new() } else { std::mem::take(&mut self.tasks) };
         self.put_off(tasks, requests);
@@ -554,12 +495,10 @@ impl Conversation {
         self.start_task(intent, 1.0, Pii::default());
     }
 
-    /// Nothing was said where something was asked of a caller who waits: silence is theirs to keep.
+    /// Nothing was said where something was asked of a caller who waits: it is asked once more, and
+    /// then left to people.
     pub(super) fn on_silence_in_line(&mut self) {
         const SILENCES_MAX: u32 = 2;
-        if self.is_at_rest() {
-            return self.rest();
-        }
         if self.tasks.is_empty() || self.silences >= SILENCES_MAX {
             return self.leave_to_people();
         }

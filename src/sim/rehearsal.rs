@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::acd::handoff::Handoff;
 use crate::acd::{BackInQueue, LeftQueue, WaitEnd};
 use crate::audio::{AudioFrame, MediaTime, SampleRate};
-use crate::base::{Pii, SpeechId, Termination, TerminationResult};
+use crate::base::{Pii, QueueName, SpeechId, Termination, TerminationResult};
 use crate::call::{Call, CallInput, CallOutput, HeardResult, TranscriptLine, TurnTiming, WaitNews};
 use crate::conversation::{ActionResult, TransferOutcome};
 use crate::nlu::{Readings, Understanding};
@@ -72,6 +72,8 @@ pub trait World {
 pub enum LineEvent {
     /// Their place and wait are these.
     News(WaitNews),
+    /// They wait in this queue now.
+    Moved(String),
     /// Somebody takes the call.
     Taken,
     /// Whoever was offered it or took it is gone.
@@ -88,6 +90,7 @@ impl LineEvent {
     fn into_input(self) -> CallInput {
         match self {
             Self::News(news) => CallInput::Waiting(news),
+            Self::Moved(to) => CallInput::Moved { to: QueueName::new(to) },
             Self::Taken => CallInput::AgentTook,
             Self::Back(why) => CallInput::BackInQueue { why },
             Self::Over(why) => CallInput::WaitEnded { why },
@@ -403,6 +406,7 @@ fn is_of_line(input: &CallInput) -> bool {
     matches!(
         input,
         CallInput::Waiting(_)
+            | CallInput::Moved { .. }
             | CallInput::AgentTook
             | CallInput::BackInQueue { .. }
             | CallInput::WaitEnded { .. }

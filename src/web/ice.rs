@@ -32,8 +32,8 @@ pub enum Page {
 /// A password of `turn` is not in the environment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "webrtc.turn names the environment variable {variable} for {url}, which is not set. Set it before starting \
-     frontdoor"
+    "webrtc.turn names the environment variable {variable} for {url}, which is not set. Set it \
+     before starting frontdoor"
 )]
 pub struct PasswordMissing {
     /// The server.

@@ -23,7 +23,7 @@ const PASS_PREFIX: &str = "fdp_";
 pub(super) struct Pass {
     /// Who is calling, as the organisation's own system says.
     pub caller: Option<Pii<String>>,
-    /// The one number that may be called with it; empty for the page's own.
+    /// The one number that may be called with it; any, if there is none.
     pub to: Option<String>,
 }
 

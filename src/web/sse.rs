@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream, StreamExt};
 use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::base::CallId;
 
@@ -59,7 +60,9 @@ pub(super) fn answer(
     until: Until,
     events: impl Stream<Item = Event> + Send + 'static,
 ) -> Response {
-    let over = Box::pin(async move {
+    // A task of its own: a stream whose reader takes nothing is not polled, and a look that stops
+    // halfway would keep the store's connection from everybody.
+    let over = AbortOnDropHandle::new(tokio::spawn(async move {
         let ended = async {
             match until {
                 Until::SessionEnds(digest, look) => session_over(&web, &digest, look).await,
@@ -70,7 +73,7 @@ pub(super) fn answer(
             () = ended => {}
             () = web.closing().cancelled() => {}
         }
-    });
+    }));
     let events = events.map(Ok::<_, Infallible>).take_until(over);
     let stream = Sse::new(events).keep_alive(KeepAlive::new().interval(EVERY));
     ([(BUFFERING, "no")], stream).into_response()

@@ -94,7 +94,8 @@ impl Listener for Visitors {
                     // Small answers and events are not to wait for each other (Nagle).
                     let _ = stream.set_nodelay(true);
                     let Some((line, counted)) = self.enter(stream, from.ip()) else {
-                        tracing::warn!(source = %from.ip(), "too many connections from there");
+                        // Whoever makes more of them is not to fill the log either.
+                        tracing::debug!(source = %from.ip(), "too many connections from there");
                         continue;
                     };
                     return (Visit::new(line, self.limits.time, counted, permit), from);

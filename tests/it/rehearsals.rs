@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use frontdoor::acd::handoff::{Handoff, HandoffReason};
+use frontdoor::acd::{BackInQueue, LeftQueue, WaitEnd, WaitRange};
 use frontdoor::base::{CallId, LIST_OUTPUT, Pii, join_list};
-use frontdoor::call::{Call, CallFacts, HeardResult, LineSpeaker};
+use frontdoor::call::{Call, CallFacts, HeardResult, LineSpeaker, WaitNews};
 use frontdoor::config::Config;
 use frontdoor::conversation::{ActionResult, FailureWords, Rules, TransferOutcome};
 use frontdoor::nlu::{IntentName, IntentScore, Readings, SlotKind, Understanding};
 use frontdoor::prompts::{ActionName, Generation, QueueName};
 use frontdoor::server::{call_settings, load_profile, rules};
-use frontdoor::sim::{LevelVad, Rehearsed, Step, TransferRun, World, rehearse};
+use frontdoor::sim::{LevelVad, LineEvent, Rehearsed, Step, TransferRun, World, rehearse};
 use proptest::prelude::*;
 
 /// What is broken in a world.
@@ -39,6 +40,16 @@ struct Bank {
     card_blocked: bool,
     moved: Vec<String>,
     people: People,
+    desks: Desks,
+}
+
+/// What happens to callers in line, where people are at desks.
+#[derive(Debug, Clone, Default)]
+struct Desks {
+    /// Each so many seconds after the one before.
+    events: Vec<(u64, LineEvent)>,
+    /// Whether call backs can be noted; `None`: it is never told.
+    books: Option<bool>,
 }
 
 /// What comes of putting callers through.
@@ -101,6 +112,15 @@ impl World for Bank {
             People::Silent => None,
             People::CallBack => panic!("nobody is to be put through"),
         }
+    }
+
+    fn wait_in(&mut self, _queue: &str) -> Vec<(Duration, LineEvent)> {
+        let events = self.desks.events.iter().cloned();
+        events.map(|(seconds, event)| (Duration::from_secs(seconds), event)).collect()
+    }
+
+    fn book_callback(&mut self) -> Option<bool> {
+        self.desks.books
     }
 
     fn act(
@@ -175,6 +195,28 @@ fn call_with(
     (seed, transfers): (u64, Vec<QueueName>),
 ) -> Rehearsed {
     let rules = Rules { transfers: transfers.into_iter().collect(), ..rules(config) };
+    call_by(config, generation, rules, script, (world, seed))
+}
+
+/// The same where people are at the desks of every queue.
+fn call_to_desks(script: &[Step], bank: &mut Bank, seed: u64) -> Rehearsed {
+    let config = config();
+    let generation = generation(&config);
+    let rules = Rules {
+        staffed: all(&generation).into_iter().collect(),
+        callback: Some(Pii::new("+1 415 555 1234".to_owned())),
+        ..rules(&config)
+    };
+    call_by(&config, generation, rules, script, (bank, seed))
+}
+
+fn call_by(
+    config: &Config,
+    generation: Arc<Generation>,
+    rules: Rules,
+    script: &[Step],
+    (world, seed): (&mut dyn World, u64),
+) -> Rehearsed {
     let facts = CallFacts {
         call: CallId::from_u128(7),
         caller: Pii::new("sip:anonymous@example.com".to_owned()),
@@ -367,6 +409,152 @@ fn a_transfer_of_which_nothing_is_heard_is_given_up() {
     assert!(call.ended.is_some());
 }
 
+fn news(position: usize, wait_s: Option<(u64, u64)>) -> LineEvent {
+    let range = |(from, to)| {
+        let [from, to] = [from, to].map(Duration::from_secs);
+        WaitRange { from, to }
+    };
+    LineEvent::News(WaitNews { position, agents: 1, wait: wait_s.map(range) })
+}
+
+/// The demo bank with people at desks.
+fn bank_at_desks(events: Vec<(u64, LineEvent)>) -> Bank {
+    Bank { desks: Desks { events, books: Some(true) }, ..Bank::default() }
+}
+
+#[test]
+fn a_caller_waits_in_line_and_talks_with_a_person() {
+    let mut bank = bank_at_desks(vec![
+        (1, news(2, Some((70, 170)))),
+        (40, news(1, Some((10, 50)))),
+        (60, LineEvent::Taken),
+        (120, LineEvent::Done(TransferOutcome::Succeeded)),
+    ]);
+    let call = call_to_desks(&[say("I lost my card"), say("agent")], &mut bank, 1);
+    let said = ours(&call);
+    assert!(!said.contains("call you back"), "{said}");
+    let [handoff] = &call.handoffs[..] else { panic!("{said}") };
+    assert_eq!((handoff.queue.as_str(), handoff.promise.as_str()), ("cards", "queue"));
+    let [wait] = &call.waits[..] else { panic!("{said}") };
+    assert_eq!((wait.queue.as_str(), wait.left), ("cards", None));
+    let told = |words: &str| {
+        let line = call.lines.iter().find(|line| line.text.expose().contains(words));
+        line.map(|line| Duration::from_millis(line.at_ms)).unwrap_or_else(|| panic!("{said}"))
+    };
+    assert!(told("in line for our card team") < wait.at);
+    assert!(told("second") > wait.at && told("between one and three minutes") > wait.at);
+    assert!(told("less than a minute") > told("second"));
+    let taken = wait.taken.expect("somebody does");
+    assert!(told("taking your call") >= taken, "{said}");
+    let after = call.lines.iter().filter(|line| Duration::from_millis(line.at_ms) > taken);
+    assert!(after.count() <= 1, "nothing of ours is in the way: {said}");
+    assert!(call.updates.is_empty(), "nothing new came up");
+    assert_eq!(call.ended.expect("ends").reason, "talked with a person");
+}
+
+#[test]
+fn a_caller_in_line_is_served_meanwhile_and_keeps_the_place() {
+    let mut bank = bank_at_desks(vec![
+        (1, news(3, None)),
+        (90, LineEvent::Taken),
+        (30, LineEvent::Done(TransferOutcome::Succeeded)),
+    ]);
+    let script = [
+        say("agent"),
+        Step::Wait(Duration::from_secs(12)),
+        say("I lost my card"),
+        key("12345678"),
+        key("4321"),
+        say("yes please"),
+    ];
+    let call = call_to_desks(&script, &mut bank, 1);
+    let said = ours(&call);
+    assert!(bank.card_blocked && said.contains("4 4 1 7"), "{said}");
+    assert!(said.contains("still in line"), "{said}");
+    assert_eq!((call.waits.len(), call.handoffs.len()), (1, 1));
+    let last = call.updates.last().expect("people are told");
+    assert!(last.summary.contains("Done while they waited: a lost or stolen card."));
+    let checked = last.verification.as_ref().map(|check| check.result.as_str());
+    assert_eq!((checked, last.promise.as_str()), (Some("passed"), "queue"));
+    assert!(!serde_json::to_string(last).expect("JSON").contains("4321"));
+    assert_eq!(call.ended.expect("ends").reason, "talked with a person");
+}
+
+#[test]
+fn a_caller_who_is_called_back_keeps_the_place_and_is_told_so() {
+    let mut bank = bank_at_desks(vec![(1, news(9, Some((600, 900)))), (600, LineEvent::Taken)]);
+    // Long enough to hear the place: the offer comes with it.
+    let script = [say("agent"), Step::Wait(Duration::from_secs(12)), say("yes please")];
+    let call = call_to_desks(&script, &mut bank, 1);
+    let said = ours(&call);
+    assert!(said.contains("1 2 3 4") && said.contains("keep your place"), "{said}");
+    assert_eq!(call.waits[0].left, Some(LeftQueue::ForCallback));
+    assert_eq!(call.ended.expect("ends").reason, "to be called back");
+}
+
+#[test]
+fn a_caller_whose_person_is_lost_is_first_in_line_again() {
+    let mut bank = bank_at_desks(vec![
+        (1, news(1, None)),
+        (20, LineEvent::Taken),
+        (60, LineEvent::Back(BackInQueue::AgentLost)),
+        (30, LineEvent::Taken),
+        (20, LineEvent::FrontDoor("branch_hours".to_owned())),
+        (40, LineEvent::Done(TransferOutcome::Succeeded)),
+    ]);
+    let call = call_to_desks(&[say("agent")], &mut bank, 1);
+    let said = ours(&call);
+    assert!(said.contains("first in line") && said.contains("weekdays"), "{said}");
+    assert_eq!((call.waits.len(), call.given_back), (1, 1), "{said}");
+    assert_eq!(call.ended.expect("ends").reason, "talked with a person");
+}
+
+#[test]
+fn a_wait_without_anybody_ends_in_a_call_back() {
+    let over = || LineEvent::Over(WaitEnd::TooLong);
+    let mut bank = bank_at_desks(vec![(1, news(2, None)), (100, over())]);
+    let script = [say("agent"), Step::Wait(Duration::from_secs(108)), say("no that's all")];
+    let call = call_to_desks(&script, &mut bank, 1);
+    let said = ours(&call);
+    assert!(NOT_THROUGH.iter().any(|words| said.contains(words)), "{said}");
+    assert!(!said.contains("still there"), "nobody is asked that in line: {said}");
+    assert_eq!(call.ended.expect("ends").reason, "the caller said goodbye", "{said}");
+}
+
+fn any_line_event() -> impl Strategy<Value = LineEvent> {
+    let wait = prop::option::of((0_u64..900, 0_u64..900));
+    let back = vec![BackInQueue::NotTaken, BackInQueue::NotJoined, BackInQueue::AgentLost];
+    let ends = vec![WaitEnd::TooLong, WaitEnd::NoQueue, WaitEnd::AgentGone];
+    let outcomes =
+        vec![TransferOutcome::Succeeded, TransferOutcome::Failed, TransferOutcome::NoAnswer];
+    let tasks = vec!["balance", "lost_card", "branch_hours", "no_such_task"];
+    prop_oneof![
+        4 => (1_usize..12, wait).prop_map(|(position, wait)| news(position, wait)),
+        4 => Just(LineEvent::Taken),
+        1 => prop::sample::select(vec!["front_desk", "no_such_queue"])
+            .prop_map(|to| LineEvent::Moved(to.to_owned())),
+        3 => prop::sample::select(back).prop_map(LineEvent::Back),
+        1 => prop::sample::select(ends).prop_map(LineEvent::Over),
+        2 => prop::sample::select(tasks).prop_map(|task| LineEvent::FrontDoor(task.to_owned())),
+        1 => prop::sample::select(outcomes).prop_map(LineEvent::Done),
+    ]
+}
+
+/// What callers in line do, beside what all do.
+fn any_step_in_line() -> impl Strategy<Value = Step> {
+    let words = prop::sample::select(vec![
+        "how long will it take",
+        "call me back",
+        "yes please",
+        "I don't want to wait",
+        "okay thank you",
+        "this is ridiculous",
+        "that's all",
+        "agent",
+    ]);
+    prop_oneof![2 => any_step(), 3 => words.prop_map(say)]
+}
+
 fn any_people() -> impl Strategy<Value = People> {
     let outcomes = vec![
         TransferOutcome::Succeeded,
@@ -474,6 +662,54 @@ proptest! {
             let verified = call.actions.iter().any(|r| r.action == "crm.verify_pin" && r.at <= run.at);
             prop_assert!(!changes || verified, "{:?}", call.actions);
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    /// Whatever happens to callers in line, in whatever order: the call ends by itself once nobody is
+    /// left to take it, and nothing is said that is not so.
+    #[test]
+    fn any_wait_ends_and_tells_the_truth(
+        script in prop::collection::vec(any_step_in_line(), 0..12),
+        events in prop::collection::vec((0_u64..12, any_line_event()), 0..6),
+        books in prop::option::of(any::<bool>()),
+        fault in any_fault(),
+        seed: u64,
+    ) {
+        let end = (10, LineEvent::Over(WaitEnd::TooLong));
+        let events = events.into_iter().chain([end]).collect();
+        let mut bank = Bank { fault, desks: Desks { events, books }, ..Bank::default() };
+        let steps = [vec![say("agent")], script].concat();
+        let call = call_to_desks(&steps, &mut bank, seed);
+        let said = ours(&call);
+        prop_assert!(call.ended.is_some(), "never ends:\n{said}");
+        prop_assert!(call.waits.len() <= 3, "{:?}", call.waits);
+        let is_first = |words: &str| {
+            call.lines.iter().find(|line| {
+                line.speaker == LineSpeaker::Frontdoor && line.text.expose().contains(words)
+            })
+        };
+        // Nobody is told of a place that they do not have, or of a call back that is not noted.
+        let wait = call.waits.first();
+        if let Some(line) = is_first("still in line") {
+            let told = Duration::from_millis(line.at_ms);
+            prop_assert!(wait.is_some_and(|wait| wait.at <= told), "{said}");
+        }
+        let is_booked = |wait: &frontdoor::sim::WaitRun| wait.left == Some(LeftQueue::ForCallback);
+        let noted = said.contains("when it's your turn. You keep") || said.contains("That's noted");
+        prop_assert!(!noted || call.waits.iter().any(is_booked), "{said}");
+        let is_taken = call.waits.iter().any(|wait| wait.taken.is_some());
+        prop_assert!(!said.contains("taking your call") || is_taken, "{said}");
+        prop_assert!(call.given_back == 0 || is_taken, "{said}");
+        let claims_block = said.contains("is blocked now") || said.contains("I've blocked");
+        prop_assert!(!claims_block || bank.card_blocked, "{said}");
+        prop_assert!(fault != Fault::Store || call.waits.is_empty(), "{:?}", call.waits);
+        for handoff in &call.updates {
+            prop_assert_eq!(handoff.promise.as_str(), "queue");
+        }
+        prop_assert_eq!(call.secret_frames_recorded, 0);
     }
 }
 

@@ -353,6 +353,19 @@ fn signing_in_again_does_not_end_a_call() {
 }
 
 #[test]
+fn who_signs_in_again_does_not_go_home_after_the_call() {
+    let mut floor = Floor::new([queue("front")]);
+    floor.agent("agent", &[]);
+    floor.comes(1, "front");
+    floor.talks("agent");
+    floor.says("agent", Presence::Offline);
+    floor.sign_in("agent", &[], &[]);
+    floor.is_done("agent");
+    let AgentState::Away { reason, .. } = floor.state_of("agent") else { panic!("not away") };
+    assert_eq!(reason, AWAY_SIGNED_IN);
+}
+
+#[test]
 fn who_is_not_signed_in_can_say_nothing() {
     let mut floor = Floor::new([queue("front")]);
     let ready = RouterInput::Presence { agent: agent(), presence: Presence::Ready };

@@ -1,8 +1,9 @@
-//! `frontdoor bench`: measures what the media path holds, with the models left out.
+//! `frontdoor bench`: measures what the media path holds, with the models left out, and whether
+//! callers wait as long as they are told.
 //!
-//! The answering side is a process of its own, so that what each side takes of the machine can be
-//! told apart; the calling side is this one. A call counts as good only if the tone that is played
-//! on it comes back.
+//! On the media path, the answering side is a process of its own, so that what each side takes of
+//! the machine can be told apart; the calling side is this one. A call counts as good only if the
+//! tone that is played on it comes back.
 
 mod answer;
 mod caller;
@@ -12,6 +13,7 @@ mod load;
 mod media;
 mod peer;
 mod process;
+mod queue;
 mod soak;
 mod tally;
 
@@ -49,6 +51,12 @@ enum What {
     /// audio both ways. Once as calls are answered, where the browser begins the handshake, and once
     /// the other way round. Fails if a connect fails in the first.
     Connects(connects::ConnectsArgs),
+    /// Days of callers and agents on simulated time, and whether waits end as callers are told
+    ///
+    /// Callers come as on a working day, wait, give up or take a callback; agents with skills take
+    /// their calls, go to lunch and go home, and now and then a desk dies. Fails if on one of the days
+    /// fewer than --inside-min of the waits end within the minutes that the caller was told first.
+    Queue(queue::QueueArgs),
     /// Answer calls and send back what is heard, until standard input is closed
     #[command(hide = true)]
     Answer(answer::AnswerArgs),
@@ -64,6 +72,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
         What::Soak(args) => soak::run(args).await,
         What::Flood(args) => flood::run(args).await,
         What::Connects(args) => connects::run(args).await,
+        What::Queue(args) => tokio::task::spawn_blocking(move || queue::run(&args)).await?,
         What::Answer(args) => answer::run(args).await,
     }
 }

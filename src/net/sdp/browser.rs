@@ -219,12 +219,13 @@ mod tests {
         a=group:BUNDLE 0\r\na=extmap-allow-mixed\r\na=msid-semantic: WMS stream\r\n\
         m=audio 9 UDP/TLS/RTP/SAVPF 111 63 9 0 8 13 110 126\r\nc=IN IP4 0.0.0.0\r\n\
         a=rtcp:9 IN IP4 0.0.0.0\r\n\
-        a=candidate:1 1 udp 2113937151 1c9b5c43-1d0a-4b2b-9d6e-0e8a3c0f3f8d.local 53705 typ host\r\n\
+        a=candidate:1 1 udp 2113937151 1c9b5c43-1d0a-4b2b.local 53705 typ host\r\n\
         a=candidate:2 1 udp 2113937151 192.0.2.10 53706 typ host generation 0\r\n\
         a=candidate:3 1 tcp 1518280447 192.0.2.10 9 typ host tcptype active\r\n\
         a=candidate:4 1 udp 2113937151 127.0.0.1 22 typ host\r\n\
         a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=ice-options:trickle\r\n\
-        a=fingerprint:sha-512 CC:DD\r\na=fingerprint:SHA-256 AA:BB\r\na=setup:actpass\r\na=mid:0\r\n\
+        a=fingerprint:sha-512 CC:DD\r\na=fingerprint:SHA-256 AA:BB\r\n\
+        a=setup:actpass\r\na=mid:0\r\n\
         a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\na=sendrecv\r\na=rtcp-mux\r\n\
         a=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 transport-cc\r\n\
         a=fmtp:111 minptime=10;useinbandfec=1\r\na=rtpmap:63 red/48000/2\r\n\

@@ -127,7 +127,7 @@ impl Leg {
             // An ACK is heeded before the request that was sent behind it.
             biased;
             Some(signal) = self.signals.1.recv() => self.on_signal(signal, talk),
-            Some(transaction) = self.requests.recv() => self.on_request(transaction, talk),
+            Some(transaction) = self.requests.recv() => self.on_request(transaction, talk).await,
             () = at(ack_deadline) => Step::Bye(EndedBy::Timeout, "no ACK".to_owned()),
             () = at(session_deadline), if stays => self.on_session_timer(talk).await,
             Some(call) = self.takeovers.recv(), if stays => {
@@ -164,7 +164,7 @@ impl Leg {
         Step::Go
     }
 
-    fn on_request(&mut self, transaction: Transaction, talk: &mut Talk) -> Step {
+    async fn on_request(&mut self, transaction: Transaction, talk: &mut Talk) -> Step {
         let request = &transaction.original;
         let cseq = cseq_of(request);
         if cseq <= self.dialog.remote_cseq {
@@ -190,7 +190,7 @@ impl Leg {
                 finish(&self.wire, transaction, answer);
             }
             Method::Info => self.on_info(transaction),
-            Method::Notify => self.referrals.on_notify(&self.wire, transaction),
+            Method::Notify => self.referrals.on_notify(&self.wire, transaction).await,
             Method::Refer => self.refuse(transaction, RefusalCause::TransferByCaller),
             _ => self.refuse(transaction, RefusalCause::MethodNotAllowed),
         }

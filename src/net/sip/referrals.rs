@@ -2,16 +2,17 @@
 //! asked what comes of it. The rules are in `following`, the words in `referral`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rsipstack::sip::headers::make_header;
 use rsipstack::sip::{Header, Method, Request, Response};
 use rsipstack::transaction::Transaction;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::SipError;
 use super::counters::MalformedKind;
-use super::dialog::{Dialog, Parts, client, finish, response};
+use super::dialog::{Dialog, Parts, client, response};
 use super::following::{About, FRAGMENT_TYPE, Following, Fragment, ReferralEvent, Subscription};
 use super::leg::{EndedBy, at, final_answer};
 use super::links::Wire;
@@ -27,6 +28,9 @@ const ANSWER_QUEUE_LEN_MAX: usize = REFERRALS_MAX;
 const EVENT_QUEUE_LEN_MAX: usize = 16;
 /// Room in it for what is never left out: that it was accepted, and how it ended.
 const EVENT_RESERVE: usize = 2;
+
+/// How long the other side may take to take an answer in, over a connection that is full.
+const ANSWERING_LIMIT: Duration = Duration::from_secs(1);
 
 /// The final response to a REFER; `None` if there was none.
 pub(super) struct ReferAnswer {
@@ -55,9 +59,23 @@ struct Open {
     events: Option<mpsc::Sender<ReferralEvent>>,
 }
 
+/// An event on its way to whoever asked.
+struct News {
+    event: ReferralEvent,
+    reader: mpsc::Sender<ReferralEvent>,
+}
+
+impl News {
+    fn tell(self) {
+        // Whoever asked may have left: then it is followed for the other side's sake.
+        _ = self.reader.try_send(self.event);
+    }
+}
+
 impl Open {
-    fn tell(&mut self, event: ReferralEvent) {
-        let Some(events) = &self.events else { return };
+    /// Makes news of an event, unless it can be spared. Nothing follows an outcome.
+    fn news(&mut self, event: ReferralEvent) -> Option<News> {
+        let events = self.events.as_ref()?;
         let (is_spare, is_last) = match event {
             ReferralEvent::Progress { .. } => (true, false),
             ReferralEvent::Accepted => (false, false),
@@ -65,12 +83,14 @@ impl Open {
             | ReferralEvent::Failed { .. }
             | ReferralEvent::Lost { .. } => (false, true),
         };
-        if !is_spare || events.capacity() > EVENT_RESERVE {
-            // Whoever asked may have left: then it is followed for the other side's sake.
-            _ = events.try_send(event);
-        }
-        if is_last {
-            self.events = None;
+        let has_room = !is_spare || events.capacity() > EVENT_RESERVE;
+        let reader = if is_last { self.events.take()? } else { events.clone() };
+        has_room.then_some(News { event, reader })
+    }
+
+    fn tell(&mut self, event: ReferralEvent) {
+        if let Some(news) = self.news(event) {
+            news.tell();
         }
     }
 }
@@ -177,32 +197,36 @@ impl Referrals {
         state
     }
 
-    /// Takes a NOTIFY of the call and answers it.
-    pub(super) fn on_notify(&mut self, wire: &Arc<Wire>, transaction: Transaction) {
-        let (status, parts) = match self.heed(&transaction.original) {
-            Ok(()) => (200, Parts::default()),
+    /// Takes a NOTIFY of the call, answers it, and then tells what it says: whoever hears that a
+    /// transfer went well hangs up, and a BYE ahead of our answer would look like an answer lost.
+    pub(super) async fn on_notify(&mut self, wire: &Arc<Wire>, mut transaction: Transaction) {
+        let (status, parts, news) = match self.heed(&transaction.original) {
+            Ok(news) => (200, Parts::default(), news),
             Err(cause) => {
                 if cause == RefusalCause::BadFragment {
                     wire.counters.malformed(MalformedKind::Fragment);
                 }
-                (cause.status(), Parts::refusing(cause))
+                (cause.status(), Parts::refusing(cause), Vec::new())
             }
         };
         self.forget_what_is_over();
         let answer = response(wire, &transaction.original, status, parts);
-        finish(wire, transaction, answer);
+        match timeout(ANSWERING_LIMIT, transaction.respond(answer)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "a SIP response could not be sent"),
+            Err(_) => tracing::debug!("a SIP response was not taken in time"),
+        }
+        news.into_iter().for_each(News::tell);
     }
 
-    fn heed(&mut self, notify: &Request) -> Result<(), RefusalCause> {
+    fn heed(&mut self, notify: &Request) -> Result<Vec<News>, RefusalCause> {
         let about = About::parse(value_of(&notify.headers, "Event").unwrap_or_default());
         let open = self.of(about).ok_or(RefusalCause::NoSubscription)?;
         let fragment = fragment_of(notify)?;
         let subscription = Subscription::parse(value_of(&notify.headers, "Subscription-State"));
         let now = Instant::now().into_std();
-        for event in open.following.handle_notify(now, fragment, subscription) {
-            open.tell(event);
-        }
-        Ok(())
+        let events = open.following.handle_notify(now, fragment, subscription);
+        Ok(events.into_iter().filter_map(|event| open.news(event)).collect())
     }
 
     /// The transfer that a NOTIFY is about. One that is not named is the oldest whose outcome is not

@@ -52,8 +52,8 @@ pub enum WebRtcError {
     NotTaken(String),
     /// All ports are in use.
     #[error(
-        "no free UDP port on {ips:?} in {first}-{last}: widen webrtc.udp_port_min and udp_port_max, or take \
-         fewer calls"
+        "no free UDP port on {ips:?} in {first}-{last}: widen webrtc.udp_port_min and \
+         udp_port_max, or take fewer calls"
     )]
     NoPort {
         /// The addresses tried.

@@ -145,7 +145,7 @@ impl Stage {
             };
             store.add_account(&account, &Pii::new("x".into())).await.expect("added");
         }
-        let now = Now { at: Instant::now(), wall: Timestamp::from_second(1_775_000_000).unwrap() };
+        let now = Now { at: Instant::now(), wall: Timestamp::from_second(1_775_044_800).unwrap() };
         let live = Live::default();
         let floor = Self::start(&config, &store, &live, now).await;
         let (disk, written, to_call) = (Disk::Works, 0, Vec::new());

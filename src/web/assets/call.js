@@ -1,7 +1,16 @@
 // The caller's page: one button, and then the call.
 
 import { ApiError, ask } from './api.js';
-import { canChooseSpeaker, devices, KEYS, Line, LineError, openMicrophone, playKey, watchLevel } from './rtc.js';
+import {
+  canChooseSpeaker,
+  devices,
+  KEYS,
+  Line,
+  LineError,
+  openMicrophone,
+  playKey,
+  watchLevel,
+} from './rtc.js';
 import { follow } from './sse.js';
 import { Transcript } from './transcript.js';
 import { byId, clock, el, fill, kept, waitWords, words } from './ui.js';
@@ -37,12 +46,17 @@ function show(phase, text, detail = '') {
   document.querySelector('.controls').hidden = !inCall;
   document.querySelector('.level').hidden = !inCall;
   byId('start').disabled = phase === 'connecting';
-  byId('start-text').textContent = { connecting: 'Connecting', ended: 'Call again' }[phase] ?? 'Call';
+  byId('start-text').textContent =
+    { connecting: 'Connecting', ended: 'Call again' }[phase] ?? 'Call';
   document.title = inCall ? `In call: ${options.house || 'Call us'}` : options.house || 'Call us';
   byId('ask').hidden = phase !== 'idle';
   captions?.toEnd();
   // The site around us shows by this that a call is on; nothing else is told.
-  if (embedded) window.parent.postMessage({ frontdoor: inCall || phase === 'connecting' ? 'call' : 'idle' }, '*');
+  if (embedded)
+    window.parent.postMessage(
+      { frontdoor: inCall || phase === 'connecting' ? 'call' : 'idle' },
+      '*',
+    );
 }
 
 function showProblem(error) {
@@ -58,16 +72,27 @@ function showPhase(event) {
     connecting: ['Connecting', ''],
     talking: ['Go ahead, we are listening.', 'You are talking with our automatic assistant.'],
     waiting: waiting(event),
-    with_agent: [event.agent ? `You are talking with ${event.agent}.` : 'You are talking with one of us.', ''],
+    with_agent: [
+      event.agent ? `You are talking with ${event.agent}.` : 'You are talking with one of us.',
+      '',
+    ],
   };
   if (event.phase === 'ended') end('The call has ended.');
   else if (texts[event.phase]) show(event.phase, ...texts[event.phase]);
 }
 
 function waiting({ position, queue, wait_from_s: from, wait_to_s: to }) {
-  const place = position === 1 ? 'You are next in line.' : position ? `You are number ${position} in line.` : 'You are in line.';
+  const place =
+    position === 1
+      ? 'You are next in line.'
+      : position
+        ? `You are number ${position} in line.`
+        : 'You are in line.';
   const wait = waitWords(from, to);
-  const detail = [queue && `Waiting for: ${words(queue).toLowerCase()}.`, wait && `Likely wait: ${wait}.`];
+  const detail = [
+    queue && `Waiting for: ${words(queue).toLowerCase()}.`,
+    wait && `Likely wait: ${wait}.`,
+  ];
   return [place, detail.filter(Boolean).join(' ')];
 }
 
@@ -89,7 +114,10 @@ function refusal(error) {
 async function start() {
   showProblem(null);
   captions = new Transcript({
-    label: 'What is said', live: true, times: false, names: { caller: 'You', frontdoor: options.house || 'Us' },
+    label: 'What is said',
+    live: true,
+    times: false,
+    names: { caller: 'You', frontdoor: options.house || 'Us' },
   });
   fill(byId('captions'), captions.node);
   show('connecting', 'Connecting …');
@@ -154,14 +182,18 @@ async function connect(stream) {
 function begin(line, path) {
   current = { line, path, since: Date.now(), timers: [] };
   line.addEventListener('state', () => followLine(line));
-  line.addEventListener('blocked', () => { byId('sound').hidden = false; });
+  line.addEventListener('blocked', () => {
+    byId('sound').hidden = false;
+  });
   line.useSpeaker(kept.get('speaker')).catch(() => {});
   current.events = follow(`${path}/events`, {
     phase: showPhase,
     line: (event) => captions.add(event),
     gone: () => end('The call has ended.'),
   });
-  const tick = () => { byId('time').textContent = clock((Date.now() - current.since) / 1000); };
+  const tick = () => {
+    byId('time').textContent = clock((Date.now() - current.since) / 1000);
+  };
   tick();
   current.timers.push(setInterval(tick, 500));
   watchMicrophone();
@@ -188,7 +220,11 @@ function watchMicrophone() {
     meter.style.setProperty('--level', level.toFixed(2));
     if (level > 0.02 || current.line.muted) heardAt = Date.now();
     const deaf = Date.now() - heardAt > DEAF_MS;
-    byId('mic-text').textContent = current.line.muted ? 'Muted' : deaf ? 'We hear nothing: is it on?' : 'Microphone';
+    byId('mic-text').textContent = current.line.muted
+      ? 'Muted'
+      : deaf
+        ? 'We hear nothing: is it on?'
+        : 'Microphone';
     byId('mic-text').classList.toggle('bad', deaf);
   });
 }
@@ -235,8 +271,12 @@ async function pressKey(key) {
 
 async function fillDevices() {
   const found = await devices();
-  const choices = (list, chosen) => [el('option', { value: '' }, 'As the system says'),
-    ...list.filter((one) => one.id !== 'default').map((one) => el('option', { value: one.id, selected: one.id === chosen }, one.label))];
+  const choices = (list, chosen) => [
+    el('option', { value: '' }, 'As the system says'),
+    ...list
+      .filter((one) => one.id !== 'default')
+      .map((one) => el('option', { value: one.id, selected: one.id === chosen }, one.label)),
+  ];
   fill(byId('microphone'), choices(found.microphones, kept.get('microphone')));
   fill(byId('speaker'), choices(found.speakers, kept.get('speaker')));
   byId('speaker-field').hidden = !canChooseSpeaker || found.speakers.length === 0;
@@ -277,13 +317,32 @@ byId('keys').addEventListener('click', () => {
   captions.toEnd();
   if (shown) byId('keypad').querySelector('button').focus();
 });
-fill(byId('keypad'), KEYS.map((key) => el('button', {
-  type: 'button', class: 'button', 'aria-label': { '*': 'star', '#': 'hash' }[key], onclick: () => pressKey(key),
-}, key)));
+fill(
+  byId('keypad'),
+  KEYS.map((key) =>
+    el(
+      'button',
+      {
+        type: 'button',
+        class: 'button',
+        'aria-label': { '*': 'star', '#': 'hash' }[key],
+        onclick: () => pressKey(key),
+      },
+      key,
+    ),
+  ),
+);
 document.addEventListener('keydown', (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches('input, select, textarea')) return;
+  if (
+    event.ctrlKey ||
+    event.metaKey ||
+    event.altKey ||
+    event.target.matches('input, select, textarea')
+  )
+    return;
   if (current && KEYS.includes(event.key)) pressKey(event.key);
-  else if (event.key === 'Escape' && embedded) window.parent.postMessage({ frontdoor: 'close' }, '*');
+  else if (event.key === 'Escape' && embedded)
+    window.parent.postMessage({ frontdoor: 'close' }, '*');
 });
 navigator.mediaDevices?.addEventListener?.('devicechange', fillDevices);
 window.addEventListener('pagehide', hangUp);

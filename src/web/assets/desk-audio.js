@@ -1,6 +1,13 @@
 // What is heard at the desk: the line of a call, and the ring of an offer.
 
-import { canChooseSpeaker, devices, Line, microphoneIsAllowed, openMicrophone, playTones } from './rtc.js';
+import {
+  canChooseSpeaker,
+  devices,
+  Line,
+  microphoneIsAllowed,
+  openMicrophone,
+  playTones,
+} from './rtc.js';
 import { kept } from './ui.js';
 
 /**
@@ -23,7 +30,11 @@ export { canChooseSpeaker, devices, microphoneIsAllowed, openMicrophone };
 
 // ---- the ring ----
 
-const RING = [[660, 880], [550, 660], [660, 880]];
+const RING = [
+  [660, 880],
+  [550, 660],
+  [660, 880],
+];
 let ringing = 0;
 let flashing = 0;
 let title = '';
@@ -48,7 +59,10 @@ export function startRing(text) {
   flashing = setInterval(flash, 1000);
   if (document.hidden && window.Notification?.permission === 'granted') {
     // It says no more than that there is a call: it may be seen by others.
-    const shown = new Notification('A call for you', { tag: 'frontdoor-offer', requireInteraction: true });
+    const shown = new Notification('A call for you', {
+      tag: 'frontdoor-offer',
+      requireInteraction: true,
+    });
     shown.onclick = () => {
       window.focus();
       shown.close();

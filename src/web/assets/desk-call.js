@@ -2,7 +2,10 @@
 
 import { call } from './api.js';
 import { KEYS, playKey } from './rtc.js';
-import { busy, button, dialog, el, fill, icon, problem, timer, words } from './ui.js';
+import { busy, button, dialog, el, fill, icon, notice, problem, timer, words } from './ui.js';
+
+// A second press of the key that ends a call comes within this.
+const AGAIN_MS = 2000;
 
 const PHASES = {
   connecting: 'Connecting …',
@@ -19,6 +22,7 @@ export class CallControls {
   #options;
   #muteLine;
   #sent = '';
+  #endPressed = -Infinity;
 
   /** `options` gives the desk's options; `muteLine` mutes the microphone here, if the call is here. */
   constructor({ name, options, muteLine }) {
@@ -31,19 +35,53 @@ export class CallControls {
     this.transfer = tool('Transfer', 'X', 'transfer', () => this.#send('transfer'));
     this.add = tool('Add person', 'C', 'persons', () => this.#send('conference'));
     this.door = tool('Front door', 'F', 'door', () => this.#frontDoor());
-    this.end = button('End', () => this.#hangUp(), { look: 'tool stop', drawing: 'hangup', key: 'E' });
+    this.end = button('End', () => this.#hangUp(), {
+      look: 'tool stop',
+      drawing: 'hangup',
+      key: 'E',
+    });
     this.status = el('p', { class: 'dim small', role: 'status' });
     this.time = el('span', { class: 'time' });
-    this.keypad = el('div', { class: 'keypad panel', role: 'group', 'aria-label': 'Keypad', hidden: true },
+    this.keypad = el(
+      'div',
+      { class: 'keypad panel', role: 'group', 'aria-label': 'Keypad', hidden: true },
       el('output', { class: 'number', 'aria-label': 'Keys sent' }),
-      el('div', { class: 'keys' }, KEYS.map((key) => el('button', {
-        type: 'button', class: 'button', 'aria-label': { '*': 'star', '#': 'hash' }[key], onclick: () => this.#key(key),
-      }, key))));
+      el(
+        'div',
+        { class: 'keys' },
+        KEYS.map((key) =>
+          el(
+            'button',
+            {
+              type: 'button',
+              class: 'button',
+              'aria-label': { '*': 'star', '#': 'hash' }[key],
+              onclick: () => this.#key(key),
+            },
+            key,
+          ),
+        ),
+      ),
+    );
     this.keys.setAttribute('aria-expanded', 'false');
     this.node = [
-      el('div', { class: 'grow' }, el('h2', {}, name || 'Unknown caller', ' ', this.time), this.status),
-      el('div', { class: 'tools', role: 'toolbar', 'aria-label': 'Call controls' },
-        this.mute, this.hold, el('div', { class: 'menu' }, this.keys, this.keypad), this.transfer, this.add, this.door, this.end),
+      el(
+        'div',
+        { class: 'grow' },
+        el('h2', {}, name || 'Unknown caller', ' ', this.time),
+        this.status,
+      ),
+      el(
+        'div',
+        { class: 'tools', role: 'toolbar', 'aria-label': 'Call controls' },
+        this.mute,
+        this.hold,
+        el('div', { class: 'menu' }, this.keys, this.keypad),
+        this.transfer,
+        this.add,
+        this.door,
+        this.end,
+      ),
     ];
     this.keypad.addEventListener('keydown', (event) => {
       if (event.key !== 'Escape') return;
@@ -59,11 +97,24 @@ export class CallControls {
     }
     this.#event = event;
     const talking = event.phase === 'talking';
-    for (const tool of [this.mute, this.hold, this.keys, this.transfer, this.add, this.door]) tool.disabled = !talking;
+    for (const tool of [this.mute, this.hold, this.keys, this.transfer, this.add, this.door])
+      tool.disabled = !talking;
     this.door.hidden = (this.#options().tasks ?? []).length === 0;
-    this.#press(this.mute, event.muted, event.muted ? 'Unmute' : 'Mute', event.muted ? 'muted' : 'mic');
-    this.#press(this.hold, event.held, event.held ? 'Resume' : 'Hold', event.held ? 'play' : 'hold');
-    const text = [event.held ? 'On hold: the caller hears music' : PHASES[event.phase] ?? words(event.phase)];
+    this.#press(
+      this.mute,
+      event.muted,
+      event.muted ? 'Unmute' : 'Mute',
+      event.muted ? 'muted' : 'mic',
+    );
+    this.#press(
+      this.hold,
+      event.held,
+      event.held ? 'Resume' : 'Hold',
+      event.held ? 'play' : 'hold',
+    );
+    const text = [
+      event.held ? 'On hold: the caller hears music' : (PHASES[event.phase] ?? words(event.phase)),
+    ];
     if (event.muted) text.push('you are muted');
     if (event.others.length > 0) text.push(`also here: ${event.others.join(', ')}`);
     const now = text.join(' · ');
@@ -84,17 +135,36 @@ export class CallControls {
       this.#key(key);
       return true;
     }
-    const tool = { m: this.mute, h: this.hold, k: this.keys, x: this.transfer, c: this.add, f: this.door, e: this.end }[key];
+    const tool = {
+      m: this.mute,
+      h: this.hold,
+      k: this.keys,
+      x: this.transfer,
+      c: this.add,
+      f: this.door,
+      e: this.end,
+    }[key];
     if (!tool || tool.hidden) return false;
+    if (tool === this.end && !this.#isSure()) return true;
     tool.click();
     return true;
+  }
+
+  /** One key must not end a call: whoever types with the cursor in no field would hang up. */
+  #isSure() {
+    const pressed = performance.now();
+    const again = pressed - this.#endPressed < AGAIN_MS;
+    this.#endPressed = pressed;
+    if (!again) notice('Press E again to end the call.');
+    return again;
   }
 
   async #toggleMute() {
     const muted = !this.#event.muted;
     // Here first: nothing more of what is said leaves the browser, whatever the server says.
     this.#muteLine(muted);
-    if (!await busy(this.mute, () => post(muted ? 'mute' : 'unmute'))) this.#muteLine(this.#event.muted);
+    if (!(await busy(this.mute, () => post(muted ? 'mute' : 'unmute'))))
+      this.#muteLine(this.#event.muted);
   }
 
   #toggleHold() {
@@ -128,8 +198,11 @@ export class CallControls {
   }
 
   async #frontDoor() {
-    const task = await choose('Have the front door do', [['Tasks', 'task', 'door', this.#options().tasks]],
-      'The caller does this with the front door and then comes back to you.');
+    const task = await choose(
+      'Have the front door do',
+      [['Tasks', 'task', 'door', this.#options().tasks]],
+      'The caller does this with the front door and then comes back to you.',
+    );
     if (task) await busy(this.door, () => post('front_door', task));
   }
 
@@ -147,42 +220,65 @@ async function fresh(known) {
   }
 }
 
-const named = (one) => (typeof one === 'string'
-  ? { id: one, text: words(one) }
-  : { id: one.name, text: one.display_name ?? one.title ?? one.spoken ?? words(one.name) });
+const named = (one) =>
+  typeof one === 'string'
+    ? { id: one, text: words(one) }
+    : { id: one.name, text: one.display_name ?? one.title ?? one.spoken ?? words(one.name) };
 
 /** Has one of several lists chosen from; gives `{kind: id}` or null. */
 function choose(title, groups, hint) {
   return dialog(title, (done) => {
     const buttons = [];
-    const lists = groups.filter(([, , , all]) => all?.length > 0).map(([heading, kind, drawing, all]) => el('section', {},
-      el('h3', { class: 'dim' }, heading),
-      el('ul', { class: 'choices' }, all.map(named).map(({ id, text }) => {
-        const one = button(text, () => done({ [kind]: id }), { look: 'quiet', drawing });
-        buttons.push(one);
-        return el('li', {}, one);
-      }))));
+    const lists = groups
+      .filter(([, , , all]) => all?.length > 0)
+      .map(([heading, kind, drawing, all]) =>
+        el(
+          'section',
+          {},
+          el('h3', { class: 'dim' }, heading),
+          el(
+            'ul',
+            { class: 'choices' },
+            all.map(named).map(({ id, text }) => {
+              const one = button(text, () => done({ [kind]: id }), { look: 'quiet', drawing });
+              buttons.push(one);
+              return el('li', {}, one);
+            }),
+          ),
+        ),
+      );
     if (buttons.length === 0) return el('p', {}, 'There is nobody and nothing to choose.');
     const shown = () => buttons.filter((one) => !one.parentElement.hidden);
     const filter = el('input', {
-      type: 'search', 'aria-label': 'Search', placeholder: 'Type to search', autofocus: true, autocomplete: 'off',
+      type: 'search',
+      'aria-label': 'Search',
+      placeholder: 'Type to search',
+      autofocus: true,
+      autocomplete: 'off',
       oninput: () => {
         const wanted = filter.value.trim().toLowerCase();
-        for (const one of buttons) one.parentElement.hidden = !one.textContent.toLowerCase().includes(wanted);
+        for (const one of buttons)
+          one.parentElement.hidden = !one.textContent.toLowerCase().includes(wanted);
         for (const list of lists) list.hidden = !list.querySelector('li:not([hidden])');
       },
     });
-    return el('div', {
-      class: 'choose',
-      onkeydown: (event) => {
-        const all = shown();
-        const at = all.indexOf(document.activeElement);
-        if (event.key === 'ArrowDown') all[Math.min(at + 1, all.length - 1)]?.focus();
-        else if (event.key === 'ArrowUp') (all[at - 1] ?? filter).focus();
-        else if (event.key === 'Enter' && event.target === filter) all[0]?.click();
-        else return;
-        event.preventDefault();
+    return el(
+      'div',
+      {
+        class: 'choose',
+        onkeydown: (event) => {
+          const all = shown();
+          const at = all.indexOf(document.activeElement);
+          if (event.key === 'ArrowDown') all[Math.min(at + 1, all.length - 1)]?.focus();
+          else if (event.key === 'ArrowUp') (all[at - 1] ?? filter).focus();
+          else if (event.key === 'Enter' && event.target === filter) all[0]?.click();
+          else return;
+          event.preventDefault();
+        },
       },
-    }, hint && el('p', { class: 'hint' }, hint), filter, lists);
+      hint && el('p', { class: 'hint' }, hint),
+      filter,
+      lists,
+    );
   });
 }

@@ -1,7 +1,15 @@
 // One caller's case on the screen: the hand-off, what is said, and notes. It stays the same from the
 // offer through the call to the work after it, so that nothing jumps when the call is taken.
 
-import { crmPart, factsPart, firstPart, routePart, triedPart, wantPart, whoPart } from './handoff.js';
+import {
+  crmPart,
+  factsPart,
+  firstPart,
+  routePart,
+  triedPart,
+  wantPart,
+  whoPart,
+} from './handoff.js';
 import { Transcript } from './transcript.js';
 import { el, fill } from './ui.js';
 
@@ -35,7 +43,9 @@ const draft = {
 /** Forgets notes of calls that are done or that somebody else had. */
 export function dropDrafts() {
   try {
-    Object.keys(sessionStorage).filter((key) => key.startsWith(noteKey(''))).forEach((key) => sessionStorage.removeItem(key));
+    Object.keys(sessionStorage)
+      .filter((key) => key.startsWith(noteKey('')))
+      .forEach((key) => sessionStorage.removeItem(key));
   } catch {
     // Nothing was kept.
   }
@@ -71,28 +81,84 @@ export class Case {
     this.callId = callId;
     this.handoff = handoff;
     this.#changed = changed;
-    this.talk = new Transcript({ label: 'What was said', live: false, names: { frontdoor: 'Front door', agent: 'You' } });
+    this.talk = new Transcript({
+      label: 'What was said',
+      live: false,
+      names: { frontdoor: 'Front door', agent: 'You' },
+    });
     for (const line of handoff?.transcript ?? []) this.talk.add(line);
-    const column = (label, ...children) => el('section', { class: 'panel column', tabindex: 0, 'aria-label': label }, children);
-    this.node = el('div', { class: 'case' },
+    const column = (label, ...children) =>
+      el('section', { class: 'panel column', tabindex: 0, 'aria-label': label }, children);
+    this.node = el(
+      'div',
+      { class: 'case' },
       handoff && column('The caller', whoPart(handoff), firstPart(firstLine), wantPart(handoff)),
-      handoff && column('What is known', factsPart(handoff), triedPart(handoff), crmPart(handoff), routePart(handoff)),
-      el('div', { class: 'side' },
-        handoff && el('section', { class: 'panel convo', 'aria-label': 'Conversation' }, el('h2', { class: 'head' }, 'Conversation'), this.talk.node),
-        this.#notes(dispositions)));
+      handoff &&
+        column(
+          'What is known',
+          factsPart(handoff),
+          triedPart(handoff),
+          crmPart(handoff),
+          routePart(handoff),
+        ),
+      el(
+        'div',
+        { class: 'side' },
+        handoff &&
+          el(
+            'section',
+            { class: 'panel convo', 'aria-label': 'Conversation' },
+            el('h2', { class: 'head' }, 'Conversation'),
+            this.talk.node,
+          ),
+        this.#notes(dispositions),
+      ),
+    );
   }
 
   #notes(dispositions) {
     const before = draft.get(this.callId);
     this.#disposition = dispositions.includes(before.disposition) ? before.disposition : '';
-    this.text = el('textarea', { id: 'notes', rows: 3, maxlength: 4000, oninput: () => this.#keep() });
+    this.text = el('textarea', {
+      id: 'notes',
+      rows: 3,
+      maxlength: 4000,
+      oninput: () => this.#keep(),
+    });
     this.text.value = before.notes ?? '';
-    this.#chips = dispositions.map((name, at) => el('label', { class: 'chip' },
-      el('input', { type: 'radio', name: 'disposition', value: name, checked: name === this.#disposition, onchange: () => this.choose(at) }),
-      el('span', {}, name.replaceAll('_', ' ')), at < 9 && el('kbd', { 'aria-hidden': 'true' }, String(at + 1))));
-    this.outcome = el('fieldset', { class: 'outcome', hidden: true }, el('legend', { class: 'label' }, 'Outcome'), this.#chips);
-    this.notes = el('section', { class: 'panel notes', 'aria-label': 'Notes', hidden: true }, this.outcome,
-      el('label', { class: 'label', for: 'notes' }, 'Notes ', el('kbd', { 'aria-hidden': 'true' }, 'N')), this.text);
+    this.#chips = dispositions.map((name, at) =>
+      el(
+        'label',
+        { class: 'chip' },
+        el('input', {
+          type: 'radio',
+          name: 'disposition',
+          value: name,
+          checked: name === this.#disposition,
+          onchange: () => this.choose(at),
+        }),
+        el('span', {}, name.replaceAll('_', ' ')),
+        at < 9 && el('kbd', { 'aria-hidden': 'true' }, String(at + 1)),
+      ),
+    );
+    this.outcome = el(
+      'fieldset',
+      { class: 'outcome', hidden: true },
+      el('legend', { class: 'label' }, 'Outcome'),
+      this.#chips,
+    );
+    this.notes = el(
+      'section',
+      { class: 'panel notes', 'aria-label': 'Notes', hidden: true },
+      this.outcome,
+      el(
+        'label',
+        { class: 'label', for: 'notes' },
+        'Notes ',
+        el('kbd', { 'aria-hidden': 'true' }, 'N'),
+      ),
+      this.text,
+    );
     return this.notes;
   }
 

@@ -5,15 +5,35 @@ import { microphoneIsAllowed, prepareLine, startRing, stopRing } from './desk-au
 import { CallControls } from './desk-call.js';
 import { Case, caseBar, dropDrafts, lastCall } from './desk-case.js';
 import { Idle } from './desk-idle.js';
+import { isTyping, showHelp } from './desk-keys.js';
 import { callerName } from './handoff.js';
 import { follow } from './sse.js';
-import { busy, button, byId, clock, dialog, dialogIsOpen, el, fill, fillBar, icon, kept, menu, notice, problem, showCut, stateWords, timer, words } from './ui.js';
+import {
+  busy,
+  button,
+  byId,
+  dialog,
+  dialogIsOpen,
+  el,
+  fill,
+  fillBar,
+  icon,
+  kept,
+  menu,
+  notice,
+  problem,
+  showCut,
+  stateWords,
+  timer,
+  toBeginWith,
+  words,
+} from './ui.js';
 
 const CONNECT_LIMIT_MS = 10_000;
 const SAVE_PAUSE_MS = 2000;
 
-const session = await needSession();
-let options = await call('GET', '/api/desk/options');
+const session = await toBeginWith(needSession);
+const options = await toBeginWith(() => call('GET', '/api/desk/options'));
 const idle = new Idle({ goReady: () => setState('ready'), openStates: () => stateMenu.openMenu() });
 
 /** Everything as it is at this desk. */
@@ -41,13 +61,27 @@ function stateChoices() {
   return [
     { text: 'Ready', key: 'r', dot: 'ready', act: () => setState('ready') },
     ...reasons.map((reason, at) => ({
-      text: stateWords({ state: 'away', reason }), dot: 'away', key: at < 9 ? String(at + 1) : null, act: () => setState('away', reason),
+      text: stateWords({ state: 'away', reason }),
+      dot: 'away',
+      key: at < 9 ? String(at + 1) : null,
+      act: () => setState('away', reason),
     })),
     { text: 'Offline', key: 'o', dot: 'offline', act: () => setState('offline') },
   ];
 }
 const queueList = el('ul', { class: 'queues grow', 'aria-label': 'Queues' });
-fillBar(session, stateMenu, queueList, button('', showHelp, { look: 'quiet square', drawing: 'keyboard', 'aria-label': 'Keyboard shortcuts', title: 'Keyboard shortcuts (?)', key: '?' }));
+fillBar(
+  session,
+  stateMenu,
+  queueList,
+  button('', showHelp, {
+    look: 'quiet square',
+    drawing: 'keyboard',
+    'aria-label': 'Keyboard shortcuts',
+    title: 'Keyboard shortcuts (?)',
+    key: '?',
+  }),
+);
 
 function setState(state, reason) {
   return busy(null, () => call('POST', '/api/desk/state', reason ? { state, reason } : { state }));
@@ -55,18 +89,36 @@ function setState(state, reason) {
 
 function showState() {
   const { state } = desk.state;
-  const since = state === 'wrap_up' ? timer(Date.parse(desk.state.until), { until: true }) : timer(desk.since);
+  const since =
+    state === 'wrap_up' ? timer(Date.parse(desk.state.until), { until: true }) : timer(desk.since);
   stateButton.dataset.state = state;
-  fill(stateButton, el('span', { class: 'unseen' }, 'Your state:'), el('span', { class: 'dot' }), el('span', {}, stateWords(desk.state)), since, icon('down'));
+  fill(
+    stateButton,
+    el('span', { class: 'unseen' }, 'Your state:'),
+    el('span', { class: 'dot' }),
+    el('span', {}, stateWords(desk.state)),
+    since,
+    icon('down'),
+  );
   idle.showState(desk.state);
 }
 
 function showQueues(queues) {
   // There is room for a few: those with callers first.
   const byNeed = [...queues].sort((a, b) => b.waiting - a.waiting);
-  fill(queueList, byNeed.map((queue) => el('li', { class: `badge ${queue.waiting > 0 ? 'warn' : ''}`, title: `${queue.agents_ready} ready` },
-    el('span', {}, words(queue.name)), el('strong', { class: 'number' }, String(queue.waiting)),
-    queue.waiting > 0 && timer(serverNow() - queue.longest_wait_s * 1000), el('span', { class: 'unseen' }, 'waiting'))));
+  fill(
+    queueList,
+    byNeed.map((queue) =>
+      el(
+        'li',
+        { class: `badge ${queue.waiting > 0 ? 'warn' : ''}`, title: `${queue.agents_ready} ready` },
+        el('span', {}, words(queue.name)),
+        el('strong', { class: 'number' }, String(queue.waiting)),
+        queue.waiting > 0 && timer(serverNow() - queue.longest_wait_s * 1000),
+        el('span', { class: 'unseen' }, 'waiting'),
+      ),
+    ),
+  );
   idle.showQueues(queues);
 }
 
@@ -83,7 +135,8 @@ let shownPart = '';
 /** Shows the part of the work that is on now. */
 function show() {
   const now = part();
-  const id = now === 'idle' ? '' : `${now} ${desk.case?.callId ?? ''} ${desk.offer?.offer_id ?? ''}`;
+  const id =
+    now === 'idle' ? '' : `${now} ${desk.case?.callId ?? ''} ${desk.offer?.offer_id ?? ''}`;
   if (shownPart === id && byId('view').hasChildNodes()) return;
   shownPart = id;
   document.body.dataset.part = now;
@@ -110,7 +163,13 @@ function show() {
 
 function openCase(callId, handoff, firstLine) {
   if (desk.case?.callId === callId && (desk.case.handoff || !handoff)) return;
-  desk.case = new Case({ callId, handoff, firstLine, dispositions: options.dispositions, changed: saveSoon });
+  desk.case = new Case({
+    callId,
+    handoff,
+    firstLine,
+    dispositions: options.dispositions,
+    changed: saveSoon,
+  });
 }
 
 function say(text) {
@@ -130,7 +189,9 @@ function onOffer(event) {
   const queue = words(event.queue).toLowerCase();
   startRing(`Call for ${queue}`);
   const who = callerName(event.handoff) || 'An unknown caller';
-  say(`${event.kind === 'callback' ? 'A callback' : 'A call'} for ${queue}. ${who}. ${event.handoff.summary} Press T to take it, D to decline.`);
+  say(
+    `${event.kind === 'callback' ? 'A callback' : 'A call'} for ${queue}. ${who}. ${event.handoff.summary} Press T to take it, D to decline.`,
+  );
   prepareAhead();
   whenSeen(() => sendShown(event.offer_id));
 }
@@ -138,13 +199,18 @@ function onOffer(event) {
 // Where the browser does not have to ask, the line is made while the phone rings.
 async function prepareAhead() {
   dropPrepared();
-  if (!await microphoneIsAllowed() || !desk.offer) return;
+  if (!(await microphoneIsAllowed()) || !desk.offer) return;
   prepared = prepareLine(options.ice_servers);
-  prepared.catch(() => { prepared = null; });
+  prepared.catch(() => {
+    prepared = null;
+  });
 }
 
 function dropPrepared() {
-  prepared?.then(({ line }) => line.close(), () => {});
+  prepared?.then(
+    ({ line }) => line.close(),
+    () => {},
+  );
   prepared = null;
 }
 
@@ -173,16 +239,38 @@ async function sendShown(id) {
 function offerBar() {
   const offer = desk.offer;
   const back = offer.kind === 'callback';
-  takeButton = button(back ? 'Call back' : 'Take', take, { look: 'go', drawing: 'phone', key: 'T', disabled: !offer.shown });
-  return caseBar('offered',
+  takeButton = button(back ? 'Call back' : 'Take', take, {
+    look: 'go',
+    drawing: 'phone',
+    key: 'T',
+    disabled: !offer.shown,
+  });
+  return caseBar(
+    'offered',
     el('span', { class: 'ringing' }, icon('phone')),
-    el('div', { class: 'grow' },
+    el(
+      'div',
+      { class: 'grow' },
       el('h2', {}, `${back ? 'Callback' : 'Call'} for ${words(offer.queue).toLowerCase()}`),
-      el('p', { class: 'dim small' }, back ? 'Asked for a call back ' : 'Waiting for ', timer(offer.waitedSince), back && ' ago; taking it dials')),
-    el('p', { class: 'count' }, el('span', { class: 'small dim' }, 'Goes on in '), timer(Date.parse(offer.until), { until: true })),
+      el(
+        'p',
+        { class: 'dim small' },
+        back ? 'Asked for a call back ' : 'Waiting for ',
+        timer(offer.waitedSince),
+        back && ' ago; taking it dials',
+      ),
+    ),
+    el(
+      'p',
+      { class: 'count' },
+      el('span', { class: 'small dim' }, 'Goes on in '),
+      timer(Date.parse(offer.until), { until: true }),
+    ),
     button('Decline', decline, { drawing: 'close', key: 'D' }),
-    options.has_phone && button('On my phone', takeOnPhone, { look: 'phone', drawing: 'phone', key: 'P' }),
-    takeButton);
+    options.has_phone &&
+      button('On my phone', takeOnPhone, { look: 'phone', drawing: 'phone', key: 'P' }),
+    takeButton,
+  );
 }
 
 async function take() {
@@ -213,13 +301,17 @@ async function take() {
 function holdLine(line) {
   desk.line?.close();
   desk.line = line;
-  line.addEventListener('blocked', () => document.addEventListener('pointerdown', () => line.play(), { once: true }));
+  line.addEventListener('blocked', () =>
+    document.addEventListener('pointerdown', () => line.play(), { once: true }),
+  );
   line.addEventListener('state', () => {
     if (desk.line !== line) return;
     if (line.state === 'unsteady') notice('Your audio connection is unsteady.', { problem: true });
     if (line.state === 'failed') {
       dropLine();
-      notice('Your audio connection was lost. The caller goes back to the head of the line.', { problem: true });
+      notice('Your audio connection was lost. The caller goes back to the head of the line.', {
+        problem: true,
+      });
     }
   });
 }
@@ -234,7 +326,9 @@ async function takeOnPhone() {
   if (!desk.offer?.shown) return;
   stopRing();
   dropPrepared();
-  await busy(byId('view').querySelector('.phone'), () => call('POST', `/api/desk/offers/${desk.offer.offer_id}/take`, { with: 'phone' }));
+  await busy(byId('view').querySelector('.phone'), () =>
+    call('POST', `/api/desk/offers/${desk.offer.offer_id}/take`, { with: 'phone' }),
+  );
 }
 
 async function decline() {
@@ -272,7 +366,11 @@ let controls = null;
 
 function onCall(event) {
   const first = desk.call?.call_id !== event.call_id;
-  openCase(event.call_id, event.handoff, desk.offer?.call_id === event.call_id ? desk.offer.first_line : '');
+  openCase(
+    event.call_id,
+    event.handoff,
+    desk.offer?.call_id === event.call_id ? desk.offer.first_line : '',
+  );
   if (desk.offer) endOffer();
   desk.call = event;
   if (first) {
@@ -293,7 +391,11 @@ function finishCall() {
   if (!desk.call || desk.call === desk.finished) return;
   desk.finished = desk.call;
   const { since, handoff } = desk.call;
-  idle.addCall({ at: since, about: words(handoff.intent?.name ?? handoff.queue), seconds: (serverNow() - Date.parse(since)) / 1000 });
+  idle.addCall({
+    at: since,
+    about: words(handoff.intent?.name ?? handoff.queue),
+    seconds: (serverNow() - Date.parse(since)) / 1000,
+  });
   say('The call has ended.');
 }
 
@@ -301,7 +403,9 @@ function callBar() {
   controls = new CallControls({
     name: callerName(desk.call.handoff),
     options: () => options,
-    muteLine: (muted) => { if (desk.line) desk.line.muted = muted; },
+    muteLine: (muted) => {
+      if (desk.line) desk.line.muted = muted;
+    },
   });
   controls.update(desk.call);
   return caseBar('talking', controls.node);
@@ -346,10 +450,28 @@ async function done() {
 
 function wrapBar() {
   asked = false;
-  return caseBar('wrapping', icon('check'),
-    el('div', { class: 'grow' }, el('h2', {}, 'Wrap-up'), el('p', { class: 'dim small' }, 'Say what came of the call. Notes are kept as you type.')),
-    el('p', { class: 'count' }, el('span', { class: 'small dim' }, 'Ends in '), timer(Date.parse(desk.state.until), { until: true })),
-    button('Done', done, { look: 'main', drawing: 'check', key: 'Ctrl+Enter', 'aria-keyshortcuts': 'Control+Enter' }));
+  return caseBar(
+    'wrapping',
+    icon('check'),
+    el(
+      'div',
+      { class: 'grow' },
+      el('h2', {}, 'Wrap-up'),
+      el('p', { class: 'dim small' }, 'Say what came of the call. Notes are kept as you type.'),
+    ),
+    el(
+      'p',
+      { class: 'count' },
+      el('span', { class: 'small dim' }, 'Ends in '),
+      timer(Date.parse(desk.state.until), { until: true }),
+    ),
+    button('Done', done, {
+      look: 'main',
+      drawing: 'check',
+      key: 'Ctrl+Enter',
+      'aria-keyshortcuts': 'Control+Enter',
+    }),
+  );
 }
 
 // ---- events ----
@@ -380,22 +502,26 @@ function onState({ event: _, ...state }) {
 let stream = null;
 
 function openDesk() {
-  stream = follow('/api/desk/events', {
-    state: onState,
-    offer: onOffer,
-    offer_ended: onOfferEnded,
-    call: onCall,
-    line: (line) => desk.case?.talk.add(line),
-    queues: ({ queues }) => showQueues(queues),
-    replaced: onReplaced,
-  }, {
-    onState: (state) => {
-      desk.connected = state === 'open';
-      showCut(state);
-      if (state === 'cut') stopRing();
+  stream = follow(
+    '/api/desk/events',
+    {
+      state: onState,
+      offer: onOffer,
+      offer_ended: onOfferEnded,
+      call: onCall,
+      line: (line) => desk.case?.talk.add(line),
+      queues: ({ queues }) => showQueues(queues),
+      replaced: onReplaced,
     },
-    whenCut: async () => (await needSession()) !== null,
-  });
+    {
+      onState: (state) => {
+        desk.connected = state === 'open';
+        showCut(state);
+        if (state === 'cut') stopRing();
+      },
+      whenCut: async () => (await needSession()) !== null,
+    },
+  );
 }
 
 async function onReplaced() {
@@ -404,35 +530,32 @@ async function onReplaced() {
   dropLine();
   desk.call = null;
   const here = await dialog('Your desk is open elsewhere', (close) => [
-    el('p', {}, 'You have opened the desk in another tab or on another computer. Calls go there; this one is idle.'),
-    el('footer', {}, button('Use this one', () => close(true), { look: 'main', autofocus: true })),
+    el(
+      'p',
+      {},
+      'You have opened the desk in another tab or on another computer. Calls go there; this one is idle.',
+    ),
+    el(
+      'footer',
+      {},
+      button('Use this one', () => close(true), { look: 'main', autofocus: true }),
+    ),
   ]);
   if (here) openDesk();
-  else fill(byId('view'), el('section', { class: 'panel pad' }, el('p', {}, 'This desk is idle. '), button('Use this one', openDesk, { look: 'main' })));
+  else
+    fill(
+      byId('view'),
+      el(
+        'section',
+        { class: 'panel pad' },
+        el('p', {}, 'This desk is idle. '),
+        button('Use this one', openDesk, { look: 'main' }),
+      ),
+    );
   shownPart = '?';
 }
 
 // ---- keys ----
-
-const isTyping = (node) => node?.matches?.('input:not([type=radio], [type=checkbox], [type=range], [type=button]), textarea, select') ?? false;
-
-const HELP = [
-  ['Any time', [['R', 'Ready'], ['A', 'Away: choose why, or go offline'], ['?', 'This list']]],
-  ['A call is offered', [['T', 'Take it here'], ['P', 'Take it on your phone'], ['D', 'Decline']]],
-  ['In a call', [['M', 'Mute'], ['H', 'Hold'], ['K', 'Keypad, then 0–9 * #'], ['X', 'Transfer'], ['C', 'Add a person'], ['F', 'Back to the front door for a task'], ['N', 'Write notes'], ['E', 'End the call']]],
-  ['Wrap-up', [['1–9', 'Choose the outcome'], ['N', 'Write notes'], ['Ctrl+Enter', 'Done']]],
-];
-
-function showHelp() {
-  dialog('Keyboard shortcuts', () => {
-    const box = el('input', { type: 'checkbox', checked: kept.get('shortcuts', true), onchange: () => kept.set('shortcuts', box.checked) });
-    return [
-      el('div', { class: 'help' }, HELP.map(([title, rows]) => el('section', {}, el('h3', {}, title),
-        el('dl', {}, rows.map(([key, text]) => el('div', {}, el('dt', {}, el('kbd', {}, key)), el('dd', {}, text))))))),
-      el('label', { class: 'check' }, box, 'Single keys work (turn this off if you use speech input)'),
-    ];
-  }, { wide: true });
-}
 
 const KEYS = {
   any: { r: () => setState('ready'), a: () => stateMenu.openMenu(), '?': showHelp },

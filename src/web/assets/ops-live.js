@@ -4,7 +4,7 @@ import { call, needSession } from './api.js';
 import { agentTable, floorTiles, lookOf, queueTable } from './floor.js';
 import { follow } from './sse.js';
 import { Transcript } from './transcript.js';
-import { el, fill, phaseWords, showCut, timer, words } from './ui.js';
+import { el, fill, phaseWords, problem, showCut, timer, words } from './ui.js';
 
 const FLOOR_PAUSE_MS = 3000;
 
@@ -16,33 +16,72 @@ export async function liveView(place) {
   const list = el('ul', { class: 'calls' });
   const count = el('span', { class: 'badge' });
   const title = el('h2', { class: 'head' }, 'A call');
-  const watch = el('section', { class: 'panel watch', 'aria-label': 'The chosen call' }, title, el('p', { class: 'pad dim' }, 'Choose a call to read along.'));
+  const watch = el(
+    'section',
+    { class: 'panel watch', 'aria-label': 'The chosen call' },
+    title,
+    el('p', { class: 'pad dim' }, 'Choose a call to read along.'),
+  );
   const floor = el('div', { class: 'page-inner' });
-  fill(place,
-    el('div', { class: 'two' },
-      el('section', { class: 'panel', 'aria-label': 'Calls in progress' }, el('h2', { class: 'head' }, 'Calls in progress', count), list),
-      watch),
-    floor);
+  fill(
+    place,
+    el(
+      'div',
+      { class: 'split' },
+      el(
+        'section',
+        { class: 'panel', 'aria-label': 'Calls in progress' },
+        el('h2', { class: 'head' }, 'Calls in progress', count),
+        list,
+      ),
+      watch,
+    ),
+    floor,
+  );
 
   const rowOf = (view) => {
-    const where = [phaseWords(view.phase), view.queue && words(view.queue).toLowerCase(), view.agent].filter(Boolean).join(', ');
-    const button = el('button', { type: 'button', 'aria-pressed': 'false', onclick: () => choose(view.call_id) });
+    const where = [
+      phaseWords(view.phase),
+      view.queue && words(view.queue).toLowerCase(),
+      view.agent,
+    ]
+      .filter(Boolean)
+      .join(', ');
+    const button = el('button', {
+      type: 'button',
+      'aria-pressed': 'false',
+      onclick: () => choose(view.call_id),
+    });
     const item = el('li', {}, button);
-    const draw = () => fill(button,
-      el('span', { class: 'row' }, el('strong', { class: 'grow number' }, view.caller || 'Unknown number'), timer(Date.parse(view.answered_at), { class: 'number dim' })),
-      el('span', { class: 'row tight' }, el('span', { class: view.phase === 'waiting' ? 'badge warn' : 'badge' }, where),
-        el('span', { class: 'badge' }, view.channel === 'web' ? 'web' : 'telephone'), el('span', { class: 'badge' }, view.profile),
-        view.intent && el('span', { class: 'badge accent' }, words(view.intent))),
-      view.last_line && el('span', { class: 'last small' }, view.last_line));
+    const draw = () =>
+      fill(
+        button,
+        el(
+          'span',
+          { class: 'row' },
+          el('strong', { class: 'grow number' }, view.caller || 'Unknown number'),
+          timer(Date.parse(view.answered_at), { class: 'number dim' }),
+        ),
+        el(
+          'span',
+          { class: 'row tight' },
+          el('span', { class: view.phase === 'waiting' ? 'badge warn' : 'badge' }, where),
+          el('span', { class: 'badge' }, view.channel === 'web' ? 'web' : 'telephone'),
+          el('span', { class: 'badge' }, view.profile),
+          view.intent && el('span', { class: 'badge accent' }, words(view.intent)),
+        ),
+        view.last_line && el('span', { class: 'last small' }, view.last_line),
+      );
     draw();
     return { view, item, button, draw };
   };
   const redraw = (id) => {
     const old = calls.get(id);
     const row = rowOf(old.view);
+    const hadFocus = old.button === document.activeElement;
     old.item.replaceWith(row.item);
     row.button.setAttribute('aria-pressed', String(id === chosen));
-    if (old.button === document.activeElement) row.button.focus();
+    if (hadFocus) row.button.focus();
     calls.set(id, row);
   };
   const showCount = () => {
@@ -58,19 +97,18 @@ export async function liveView(place) {
     showCount();
   };
 
-  function onCall({ call_id: id, ...event }) {
+  function onCall({ call_id: id, event: kind, ...event }) {
     const row = calls.get(id);
     if (!row) return;
-    // The stream names what happened as `event`; in all calls' stream that is `call`, and the kind is beside it.
-    const kind = event.kind ?? event.event;
-    if (kind === 'phase' || event.phase) Object.assign(row.view, { phase: event.phase, queue: event.queue, agent: event.agent });
-    else if (kind === 'line' || event.text) row.view.last_line = event.text;
-    else if (kind === 'intent' || event.intent) row.view.intent = event.intent;
+    if (kind === 'phase')
+      Object.assign(row.view, { phase: event.phase, queue: event.queue, agent: event.agent });
+    if (kind === 'line') row.view.last_line = event.text;
+    if (kind === 'intent') row.view.intent = event.intent;
     if (kind === 'gone') {
       row.item.remove();
       calls.delete(id);
       showCount();
-    } else {
+    } else if (kind !== 'turn') {
       redraw(id);
     }
   }
@@ -82,7 +120,12 @@ export async function liveView(place) {
     const { view } = calls.get(id);
     const talk = new Transcript({ label: 'What is said', live: true });
     const state = el('span', { class: 'badge' }, phaseWords(view.phase));
-    fill(title, el('span', { class: 'number' }, view.caller || 'Unknown number'), state, timer(Date.parse(view.answered_at), { class: 'number dim' }));
+    fill(
+      title,
+      el('span', { class: 'number' }, view.caller || 'Unknown number'),
+      state,
+      timer(Date.parse(view.answered_at), { class: 'number dim' }),
+    );
     fill(watch, title, talk.node);
     let at = 0;
     watching = follow(`/api/ops/live/${encodeURIComponent(id)}/events`, {
@@ -92,10 +135,16 @@ export async function liveView(place) {
       },
       phase: (event) => {
         state.textContent = phaseWords(event.phase);
-        const who = [event.queue && words(event.queue).toLowerCase(), event.agent].filter(Boolean).join(', ');
+        const who = [event.queue && words(event.queue).toLowerCase(), event.agent]
+          .filter(Boolean)
+          .join(', ');
         talk.mark(at, who ? `${phaseWords(event.phase)}: ${who}` : phaseWords(event.phase));
       },
-      intent: ({ intent, confidence }) => talk.mark(at, `Understood: ${words(intent).toLowerCase()}, ${Math.round(confidence * 100)} %`),
+      intent: ({ intent, confidence }) =>
+        talk.mark(
+          at,
+          `Understood: ${words(intent).toLowerCase()}, ${Math.round(confidence * 100)} %`,
+        ),
       turn: ({ total_ms: ms }) => talk.mark(at, `Answered after ${ms} ms`),
       gone: () => {
         state.textContent = 'Ended';
@@ -105,24 +154,35 @@ export async function liveView(place) {
     });
   }
 
-  const stream = follow('/api/ops/live/events', { started: add, call: onCall }, {
-    onState: (state) => {
-      showCut(state);
-      if (state === 'open') fetchAll();
+  const stream = follow(
+    '/api/ops/live/events',
+    { started: add, call: onCall },
+    {
+      onState: (state) => {
+        showCut(state);
+        if (state === 'open') fetchAll().catch(problem);
+      },
+      whenCut: async () => (await needSession()) !== null,
     },
-    whenCut: async () => (await needSession()) !== null,
-  });
+  );
 
   // What began or ended while there was no stream.
   async function fetchAll() {
     const answer = await call('GET', '/api/ops/live');
-    const now = Array.isArray(answer) ? answer : answer.calls;
+    const now = answer.calls ?? answer;
     for (const [id, row] of calls) {
       if (now.some((view) => view.call_id === id)) continue;
       row.item.remove();
       calls.delete(id);
     }
-    now.forEach(add);
+    for (const view of now) {
+      if (calls.has(view.call_id)) {
+        calls.get(view.call_id).view = view;
+        redraw(view.call_id);
+      } else {
+        add(view);
+      }
+    }
     showCount();
   }
 
@@ -133,9 +193,22 @@ export async function liveView(place) {
       const news = await call('GET', '/api/floor');
       if (lookOf(news) === shown) return;
       shown = lookOf(news);
-      fill(floor, el('dl', { class: 'tiles', 'aria-label': 'In short' }, floorTiles(news)),
-        el('section', { class: 'panel floor' }, el('h2', { class: 'head' }, 'Queues'), el('div', { class: 'scroll-x' }, queueTable(news))),
-        el('section', { class: 'panel floor' }, el('h2', { class: 'head' }, 'Agents'), el('div', { class: 'scroll-x' }, agentTable(news))));
+      fill(
+        floor,
+        el('dl', { class: 'tiles', 'aria-label': 'In short' }, floorTiles(news)),
+        el(
+          'section',
+          { class: 'panel floor' },
+          el('h2', { class: 'head' }, 'Queues'),
+          el('div', { class: 'scroll-x' }, queueTable(news)),
+        ),
+        el(
+          'section',
+          { class: 'panel floor' },
+          el('h2', { class: 'head' }, 'Agents'),
+          el('div', { class: 'scroll-x' }, agentTable(news)),
+        ),
+      );
     } catch (error) {
       if (error.status === 403 || error.status === 404) clearInterval(reading);
     }

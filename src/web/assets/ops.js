@@ -5,9 +5,9 @@ import { accountsView, auditView, tokensView } from './ops-admin.js';
 import { liveView } from './ops-live.js';
 import { recordsView } from './ops-records.js';
 import { todayView } from './ops-today.js';
-import { byId, el, fill, fillBar, problem, showCut } from './ui.js';
+import { byId, el, fill, fillBar, problem, showCut, toBeginWith } from './ui.js';
 
-const session = await needSession();
+const session = await toBeginWith(needSession);
 fillBar(session);
 
 const VIEWS = [
@@ -15,7 +15,11 @@ const VIEWS = [
   ['today', 'Today', todayView],
   ['records', 'Records', recordsView],
   ...(session.role === 'admin'
-    ? [['accounts', 'Accounts', accountsView], ['tokens', 'Tokens', tokensView], ['audit', 'Audit', auditView]]
+    ? [
+        ['accounts', 'Accounts', accountsView],
+        ['tokens', 'Tokens', tokensView],
+        ['audit', 'Audit', auditView],
+      ]
     : []),
 ];
 
@@ -31,7 +35,12 @@ async function go() {
   leave?.();
   leave = null;
   showCut('open');
-  fill(byId('subnav'), VIEWS.map(([one, label]) => el('a', { href: `#${one}`, 'aria-current': one === id ? 'page' : null }, label)));
+  fill(
+    byId('subnav'),
+    VIEWS.map(([one, label]) =>
+      el('a', { href: `#${one}`, 'aria-current': one === id ? 'page' : null }, label),
+    ),
+  );
   document.title = `${text} · Operations · frontdoor`;
   const place = el('div', { class: 'page-inner' });
   fill(byId('main'), el('h1', { class: 'unseen' }, `Operations: ${text}`), place);

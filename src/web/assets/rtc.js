@@ -10,11 +10,23 @@ export class LineError extends Error {
 }
 
 const MICROPHONE = {
-  NotAllowedError: ['denied', 'The microphone is blocked. Allow it in the address bar of the browser, then try again.'],
-  SecurityError: ['denied', 'This page may not use the microphone. The site it is part of has to allow it.'],
+  NotAllowedError: [
+    'denied',
+    'The microphone is blocked. Allow it in the address bar of the browser, then try again.',
+  ],
+  SecurityError: [
+    'denied',
+    'This page may not use the microphone. The site it is part of has to allow it.',
+  ],
   NotFoundError: ['no_microphone', 'No microphone was found. Plug one in, then try again.'],
-  OverconstrainedError: ['no_microphone', 'The chosen microphone is not there any more. Choose another one.'],
-  NotReadableError: ['in_use', 'The microphone cannot be used. Another program may have it; close that, then try again.'],
+  OverconstrainedError: [
+    'no_microphone',
+    'The chosen microphone is not there any more. Choose another one.',
+  ],
+  NotReadableError: [
+    'in_use',
+    'The microphone cannot be used. Another program may have it; close that, then try again.',
+  ],
   AbortError: ['in_use', 'The microphone stopped. Try again.'],
 };
 
@@ -24,15 +36,29 @@ export async function openMicrophone(deviceId) {
     throw new LineError('insecure', 'Calls need a secure page. Open this page with https.');
   }
   if (!navigator.mediaDevices?.getUserMedia || !window.RTCPeerConnection) {
-    throw new LineError('unsupported', 'This browser cannot make calls. Try a current version of another one.');
+    throw new LineError(
+      'unsupported',
+      'This browser cannot make calls. Try a current version of another one.',
+    );
   }
-  const audio = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 };
+  const audio = {
+    echoCancellation: true,
+    noiseSuppression: true,
+    autoGainControl: true,
+    channelCount: 1,
+  };
   try {
-    return await navigator.mediaDevices.getUserMedia({ audio: deviceId ? { ...audio, deviceId: { exact: deviceId } } : audio });
+    return await navigator.mediaDevices.getUserMedia({
+      audio: deviceId ? { ...audio, deviceId: { exact: deviceId } } : audio,
+    });
   } catch (error) {
     // One that was chosen once and is gone now: any other is better than none.
-    if (deviceId && (error.name === 'OverconstrainedError' || error.name === 'NotFoundError')) return openMicrophone();
-    const [kind, message] = MICROPHONE[error.name] ?? ['microphone', `The microphone does not work: ${error.message}`];
+    if (deviceId && (error.name === 'OverconstrainedError' || error.name === 'NotFoundError'))
+      return openMicrophone();
+    const [kind, message] = MICROPHONE[error.name] ?? [
+      'microphone',
+      `The microphone does not work: ${error.message}`,
+    ];
     throw new LineError(kind, message);
   }
 }
@@ -40,8 +66,10 @@ export async function openMicrophone(deviceId) {
 /** Microphones and loudspeakers, as `{id, label}`. Their names are known once the microphone was allowed. */
 export async function devices() {
   const all = (await navigator.mediaDevices?.enumerateDevices?.()) ?? [];
-  const of = (kind, word) => all.filter((device) => device.kind === kind && device.deviceId)
-    .map((device, at) => ({ id: device.deviceId, label: device.label || `${word} ${at + 1}` }));
+  const of = (kind, word) =>
+    all
+      .filter((device) => device.kind === kind && device.deviceId)
+      .map((device, at) => ({ id: device.deviceId, label: device.label || `${word} ${at + 1}` }));
   return { microphones: of('audioinput', 'Microphone'), speakers: of('audiooutput', 'Speaker') };
 }
 
@@ -87,8 +115,12 @@ export class Line extends EventTarget {
 
   #follow() {
     const state = {
-      new: 'connecting', connecting: this.state === 'unsteady' ? 'unsteady' : 'connecting', connected: 'connected',
-      disconnected: 'unsteady', failed: 'failed', closed: 'closed',
+      new: 'connecting',
+      connecting: this.state === 'unsteady' ? 'unsteady' : 'connecting',
+      connected: 'connected',
+      disconnected: 'unsteady',
+      failed: 'failed',
+      closed: 'closed',
     }[this.#peer.connectionState];
     this.#tell(state);
   }
@@ -123,15 +155,24 @@ export class Line extends EventTarget {
     await this.#peer.setRemoteDescription({ type: 'answer', sdp: answer });
     if (this.state === 'connected') return;
     await new Promise((resolve, reject) => {
-      const failed = () => reject(new LineError('connect',
-        'No audio connection could be made. A firewall or VPN may be in the way.'));
+      const failed = () =>
+        reject(
+          new LineError(
+            'connect',
+            'No audio connection could be made. A firewall or VPN may be in the way.',
+          ),
+        );
       const limit = setTimeout(failed, limitMs);
-      this.addEventListener('state', () => {
-        if (this.state === 'connecting') return;
-        clearTimeout(limit);
-        if (this.state === 'connected') resolve();
-        else failed();
-      }, { once: true });
+      this.addEventListener(
+        'state',
+        () => {
+          if (this.state === 'connecting') return;
+          clearTimeout(limit);
+          if (this.state === 'connected') resolve();
+          else failed();
+        },
+        { once: true },
+      );
     });
   }
 

@@ -8,7 +8,9 @@ function goOn(session) {
   const next = new URLSearchParams(location.search).get('next') ?? '';
   // A path of this site and nothing else: `//other.example` would be another one.
   const ours = /^\/[^/\\]/.test(next) && !next.startsWith('/sign-in');
-  location.replace(ours ? next : pagesOf(session.role).at(session.role === 'agent' ? 0 : -1)?.path ?? '/');
+  location.replace(
+    ours ? next : (pagesOf(session.role).at(session.role === 'agent' ? 0 : -1)?.path ?? '/'),
+  );
 }
 
 function askForNewPassword(session, old) {
@@ -55,14 +57,18 @@ onSubmit('sign-in', async () => {
 
 onSubmit('change', async () => {
   if (byId('new').value !== byId('again').value) throw new Error('The two new passwords differ.');
-  if (byId('new').value === byId('old').value) throw new Error('That is the present password. Choose another one.');
-  await ask('POST', '/api/session/password', { json: { old: byId('old').value, new: byId('new').value } });
+  if (byId('new').value === byId('old').value)
+    throw new Error('That is the present password. Choose another one.');
+  await ask('POST', '/api/session/password', {
+    json: { old: byId('old').value, new: byId('new').value },
+  });
   const session = await whoAmI();
   if (session) goOn(session);
   else location.replace('/sign-in');
 });
 
 const session = await whoAmI().catch(() => null);
-if (session?.must_change_password || (session && location.hash === '#change')) askForNewPassword(session, '');
+if (session?.must_change_password || (session && location.hash === '#change'))
+  askForNewPassword(session, '');
 else if (session) goOn(session);
 else byId('name').focus();

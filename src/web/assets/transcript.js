@@ -20,10 +20,17 @@ export class Transcript {
     this.#onLine = onLine;
     this.#times = times;
     this.list = el('ol', { class: 'talk' });
-    this.node = el('div', {
-      class: 'scroll talkbox', tabindex: 0, role: live ? 'log' : 'region', 'aria-label': label,
-      'aria-live': live ? 'polite' : null,
-    }, this.list);
+    this.node = el(
+      'div',
+      {
+        class: 'scroll talkbox',
+        tabindex: 0,
+        role: live ? 'log' : 'region',
+        'aria-label': label,
+        'aria-live': live ? 'polite' : null,
+      },
+      this.list,
+    );
     this.#scroller = this.node;
   }
 
@@ -33,10 +40,24 @@ export class Transcript {
     if (this.#seen.has(key)) return;
     this.#seen.add(key);
     const time = clock(atMs / 1000);
-    const who = el('span', { class: 'who' }, el('span', {}, this.#names[speaker] ?? speaker),
-      this.#times && el('span', { class: 'number' }, time), detail && el('span', {}, detail));
+    const who = el(
+      'span',
+      { class: 'who' },
+      el('span', {}, this.#names[speaker] ?? speaker),
+      this.#times && el('span', { class: 'number' }, time),
+      detail && el('span', {}, detail),
+    );
     const said = this.#onLine
-      ? el('button', { type: 'button', class: 'said', title: 'Play from here', onclick: () => this.#onLine(atMs) }, text)
+      ? el(
+          'button',
+          {
+            type: 'button',
+            class: 'said',
+            title: 'Play from here',
+            onclick: () => this.#onLine(atMs),
+          },
+          text,
+        )
       : el('span', { class: 'said' }, text);
     this.#put(el('li', { data: { speaker, at: atMs } }, who, said), atMs);
   }

@@ -16,7 +16,9 @@ export function el(tag, attributes = {}, ...children) {
     else if (name === 'value') node.value = value;
     else node.setAttribute(name, value === true ? '' : String(value));
   }
-  node.append(...children.flat(9).filter((child) => child !== null && child !== undefined && child !== false));
+  node.append(
+    ...children.flat(9).filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return node;
 }
 
@@ -25,7 +27,9 @@ export const byId = (id) => document.getElementById(id);
 
 /** Puts other children into a node. */
 export function fill(node, ...children) {
-  node.replaceChildren(...children.flat(9).filter((child) => child !== null && child !== undefined && child !== false));
+  node.replaceChildren(
+    ...children.flat(9).filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return node;
 }
 
@@ -40,16 +44,19 @@ const PATHS = {
   door: 'M6 21V4a1 1 0 0 1 1-1h10a1 1 0 0 1 1 1v17M3 21h18M14.5 12v1',
   down: 'M6 9l6 6 6-6',
   globe: 'M21 12a9 9 0 1 1-18 0 9 9 0 0 1 18 0ZM3 12h18M12 3c5 5 5 13 0 18M12 3c-5 5-5 13 0 18',
-  hangup: 'M3 13.5c0-5.5 18-5.5 18 0v1.5c0 .8-.6 1.3-1.3 1.1l-3-.6c-.6-.1-1-.6-1-1.2v-1.7c-2.4-.9-5-.9-7.4 0v1.7c0 .6-.4 1.1-1 1.2l-3 .6C3.6 16.3 3 15.8 3 15Z',
+  hangup:
+    'M3 13.5c0-5.5 18-5.5 18 0v1.5c0 .8-.6 1.3-1.3 1.1l-3-.6c-.6-.1-1-.6-1-1.2v-1.7c-2.4-.9-5-.9-7.4 0v1.7c0 .6-.4 1.1-1 1.2l-3 .6C3.6 16.3 3 15.8 3 15Z',
   hold: 'M9 5v14M15 5v14',
   info: 'M21 12a9 9 0 1 1-18 0 9 9 0 0 1 18 0ZM12 11v6M12 7.5v.2',
   keyed: 'M5 5h.01M12 5h.01M19 5h.01M5 12h.01M12 12h.01M19 12h.01M5 19h.01M12 19h.01M19 19h.01',
   keyboard: 'M3 6h18v12H3zM7 10h.01M11 10h.01M15 10h.01M8 14h8',
   mic: 'M12 3a3 3 0 0 1 3 3v6a3 3 0 0 1-6 0V6a3 3 0 0 1 3-3ZM5.5 11.5a6.5 6.5 0 0 0 13 0M12 18v3',
-  muted: 'M9 9v3a3 3 0 0 0 4.8 2.4M15 11V6a3 3 0 0 0-5.8-1M5.5 11.5a6.5 6.5 0 0 0 10.3 5.3M18.3 13.5c.2-.6.2-1.3.2-2M12 18v3M3 3l18 18',
+  muted:
+    'M9 9v3a3 3 0 0 0 4.8 2.4M15 11V6a3 3 0 0 0-5.8-1M5.5 11.5a6.5 6.5 0 0 0 10.3 5.3M18.3 13.5c.2-.6.2-1.3.2-2M12 18v3M3 3l18 18',
   person: 'M16 8a4 4 0 1 1-8 0 4 4 0 0 1 8 0ZM4 21c1-8 15-8 16 0',
   persons: 'M12.5 8a3.5 3.5 0 1 1-7 0 3.5 3.5 0 0 1 7 0ZM2 20c1-7 13-7 14 0M19 8v6M16 11h6',
-  phone: 'M6.5 3.5h3l1.5 4.5-2 1.5a12 12 0 0 0 5.5 5.5l1.5-2 4.5 1.5v3c0 1.1-.9 2-2 2C11 19.5 4.5 13 4.5 5.5c0-1.1.9-2 2-2Z',
+  phone:
+    'M6.5 3.5h3l1.5 4.5-2 1.5a12 12 0 0 0 5.5 5.5l1.5-2 4.5 1.5v3c0 1.1-.9 2-2 2C11 19.5 4.5 13 4.5 5.5c0-1.1.9-2 2-2Z',
   play: 'M8 5l11 7-11 7z',
   queue: 'M4 6h16M4 12h16M4 18h10',
   said: 'M4 5h16v11H10l-4 4v-4H4z',
@@ -76,16 +83,28 @@ export function icon(name) {
 
 /** A button. `look` is a class; an icon and a key are optional. */
 export function button(text, onclick, { look = '', drawing, key, ...attributes } = {}) {
-  return el('button', {
-    type: 'button', class: `button ${look}`, onclick, 'aria-keyshortcuts': key, ...attributes,
-  }, drawing && icon(drawing), text && el('span', {}, text), key && el('kbd', { 'aria-hidden': 'true' }, key));
+  return el(
+    'button',
+    {
+      type: 'button',
+      class: `button ${look}`,
+      onclick,
+      'aria-keyshortcuts': key,
+      ...attributes,
+    },
+    drawing && icon(drawing),
+    text && el('span', {}, text),
+    key && el('kbd', { 'aria-hidden': 'true' }, key),
+  );
 }
 
 // ---- words for values ----
 
 /** `lost_card` as people write it. */
 export function words(name) {
-  const text = String(name ?? '').replaceAll(/[_.]+/g, ' ').trim();
+  const text = String(name ?? '')
+    .replaceAll(/[_.]+/g, ' ')
+    .trim();
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
@@ -118,18 +137,27 @@ export function when(text) {
 }
 
 const STATES = {
-  offline: 'Offline', ready: 'Ready', offered: 'Call offered', talking: 'In a call',
-  wrap_up: 'Wrap-up', away: 'Away',
+  offline: 'Offline',
+  ready: 'Ready',
+  offered: 'Call offered',
+  talking: 'In a call',
+  wrap_up: 'Wrap-up',
+  away: 'Away',
 };
 
 /** What an agent does, in words; of `{state, reason?}`. */
 export function stateWords({ state, reason }) {
-  return state === 'away' && reason ? `Away: ${words(reason).toLowerCase()}` : STATES[state] ?? words(state);
+  return state === 'away' && reason
+    ? `Away: ${words(reason).toLowerCase()}`
+    : (STATES[state] ?? words(state));
 }
 
 const PHASES = {
-  connecting: 'Connecting', talking: 'With the front door', waiting: 'Waiting in line',
-  with_agent: 'With a person', ended: 'Ended',
+  connecting: 'Connecting',
+  talking: 'With the front door',
+  waiting: 'Waiting in line',
+  with_agent: 'With a person',
+  ended: 'Ended',
 };
 
 /** Where a caller is, in words. */
@@ -177,16 +205,38 @@ export function menu(trigger, items, { end = false, label = trigger.textContent 
     if (back) trigger.focus();
   };
   const entry = (item) => {
-    const inside = [item.drawing && icon(item.drawing), item.dot && el('span', { class: 'dot', data: { state: item.dot } }),
-      el('span', {}, item.text), item.key && el('kbd', { 'aria-hidden': 'true' }, item.key.toUpperCase())].filter(Boolean);
+    const inside = [
+      item.drawing && icon(item.drawing),
+      item.dot && el('span', { class: 'dot', data: { state: item.dot } }),
+      el('span', {}, item.text),
+      item.key && el('kbd', { 'aria-hidden': 'true' }, item.key.toUpperCase()),
+    ].filter(Boolean);
     return item.href
       ? el('a', { role: 'menuitem', tabindex: -1, href: item.href }, inside)
-      : el('button', { type: 'button', role: 'menuitem', tabindex: -1, onclick: () => { close(true); item.act(); } }, inside);
+      : el(
+          'button',
+          {
+            type: 'button',
+            role: 'menuitem',
+            tabindex: -1,
+            onclick: () => {
+              close(true);
+              item.act();
+            },
+          },
+          inside,
+        );
   };
   const open = () => {
     const all = items();
-    fill(list, all.map((item) => el('li', { role: 'none' }, entry(item))));
+    fill(
+      list,
+      all.map((item) => el('li', { role: 'none' }, entry(item))),
+    );
     list.hidden = false;
+    // Upwards where there is no room below.
+    list.classList.remove('up');
+    list.classList.toggle('up', list.getBoundingClientRect().bottom > innerHeight);
     trigger.setAttribute('aria-expanded', 'true');
     list.querySelector('[role=menuitem]')?.focus();
   };
@@ -195,8 +245,12 @@ export function menu(trigger, items, { end = false, label = trigger.textContent 
     if (list.hidden) return;
     const entries = [...list.querySelectorAll('[role=menuitem]')];
     const at = entries.indexOf(document.activeElement);
-    const to = { ArrowDown: (at + 1) % entries.length, ArrowUp: (at + entries.length - 1) % entries.length,
-      Home: 0, End: entries.length - 1 }[event.key];
+    const to = {
+      ArrowDown: (at + 1) % entries.length,
+      ArrowUp: (at + entries.length - 1) % entries.length,
+      Home: 0,
+      End: entries.length - 1,
+    }[event.key];
     const shown = items().findIndex((item) => item.key && item.key === event.key);
     if (to !== undefined) entries[to].focus();
     else if (event.key === 'Escape') close(true);
@@ -227,10 +281,24 @@ export function dialog(title, build, { wide = false } = {}) {
       result = value;
       box.close();
     };
-    fill(box, el('div', {},
-      el('header', {}, el('h2', { id: 'dialog-title' }, title),
-        button('', () => done(), { look: 'quiet square', drawing: 'close', 'aria-label': 'Close' })),
-      build(done)));
+    fill(
+      box,
+      el(
+        'div',
+        {},
+        el(
+          'header',
+          {},
+          el('h2', { id: 'dialog-title' }, title),
+          button('', () => done(), {
+            look: 'quiet square',
+            drawing: 'close',
+            'aria-label': 'Close',
+          }),
+        ),
+        build(done),
+      ),
+    );
     box.addEventListener('close', () => {
       box.remove();
       resolve(result);
@@ -255,8 +323,13 @@ export function notice(text, { problem = false } = {}) {
     region = el('div', { id: 'toasts', role: 'status', 'aria-live': 'polite' });
     document.body.append(region);
   }
-  const box = el('div', { class: 'toast' }, icon(problem ? 'warning' : 'check'), el('p', {}, text),
-    el('button', { type: 'button', 'aria-label': 'Dismiss', onclick: () => box.remove() }, '×'));
+  const box = el(
+    'div',
+    { class: 'toast' },
+    icon(problem ? 'warning' : 'check'),
+    el('p', {}, text),
+    el('button', { type: 'button', 'aria-label': 'Dismiss', onclick: () => box.remove() }, '×'),
+  );
   region.append(box);
   while (region.children.length > 4) region.firstChild.remove();
   setTimeout(() => box.remove(), problem ? 12000 : 4000);
@@ -267,6 +340,19 @@ export function problem(error) {
   // Whoever is led to sign-in needs no more words.
   if (error.status === 401) return;
   notice(error.fix ? `${error.message} ${error.fix}` : error.message, { problem: true });
+}
+
+/** Does what a page begins with. If it fails, the page says so and goes no further. */
+export async function toBeginWith(work) {
+  try {
+    return await work();
+  } catch (error) {
+    if (error.status !== 401) {
+      const again = button('Try again', () => location.reload(), { look: 'main' });
+      fill(byId('main'), el('div', { class: 'note bad', role: 'alert' }, error.message, again));
+    }
+    return new Promise(() => {});
+  }
 }
 
 /** Does something once, with the button off meanwhile; shows what goes wrong. */
@@ -332,17 +418,40 @@ export const pagesOf = (role) => PAGES.filter((page) => page.roles.includes(role
 /** The brand, the ways to other pages, and at the right the theme and who is signed in. */
 export function fillBar(session, ...middle) {
   const pages = pagesOf(session.role);
-  fill(byId('bar'),
+  fill(
+    byId('bar'),
     el('span', { class: 'brand' }, icon('door'), 'frontdoor'),
-    pages.length > 1 && el('nav', { 'aria-label': 'Pages' }, pages.map((page) => el('a', {
-      href: page.path, 'aria-current': location.pathname === page.path ? 'page' : null,
-    }, page.text))),
+    pages.length > 1 &&
+      el(
+        'nav',
+        { 'aria-label': 'Pages' },
+        pages.map((page) =>
+          el(
+            'a',
+            {
+              href: page.path,
+              'aria-current': location.pathname === page.path ? 'page' : null,
+            },
+            page.text,
+          ),
+        ),
+      ),
     ...(middle.length > 0 ? middle : [el('span', { class: 'grow' })]),
-    button('', toggleTheme, { look: 'quiet square', drawing: 'theme', 'aria-label': 'Light or dark', title: 'Light or dark' }),
-    menu(button(session.display_name, null, { look: 'quiet', drawing: 'person' }), () => [
-      { text: 'Change password', href: '/sign-in#change' },
-      { text: 'Sign out', act: () => signOut().catch(problem) },
-    ], { end: true }));
+    button('', toggleTheme, {
+      look: 'quiet square',
+      drawing: 'theme',
+      'aria-label': 'Light or dark',
+      title: 'Light or dark',
+    }),
+    menu(
+      button(session.display_name, null, { look: 'quiet', drawing: 'person' }),
+      () => [
+        { text: 'Change password', href: '/sign-in#change' },
+        { text: 'Sign out', act: () => signOut().catch(problem) },
+      ],
+      { end: true },
+    ),
+  );
 }
 
 /** The strip that says that news no longer comes. */

@@ -8,7 +8,14 @@
   'use strict';
   const script = document.currentScript;
   const origin = new URL(script.src).origin;
-  const { to, token, passUrl, label = 'Call us', side = 'right', color = '#0f7a4e' } = script.dataset;
+  const {
+    to,
+    token,
+    passUrl,
+    label = 'Call us',
+    side = 'right',
+    color = '#0f7a4e',
+  } = script.dataset;
 
   const style = `
     :host { all: initial; }
@@ -48,7 +55,10 @@
     svg.setAttribute('viewBox', '0 0 24 24');
     svg.setAttribute('aria-hidden', 'true');
     const path = document.createElementNS('http://www.w3.org/2000/svg', 'path');
-    path.setAttribute('d', 'M6.5 3.5h3l1.5 4.5-2 1.5a12 12 0 0 0 5.5 5.5l1.5-2 4.5 1.5v3c0 1.1-.9 2-2 2C11 19.5 4.5 13 4.5 5.5c0-1.1.9-2 2-2Z');
+    path.setAttribute(
+      'd',
+      'M6.5 3.5h3l1.5 4.5-2 1.5a12 12 0 0 0 5.5 5.5l1.5-2 4.5 1.5v3c0 1.1-.9 2-2 2C11 19.5 4.5 13 4.5 5.5c0-1.1.9-2 2-2Z',
+    );
     svg.append(path);
     return svg;
   };
@@ -62,10 +72,18 @@
     root.adoptedStyleSheets = [sheet];
 
     const text = make('span', {}, label);
-    const opener = make('button', { type: 'button', class: 'open', 'aria-expanded': 'false', 'aria-haspopup': 'dialog' }, drawing(), text);
+    const opener = make(
+      'button',
+      { type: 'button', class: 'open', 'aria-expanded': 'false', 'aria-haspopup': 'dialog' },
+      drawing(),
+      text,
+    );
     const close = make('button', { type: 'button', 'aria-label': 'Close' }, '×');
-    const panel = make('div', { class: 'panel', role: 'dialog', 'aria-label': label, hidden: '' },
-      make('div', { class: 'head' }, make('span', {}, label), close));
+    const panel = make(
+      'div',
+      { class: 'panel', role: 'dialog', 'aria-label': label, hidden: '' },
+      make('div', { class: 'head' }, make('span', {}, label), close),
+    );
     const box = make('div', { class: 'box' }, panel, opener);
     if (CSS.supports('color', color)) box.style.setProperty('--color', color);
     root.append(box);
@@ -79,7 +97,11 @@
         if (passUrl) url.searchParams.set('pass', '');
         if (to) url.searchParams.set('to', to);
         if (token) url.hash = new URLSearchParams({ token });
-        frame = make('iframe', { src: url.href, title: label, allow: 'microphone; autoplay; speaker-selection' });
+        frame = make('iframe', {
+          src: url.href,
+          title: label,
+          allow: 'microphone; autoplay; speaker-selection',
+        });
         panel.append(frame);
       }
       panel.hidden = !open;

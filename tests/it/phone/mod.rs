@@ -5,6 +5,7 @@
 mod audio;
 mod browser;
 mod calls;
+mod desk;
 mod diagnosis;
 mod edits;
 mod encryption;

@@ -1,0 +1,167 @@
+//! A caller in one browser and an agent in another: Chromium on both sides, human recordings where
+//! their microphones would be, and what each has heard, by a recogniser of the test's own.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use super::alone;
+use super::audio::{recording, samples, words_in};
+use super::front_door::{FrontDoor, frontdoor, root, run};
+
+const PASSWORD: &str = "the first of two passwords";
+const NEW_PASSWORD: &str = "the second one, of their own";
+
+/// A browser that carries out steps. What it tells is in its output, an object a line.
+struct Browser {
+    child: std::process::Child,
+    out: PathBuf,
+}
+
+impl Browser {
+    fn start(door: &FrontDoor, kind: &str, options: &[&str], steps: &[String]) -> Self {
+        let out = door.folder.path().join(format!("{kind}.wav"));
+        let mut command = Command::new("python3");
+        if let Some(path) = std::env::var_os("FRONTDOOR_TEST_PYTHONPATH") {
+            command.env("PYTHONPATH", path);
+        }
+        let web = door.web.as_deref().expect("the demo's configuration serves pages");
+        command.arg(root().join("scripts/web/browser.py")).args([kind, "--base", web]);
+        command.args(options).arg("--out").arg(&out).args(steps);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        Self { child, out }
+    }
+
+    fn caller(door: &FrontDoor, steps: &[String]) -> Self {
+        Self::start(door, "call", &[], steps)
+    }
+
+    fn agent(door: &FrontDoor, name: &str, steps: &[String]) -> Self {
+        let options = ["--name", name, "--password", PASSWORD, "--new-password", NEW_PASSWORD];
+        Self::start(door, "desk", &options, steps)
+    }
+
+    /// Waits until all steps are done; gives what happened, and the words that were heard.
+    fn finish(self) -> (Vec<Value>, String) {
+        let output = self.child.wait_with_output().expect("it ends");
+        let told = String::from_utf8_lossy(&output.stdout);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{told}\n{said}");
+        let events = told.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        (events, words_in(&samples(&self.out)))
+    }
+}
+
+/// An account whose password is to be changed at its first use.
+fn account(door: &FrontDoor, name: &str, options: &[&str]) {
+    let mut command = frontdoor();
+    command.args(["accounts", "add", name, "--password-stdin"]).args(options);
+    command.arg("--config").arg(&door.config).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let mut input = child.stdin.take().expect("piped");
+    writeln!(input, "{PASSWORD}").expect("it reads");
+    drop(input);
+    assert!(child.wait().expect("it ends").success());
+}
+
+fn say(name: &str) -> String {
+    said_from(&recording(name))
+}
+
+fn said_from(path: &Path) -> String {
+    format!("say:{}", path.display())
+}
+
+fn steps(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
+/// A caller who wants somebody, and then tells what it is about.
+fn wants_somebody(rest: &[&str]) -> Vec<String> {
+    let mut all = vec![say("agent.wav"), "phase:waiting".to_owned(), "phase:with_agent".to_owned()];
+    all.push(say("car_light.wav"));
+    all.extend(steps(rest));
+    all
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and Chromium"]
+fn a_caller_in_a_browser_talks_with_an_agent_in_another() {
+    let _alone = alone();
+    let door = FrontDoor::start();
+    account(&door, "ana", &["--display-name", "Ana", "--skill", "general=4"]);
+    let mut at_desk = steps(&["ready", "offer", "take", "part:call"]);
+    at_desk.push(said_from(&root().join("tests/fixtures/audio/book_a_room.wav")));
+    at_desk.extend(steps(&["wait:16", "hang-up", "part:wrap", "press:1", "done"]));
+    let agent = Browser::agent(&door, "ana", &at_desk);
+    let caller = Browser::caller(&door, &wants_somebody(&["ended"]));
+    let (told, heard) = caller.finish();
+    let (offered, agent_heard) = agent.finish();
+    // Each has heard the other.
+    assert!(heard.contains("room"), "{heard}\n{told:#?}");
+    assert!(agent_heard.contains("dashboard"), "{agent_heard}\n{offered:#?}");
+    // The offer came with the hand-off, before the call was taken.
+    let offer = offered.iter().find(|event| event["event"] == "offer").expect("an offer");
+    assert!(offer.to_string().to_lowercase().contains("front_desk"), "{offer:#}");
+    let record = door.record();
+    assert_eq!(record["channel"], "web", "{record:#}");
+    assert_eq!(record["handoffs"][0]["document"]["promise"], "queue", "{record:#}");
+    let transfer = &record["transfers"][0];
+    assert_eq!((&transfer["way"], &transfer["outcome"]), (&"desk".into(), &"succeeded".into()));
+    // What both said is in the record.
+    let by = |speaker: &str| {
+        record["lines"].as_array().expect("lines").iter().any(|line| line["speaker"] == speaker)
+    };
+    assert!(by("caller") && by("agent") && by("frontdoor"), "{record:#}");
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and Chromium"]
+fn a_caller_whose_agents_browser_dies_is_first_in_line_again() {
+    let _alone = alone();
+    let door = FrontDoor::start();
+    for name in ["ana", "ben"] {
+        account(&door, name, &["--skill", "general=4"]);
+    }
+    let mut dying = steps(&["ready", "offer", "take", "part:call"]);
+    dying.push("wait:4".to_owned());
+    dying.push("crash".to_owned());
+    let first = Browser::agent(&door, "ana", &dying);
+    let caller = Browser::caller(
+        &door,
+        &[
+            say("agent.wav"),
+            "phase:with_agent".to_owned(),
+            "phase:waiting".to_owned(),
+            "phase:with_agent".to_owned(),
+            say("car_light.wav"),
+            "ended".to_owned(),
+        ],
+    );
+    let (_, _) = first.finish();
+    let mut second = steps(&["ready", "offer", "take", "part:call"]);
+    second.extend(steps(&["wait:18", "hang-up", "part:wrap", "press:1", "done"]));
+    let second = Browser::agent(&door, "ben", &second);
+    let (told, heard) = caller.finish();
+    let (_, ben_heard) = second.finish();
+    assert!(ben_heard.contains("dashboard"), "{ben_heard}\n{told:#?}");
+    assert!(heard.contains("sorry"), "{heard}");
+}
+
+#[test]
+#[ignore = "needs the models and Chromium"]
+fn no_page_has_a_fault_of_accessibility_and_the_desk_is_light() {
+    let _alone = alone();
+    let door = FrontDoor::start();
+    account(&door, "root", &["--role", "admin"]);
+    let browser = root().join("scripts/web/browser");
+    let web = door.web.clone().expect("pages");
+    let who = ["--name", "root", "--password", PASSWORD, "--new-password", NEW_PASSWORD];
+    run(Command::new(&browser).args(["weights", "--base", &web]).args(who));
+    let who = ["--name", "root", "--password", NEW_PASSWORD];
+    let looked = run(Command::new(&browser).args(["axe", "--base", &web]).args(who));
+    assert!(looked.lines().count() > 10, "{looked}");
+}
