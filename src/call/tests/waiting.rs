@@ -3,7 +3,7 @@
 use super::*;
 use crate::acd::{BackInQueue, LeftQueue, WaitEnd, WaitRange};
 use crate::audio::{hold_music, level_dbfs};
-use crate::conversation::{FailureWords, Step};
+use crate::conversation::{FailureWords, Step, TransferOutcome};
 
 /// A bench whose caller has lost a card, wants a person, and hears that they will be in line.
 fn about_to_be_in_line() -> Bench {
