@@ -321,6 +321,32 @@ mod tests {
         Ok(String::from_utf8(out).expect("text"))
     }
 
+    #[test]
+    fn a_transfer_says_who_took_the_call_or_why_nobody_did() {
+        let busy = TransferRecord {
+            at_ms: 9_000,
+            queue: "cards".into(),
+            way: "refer".into(),
+            outcome: "busy".into(),
+            agent: None,
+            status: Some(486),
+            took_ms: 3_100,
+            bridged_ms: None,
+        };
+        assert_eq!(transfer_words(&busy), "cards by refer: busy (486) after 3 s");
+        let talked = TransferRecord {
+            way: "desk".into(),
+            outcome: "succeeded".into(),
+            agent: Some("sam".into()),
+            status: None,
+            took_ms: 12_900,
+            bridged_ms: Some(65_000),
+            ..busy
+        };
+        let words = "cards at the desk of sam: succeeded after 12 s, 65 s long";
+        assert_eq!(transfer_words(&talked), words);
+    }
+
     fn trace() -> TraceRecord {
         use TraceWay::{Received, Sent};
         let message = |way, label: &str, cseq: &str, reason: Option<&str>| TraceMessage {

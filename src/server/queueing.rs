@@ -49,6 +49,8 @@ pub(super) struct Queueing {
     handoff: Option<Arc<Handoff>>,
     /// Where the caller waits, or waited last.
     queue: Option<QueueName>,
+    /// Where an agent is sending them.
+    sending_to: Option<QueueName>,
     /// The wait that is under way, or led to the talk.
     wait: Option<Wait>,
     /// Since when the caller's place counts.
@@ -166,6 +168,7 @@ impl Queueing {
             events: Events::Closed,
             handoff: None,
             queue: None,
+            sending_to: None,
             wait: None,
             since: None,
             said: SaidQueue::new(),

@@ -195,8 +195,7 @@ impl Customer for Caller<'_> {
     }
 
     fn send_on(&mut self, queue: Option<QueueName>, only: Option<AgentId>) -> Option<Entering> {
-        let queue = queue.or_else(|| self.task.queueing.queue().cloned())?;
-        self.task.ask_to_wait(&queue, only)
+        self.task.send_on(queue, only)
     }
 
     fn call(&mut self, whom: &Callee) -> Option<Ringing> {

@@ -105,18 +105,27 @@ impl FloorState {
         let (handoff, stage) = match left {
             Some(handoff) => (handoff, CallbackStage::NotBefore(now.at)),
             None => {
-                let Some(line) = self.line_of(call) else { return };
                 let why = LeftQueue::ForCallback;
                 self.route(now, RouterInput::Leave { call, why });
                 let Some(caller) = self.callers.remove(&call) else { return };
                 self.count(now, &caller, WaitOutcome::Callback, None);
                 let until = now.at + CALL_GOES_ON;
-                (caller.handoff, CallbackStage::CallGoesOn { events: line, until })
+                (caller.handoff, CallbackStage::CallGoesOn { until })
             }
         };
         self.book.insert(call, Callback { record, handoff, attempts: 0, stage });
         let _ = reply.send(true);
         self.settle(now);
+    }
+
+    /// Whoever has booked a callback and waits again all the same is not called back.
+    pub(super) fn waits_again(&mut self, call: CallId) {
+        let is_booked =
+            |callback: &Callback| matches!(callback.stage, CallbackStage::CallGoesOn { .. });
+        if self.book.get(&call).is_some_and(is_booked) {
+            self.book.remove(&call);
+            self.write(Entry::Unbook(call), Then::Nothing);
+        }
     }
 
     /// A callback that was in the store when the program started.
@@ -133,8 +142,7 @@ impl FloorState {
     /// Customers whose time has come are in the queue again, with their place.
     pub(super) fn look_at_book(&mut self, now: Now) {
         let is_due = |callback: &Callback| match &callback.stage {
-            CallbackStage::CallGoesOn { events, until } => events.is_closed() || *until <= now.at,
-            CallbackStage::NotBefore(at) => *at <= now.at,
+            CallbackStage::CallGoesOn { until: at } | CallbackStage::NotBefore(at) => *at <= now.at,
             CallbackStage::InQueue | CallbackStage::Trying { .. } => false,
         };
         let due = self.book.iter().filter(|(_, callback)| is_due(callback));

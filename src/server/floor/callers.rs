@@ -169,7 +169,7 @@ pub(super) struct Callback {
 /// How far a callback is.
 pub(super) enum CallbackStage {
     /// The call that asked for it goes on; no longer than this.
-    CallGoesOn { events: mpsc::Sender<QueueEvent>, until: Instant },
+    CallGoesOn { until: Instant },
     /// Not before this time.
     NotBefore(Instant),
     /// In the router.

@@ -44,6 +44,7 @@ impl FloorState {
         };
         self.arriving.insert(call, arriving);
         self.write(Entry::Keep(waiting), Then::Kept(call));
+        self.waits_again(call);
     }
 
     /// Why a caller could not wait there, as far as that can be seen.

@@ -15,7 +15,7 @@ use crate::web::{AnswerWay, NotDone};
 
 use super::api::{AgentCallNews, QueueEvent};
 use super::callbacks::CallbackTaking;
-use super::callers::{Caller, Handset, Line, Stage, Talk};
+use super::callers::{Caller, Handset, Stage, Talk};
 use super::desks::Offer;
 use super::first_line::first_line;
 use super::jobs::{Entry, Job, Then};
@@ -216,14 +216,6 @@ impl FloorState {
         let (call, ended_at) = (waiter.call, now.wall);
         let record = WaitRecord { call, queue, kind, outcome, waited_ms, ended_at, agent };
         self.write(Entry::Wait(record), Then::Nothing);
-    }
-
-    /// The way to the task of a caller who is on the line.
-    pub(super) fn line_of(&self, call: CallId) -> Option<mpsc::Sender<QueueEvent>> {
-        match &self.callers.get(&call)?.line {
-            Line::Here(events) => Some(events.clone()),
-            Line::ToBeCalled => None,
-        }
     }
 }
 

@@ -69,11 +69,7 @@ impl CallTask {
 
     /// Asks the floor to have the caller wait, perhaps for one agent only. Who has waited before does not
     /// begin at the end.
-    pub(in crate::server) fn ask_to_wait(
-        &mut self,
-        queue: &QueueName,
-        only: Option<AgentId>,
-    ) -> Option<Entering> {
+    fn ask_to_wait(&mut self, queue: &QueueName, only: Option<AgentId>) -> Option<Entering> {
         let handoff = self.queueing.handoff_for(queue)?;
         let queueing = &mut self.queueing;
         let waiter = Waiter {
@@ -95,10 +91,31 @@ impl CallTask {
     /// An agent has sent the caller on, and the floor has taken them.
     pub(in crate::server) fn sent_on(&mut self, events: mpsc::Receiver<QueueEvent>) {
         self.queueing.events = Events::Open(events);
+        let to = self.queueing.sending_to.take();
+        let to = to.filter(|to| self.queueing.queue.as_ref() != Some(to));
+        if to.is_some() {
+            self.queueing.queue.clone_from(&to);
+        }
         self.wait_for_another();
         // To the caller it is as if nobody had taken the call yet.
-        let why = BackInQueue::NotTaken;
-        self.call.handle(Instant::now(), CallInput::BackInQueue { why });
+        let (now, why) = (Instant::now(), BackInQueue::NotTaken);
+        self.call.handle(now, CallInput::BackInQueue { why });
+        if let Some(to) = to {
+            self.call.handle(now, CallInput::Moved { to });
+        }
+    }
+
+    /// An agent wants to send the caller on, to this queue or the one they waited in, perhaps for one agent
+    /// only: the floor is asked.
+    pub(in crate::server) fn send_on(
+        &mut self,
+        queue: Option<QueueName>,
+        only: Option<AgentId>,
+    ) -> Option<Entering> {
+        let queue = queue.or_else(|| self.queueing.queue.clone())?;
+        let entering = self.ask_to_wait(&queue, only);
+        self.queueing.sending_to = Some(queue);
+        entering
     }
 
     /// Takes the caller out of line, or has them called back.
@@ -261,7 +278,6 @@ impl CallTask {
         if !matches!(self.queueing.standing, Standing::InLine | Standing::Booking) {
             return;
         }
-        self.queueing.queue = Some(place.queue.clone());
         self.live.tell(LiveEvent::Phase {
             phase: Phase::Waiting,
             queue: Some(place.queue.as_str().to_owned()),

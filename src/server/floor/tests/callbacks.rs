@@ -68,6 +68,31 @@ async fn a_callback_is_booked_once_it_is_in_the_store_and_keeps_the_place() {
 }
 
 #[tokio::test]
+async fn nobody_is_called_back_while_they_are_still_on_the_line() {
+    let mut stage = Stage::open().await;
+    let mut news = stage.agent("ann").await;
+    let presence = Presence::Away("lunch".into());
+    stage.asks("ann", |reply| DeskAsk::Presence { presence, reply }).await;
+    let waiting = stage.waits(1, CARDS).await;
+    let mut answer = books(&mut stage, waiting.call, NUMBER).await;
+    stage.settle().await;
+    assert_eq!(answer.try_recv(), Ok(true));
+    // They are told, and their task listens to the queue no more.
+    let call = waiting.call;
+    drop(waiting);
+    stage.ready("ann").await;
+    stage.wait(30).await;
+    assert!(offer_in(&told(&mut news)).is_none());
+    // They have changed their mind, and wait.
+    let mut again = stage.goes_to(1, CARDS);
+    stage.settle().await;
+    assert_eq!(again.reply.try_recv(), Ok(Ok(())));
+    assert_eq!(state(&stage, call).await, None);
+    assert!(offer_in(&told(&mut news)).is_some());
+    assert_eq!(stage.on_line().await, 1);
+}
+
+#[tokio::test]
 async fn who_cannot_be_called_back_goes_on_waiting() {
     let mut stage = Stage::open().await;
     let waiting = stage.waits(1, CARDS).await;
