@@ -13,6 +13,7 @@ mod places;
 mod queue;
 mod router;
 mod timers;
+pub mod vcon;
 mod views;
 
 #[cfg(test)]
