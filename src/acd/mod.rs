@@ -12,6 +12,7 @@ mod offers;
 mod places;
 mod queue;
 mod router;
+pub mod standing;
 mod timers;
 pub mod vcon;
 mod views;

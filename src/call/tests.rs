@@ -55,6 +55,8 @@ impl Bench {
             transfers: BTreeSet::from([QueueName::new("cards")]),
             staffed: BTreeSet::new(),
             callback: None,
+            record: Default::default(),
+            recording: Default::default(),
             today: (2026, 11, 24),
         };
         let call = Call::new(facts, settings, generation(), rules, Box::new(LevelVad), 1);

@@ -190,6 +190,8 @@ fn declared() -> Declared {
             VerificationSignature { slots: strings(&["account_number", "pin"]) },
         )]),
         caller_fields: BTreeSet::from(["account_number".to_owned()]),
+        tells_ticket: true,
+        asks_to_record: false,
     }
 }
 

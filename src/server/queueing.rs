@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::acd::handoff::{Handoff, HandoffLine};
-use crate::acd::{AgentId, RouterRefusal};
+use crate::acd::standing::RecordMeaning;
+use crate::acd::{AgentId, Level, Need, RouterRefusal, Skill};
 use crate::audio::{SampleRate, tone};
 use crate::base::{CallId, Pii, QueueName};
 use crate::store::TransferRecord;
@@ -60,6 +61,8 @@ pub(super) struct Queueing {
     announcement: Pii<String>,
     /// Where the caller could be called back.
     callback: Option<Pii<String>>,
+    /// What their record means for who can help them.
+    record: RecordMeaning,
     /// The tone that tells that somebody is called, and how far it has been played.
     tone: Vec<i16>,
     rung: usize,
@@ -159,7 +162,7 @@ pub(super) enum Happening {
 
 impl Queueing {
     /// A caller who has not asked for anybody yet.
-    pub fn new(people: People, callback: Option<Pii<String>>) -> Self {
+    pub fn new(people: People, callback: Option<Pii<String>>, record: RecordMeaning) -> Self {
         Self {
             people,
             standing: Standing::Out,
@@ -172,6 +175,7 @@ impl Queueing {
             minutes: Minutes::default(),
             announcement: Pii::default(),
             callback,
+            record,
             tone: tone::ringback(SampleRate::HZ_8000, TONE_DBFS),
             rung: 0,
         }
@@ -235,6 +239,16 @@ impl Queueing {
             text: said.text.expose().clone(),
         }));
         Some(Arc::new(handoff))
+    }
+
+    /// What agents have to be good at besides what a queue asks for, whichever it is: what the
+    /// caller's record says. Other skills of the hand-off are those of the queue it was made for.
+    fn needs_besides(&self, handoff: &Handoff) -> Vec<Need> {
+        let crm = handoff.crm.as_ref();
+        let field = |name: &str| crm.and_then(|record| record.get(name)?.as_str());
+        let standing = self.record.read(field);
+        let skills = self.record.skills(&standing).into_iter();
+        skills.map(|skill| Need { skill: Skill::new(skill), level: Level::ONE }).collect()
     }
 
     /// Writes down the next talk.

@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
+use crate::acd::standing::RecordMeaning;
 use crate::actions::Actions;
 use crate::base::CallId;
 use crate::call::CallSettings;
-use crate::config::{Config, Transport};
-use crate::conversation::{Rules, VerificationRule};
+use crate::config::{CallerLookupConfig, Config, Transport};
+use crate::conversation::{RecordingConsent, Rules, VerificationRule};
 use crate::net::sip::{
     Access, IncomingCall, KeepalivePlan, RegisterPlan, SessionLimits, SipConfig, SipEndpoint,
     SipError, TlsFiles,
@@ -509,7 +510,24 @@ pub fn rules(config: &Config) -> Rules {
         transfers: config.transfers.keys().map(|queue| QueueName::new(queue.as_str())).collect(),
         staffed: BTreeSet::new(),
         callback: None,
+        record: config.caller_lookup.as_ref().map(record_meaning).unwrap_or_default(),
+        recording: match config.recording.asks() {
+            true => RecordingConsent::Asked,
+            false => RecordingConsent::NotAsked,
+        },
         today: today(),
+    }
+}
+
+/// What the fields of a caller's record mean.
+fn record_meaning(lookup: &CallerLookupConfig) -> RecordMeaning {
+    RecordMeaning {
+        tier: lookup.tier.clone(),
+        open_tickets: lookup.open_tickets.clone(),
+        ticket_subject: lookup.ticket_subject.clone(),
+        language: lookup.language.clone(),
+        priority_up: lookup.priority_up.clone(),
+        skills: lookup.skills.clone(),
     }
 }
 
