@@ -172,10 +172,12 @@ impl Server {
             let reloader = reloader.counted(Arc::clone(&services.metrics));
             background.spawn(reloader.run(stop_background.clone()));
         }
-        if let Some(days) = config.records.retention_days {
-            let (store, recordings) = (services.store.clone(), config.recording.dir.clone());
-            background.spawn(keep_forgetting(store, recordings, days, stop_background.clone()));
-        }
+        background.spawn(keep_forgetting(
+            services.store.clone(),
+            config.recording.dir.clone(),
+            config.records.clone(),
+            stop_background.clone(),
+        ));
         let mut http_address = None;
         if let Some(wanted) = &config.http {
             let (listener, token, address) = http::open(wanted).await?;
