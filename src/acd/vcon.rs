@@ -343,7 +343,10 @@ mod tests {
             }
         }
         for analysis in all("analysis") {
-            assert_eq!((&analysis["type"], &analysis["vendor"]), (&json!("summary"), &json!(VENDOR)));
+            assert_eq!(
+                (&analysis["type"], &analysis["vendor"]),
+                (&json!("summary"), &json!(VENDOR))
+            );
         }
         for attachment in all("attachments") {
             assert_eq!(attachment["body"]["schema"], SCHEMA);
@@ -358,7 +361,8 @@ mod tests {
     fn lines_and_the_recording_have_their_times_and_parties() {
         let whole = written(call());
         let dialog = whole["dialog"].as_array().expect("a list");
-        let kinds: Vec<&str> = dialog.iter().map(|one| one["type"].as_str().expect("text")).collect();
+        let kinds: Vec<&str> =
+            dialog.iter().map(|one| one["type"].as_str().expect("text")).collect();
         assert_eq!(kinds, ["text", "text", "text", "recording"]);
         assert_eq!(dialog[1]["start"], "2026-04-02T10:00:01.5Z");
         assert_eq!(dialog[1]["parties"], json!([0, 1]));
@@ -374,7 +378,10 @@ mod tests {
         let caller = &whole["parties"][0];
         assert_eq!(caller["tel"], "+15550123");
         assert_eq!(caller["sip"], "sip:+15550123@pbx.example;user=phone");
-        assert_eq!((&caller["name"], &caller["validation"]), (&json!("Alex Morgan"), &json!("none")));
+        assert_eq!(
+            (&caller["name"], &caller["validation"]),
+            (&json!("Alex Morgan"), &json!("none"))
+        );
         for (given, key, expected) in [
             ("tel:+15550123;ext=1", "tel", json!("+15550123")),
             ("5550123", "tel", json!("5550123")),

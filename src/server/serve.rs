@@ -200,7 +200,7 @@ impl Server {
         let (mut web, mut web_tls) = (None, None);
         if let Some(wanted) = &config.web {
             let side = web_side::start(
-                (wanted, &config.desk),
+                (wanted, &config),
                 &services.store,
                 &profiles,
                 floor.backend.clone(),
