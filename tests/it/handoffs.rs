@@ -130,8 +130,7 @@ fn have(config: &Config, generation: &Arc<Generation>, script: &[Step], number: 
     let mut rules = rules(config);
     rules.transfers.clear();
     let vad = Box::new(LevelVad);
-    let call =
-        Call::new(facts, call_settings(config), Arc::clone(generation), rules, vad, number);
+    let call = Call::new(facts, call_settings(config), Arc::clone(generation), rules, vad, number);
     let mut bank = Bank { is_down: number % 3 == 0 };
     rehearse(call, script, record(number % 2 == 0), &mut bank)
 }
@@ -162,10 +161,8 @@ fn the_handoffs_of_sixty_calls_fit_the_published_schema() {
     let schema: Value =
         serde_json::from_str(&fs::read_to_string(published()).expect("is published"))
             .expect("JSON");
-    let validator = jsonschema::options()
-        .should_validate_formats(true)
-        .build(&schema)
-        .expect("a schema");
+    let validator =
+        jsonschema::options().should_validate_formats(true).build(&schema).expect("a schema");
     let (mut calls_had, mut with_handoff) = (0, 0);
     for (name, call, _) in calls() {
         calls_had += 1;
