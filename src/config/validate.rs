@@ -9,8 +9,8 @@ use crate::audio::{Codec, Codecs};
 
 use super::actions::ActionConfig;
 use super::checked::{
-    Config, ConversationConfig, HandoffConfig, HearingConfig, HttpConfig, MediaConfig, ModelsConfig,
-    ServerConfig, SrtpMode, UnderstandingConfig, VoiceConfig, WebhookConfig,
+    Config, ConversationConfig, HandoffConfig, HearingConfig, HttpConfig, MediaConfig,
+    ModelsConfig, ServerConfig, SrtpMode, UnderstandingConfig, VoiceConfig, WebhookConfig,
 };
 use super::error::{ConfigError, Problem};
 use super::raw;

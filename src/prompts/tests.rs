@@ -2,6 +2,7 @@
 
 mod gathered;
 mod queues;
+mod ticket;
 
 use std::collections::{BTreeMap, BTreeSet};
 

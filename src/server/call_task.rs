@@ -371,7 +371,7 @@ impl CallTask {
                     self.dispatch.speak(speech, text, fixed);
                 }
                 CallOutput::CancelSpeech { speech } => self.dispatch.cancel_speech(speech),
-                CallOutput::Record => self.record(),
+                CallOutput::Record => self.begin_recording(),
                 CallOutput::RunAction { run, action, inputs } => {
                     self.records.action_started(run, &action);
                     self.dispatch.run_action(run, action, inputs);
@@ -452,7 +452,7 @@ impl CallTask {
 
 impl CallTask {
     /// The caller has agreed to be recorded.
-    fn record(&mut self) {
+    fn begin_recording(&mut self) {
         let Some(path) = self.record_to.take() else { return };
         let rate = self.media.codec().map_or(SampleRate::HZ_8000, |codec| codec.rate());
         let before = Duration::from_millis(self.records.elapsed_ms());

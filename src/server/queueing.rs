@@ -241,20 +241,23 @@ impl Queueing {
         Some(Arc::new(handoff))
     }
 
-    /// What agents have to be good at besides what a queue asks for, whichever it is: what the
-    /// caller's record says. Other skills of the hand-off are those of the queue it was made for.
     fn needs_besides(&self, handoff: &Handoff) -> Vec<Need> {
-        let crm = handoff.crm.as_ref();
-        let field = |name: &str| crm.and_then(|record| record.get(name)?.as_str());
-        let standing = self.record.read(field);
-        let skills = self.record.skills(&standing).into_iter();
-        skills.map(|skill| Need { skill: Skill::new(skill), level: Level::ONE }).collect()
+        needs_of_record(&self.record, handoff)
     }
 
     /// Writes down the next talk.
     fn scribe(&self, call: CallId) -> Transcribing {
         Transcribing::start(&self.people.scribe, call, self.said.sender())
     }
+}
+
+/// What agents have to be good at besides what a queue asks for, whichever it is: what the caller's
+/// record says. Other skills of the hand-off are those of the queue it was made for.
+fn needs_of_record(meaning: &RecordMeaning, handoff: &Handoff) -> Vec<Need> {
+    let crm = handoff.crm.as_ref();
+    let standing = meaning.read(|field| crm?.get(field)?.as_str());
+    let skills = meaning.skills(&standing).into_iter();
+    skills.map(|skill| Need { skill: Skill::new(skill), level: Level::ONE }).collect()
 }
 
 impl Standing {
@@ -287,6 +290,8 @@ impl Standing {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::conversation::TransferOutcome;
 
@@ -298,6 +303,21 @@ mod tests {
         assert_eq!((record.way.as_str(), record.agent.as_deref()), ("desk", Some("sam")));
         assert_eq!((record.queue.as_str(), record.outcome.as_str()), ("cards", "succeeded"));
         assert_eq!((record.at_ms, record.bridged_ms), (1_500, None));
+    }
+
+    #[test]
+    fn a_record_asks_for_skills_in_whichever_queue() {
+        let meaning = RecordMeaning {
+            tier: Some("tier".to_owned()),
+            skills: BTreeMap::from([("gold".to_owned(), vec!["private".to_owned()])]),
+            ..RecordMeaning::default()
+        };
+        let mut handoff = crate::acd::handoff::tests::handoff();
+        handoff.crm = serde_json::from_str(r#"{"tier": "Gold"}"#).expect("a record");
+        let need = Need { skill: Skill::new("private"), level: Level::ONE };
+        assert_eq!(needs_of_record(&meaning, &handoff), [need]);
+        handoff.crm = None;
+        assert_eq!(needs_of_record(&meaning, &handoff), []);
     }
 
     #[tokio::test]
