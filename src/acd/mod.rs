@@ -12,7 +12,9 @@ mod offers;
 mod places;
 mod queue;
 mod router;
+pub mod standing;
 mod timers;
+pub mod vcon;
 mod views;
 
 #[cfg(test)]

@@ -49,6 +49,7 @@ impl Call {
                     self.apply_patience();
                     self.arm_no_input(now);
                 }
+                DialogAct::Record => self.outputs.push_back(CallOutput::Record),
                 DialogAct::RunAction { run, action, inputs } => {
                     self.action_times.insert(run, self.elapsed_ms(now));
                     self.running = Some(run);

@@ -202,6 +202,8 @@ pub enum CallOutput {
         /// Which one.
         speech: SpeechId,
     },
+    /// The caller agrees to be recorded: from now on.
+    Record,
     /// Run a declared action.
     RunAction {
         /// Names it in the answer.

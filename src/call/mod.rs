@@ -30,6 +30,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ears::Ears;
+pub use handoff::handoff_document;
 pub use io::{
     CallFacts, CallInput, CallOutput, CallSettings, HeardResult, LineSpeaker, PlayoutFrame, Taken,
     TranscriptLine,

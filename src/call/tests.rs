@@ -61,6 +61,8 @@ impl Bench {
             transfers: BTreeSet::from([QueueName::new("cards")]),
             staffed: BTreeSet::new(),
             callback: None,
+            record: Default::default(),
+            recording: Default::default(),
             today: (2026, 11, 24),
         };
         change(&mut rules);

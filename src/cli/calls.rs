@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
+use crate::acd::vcon::vcon;
 use crate::config::Config;
 use crate::store::{
-    CallRecord, CallSummary, QualityRecord, Reveal, Store, StoreError, TransferRecord,
+    CallRecord, CallSummary, QualityRecord, Reveal, Store, StoreError, TransferRecord, vcon_of,
 };
 
 use super::table::write_table;
@@ -35,6 +36,12 @@ enum CallsCommand {
         id: String,
         #[command(flatten)]
         output: OutputArgs,
+    },
+    /// Write one call as a vCon (IETF draft-ietf-vcon-vcon-core), for other systems: everything that
+    /// was said, unmasked but for secrets, and its hand-offs
+    Vcon {
+        /// The call's id, or as many of its first digits as make it unique
+        id: String,
     },
 }
 
@@ -102,6 +109,13 @@ pub async fn run(
             } else {
                 show(out, &record, output.reveal())?;
             }
+        }
+        CallsCommand::Vcon { id } => {
+            let record = store.call(store.find_call(&id).await?).await?;
+            let public_url = config.web.as_ref().and_then(|web| web.public_url.as_deref());
+            let whole = vcon(vcon_of(record, public_url, Timestamp::now()).await);
+            serde_json::to_writer_pretty(&mut *out, &whole).map_err(io::Error::from)?;
+            writeln!(out)?;
         }
     }
     Ok(store.close().await?)
@@ -440,6 +454,10 @@ mod tests {
         let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
         assert_eq!(json["lines"][0]["text"], "[3 words]");
         assert_eq!(json["quality"]["heard_loss_percent"], 0.5);
+        let vcon = typed(&config, &["vcon", "abc"]).await.expect("writes");
+        let vcon: serde_json::Value = serde_json::from_str(&vcon).expect("JSON");
+        assert_eq!(vcon["dialog"][0]["body"], "my balance please");
+        assert_eq!(vcon["parties"].as_array().map(Vec::len), Some(2));
         assert_eq!(json["signalling"]["ended_by"], "BYE from them");
         let json = typed(&config, &["list", "--json", "--reveal"]).await.expect("lists");
         let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");

@@ -136,8 +136,8 @@ mod tests {
         let shown = typed(&config, &["show", "12345678"]).await.expect("shows");
         assert!(
             shown.starts_with(
-                "Customers\nACCOUNT   NAME         PHONE    ADDRESS\n\
-                 12345678  Alex Morgan  5550123  12 Orchard Lane, Fairview\n\n\
+                "Customers\nACCOUNT   NAME         PHONE    TIER      ADDRESS\n\
+                 12345678  Alex Morgan  5550123  standard  12 Orchard Lane, Fairview\n\n\
                  Accounts\nACCOUNT   TYPE      BALANCE\n\
                  12345678  checking  $1,204.50\n"
             ),

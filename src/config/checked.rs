@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::audio::Codecs;
 
 use super::actions::{ActionConfig, ConnectorConfig};
+use super::caller::{CallerLookupConfig, RecordingConfig};
 use super::desk::{CallbacksConfig, DeskConfig};
 use super::transfers::{TransferConfig, TransferRules};
 use super::trunks::{NumberConfig, TrunkConfig};
@@ -116,6 +117,11 @@ impl Config {
             .as_ref()
             .and_then(|lookup| self.actions.get(&lookup.action))
             .map_or_else(Vec::new, ActionConfig::output_names)
+    }
+
+    /// Whether the caller's record says what an open ticket of theirs is about.
+    pub fn tells_ticket(&self) -> bool {
+        self.caller_lookup.as_ref().is_some_and(|lookup| lookup.ticket_subject.is_some())
     }
 
     /// Whether any action uses the built-in demo CRM.
@@ -366,15 +372,6 @@ pub struct ModelsConfig {
     pub cache_dir: Option<PathBuf>,
 }
 
-/// `[recording]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordingConfig {
-    /// Whether calls are recorded.
-    pub enabled: bool,
-    /// Where to.
-    pub dir: PathBuf,
-}
-
 /// `[handoff]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HandoffConfig {
@@ -400,13 +397,6 @@ pub struct HttpConfig {
     pub listen: SocketAddr,
     /// Environment variable that holds what askers must know.
     pub token_env: Option<String>,
-}
-
-/// `[caller_lookup]`: run when a call arrives.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CallerLookupConfig {
-    /// A declared action whose only input is `phone`.
-    pub action: String,
 }
 
 /// `[verifications.NAME]`.

@@ -5,6 +5,7 @@
 //! database, and reads no secret (only names of environment variables).
 
 mod actions;
+mod caller;
 mod checked;
 mod desk;
 mod error;
@@ -17,6 +18,7 @@ mod transfers;
 mod trunks;
 mod validate;
 mod validate_actions;
+mod validate_caller;
 mod validate_desk;
 mod validate_sip;
 mod validate_sql;
@@ -30,11 +32,11 @@ mod webrtc;
 pub use actions::{
     ActionConfig, ConnectorConfig, HttpActionConfig, HttpMethod, JsonTemplate, TextTemplate,
 };
+pub use caller::{CallerLookupConfig, ConsentConfig, OPEN_TICKET, RecordingConfig};
 pub use checked::{
-    CallerLookupConfig, CertificateConfig, Config, ConversationConfig, DigestAlgorithm,
-    HandoffConfig, HearingConfig, HttpConfig, ListenAddress, MediaConfig, ModelsConfig,
-    RecordingConfig, ServerConfig, SipConfig, SrtpMode, Transport, UnderstandingConfig,
-    VerificationConfig, VoiceConfig, WebhookConfig,
+    CertificateConfig, Config, ConversationConfig, DigestAlgorithm, HandoffConfig, HearingConfig,
+    HttpConfig, ListenAddress, MediaConfig, ModelsConfig, ServerConfig, SipConfig, SrtpMode,
+    Transport, UnderstandingConfig, VerificationConfig, VoiceConfig, WebhookConfig,
 };
 pub use desk::{CallbacksConfig, DeskConfig};
 pub use error::{ConfigError, Problem};

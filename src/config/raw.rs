@@ -152,6 +152,7 @@ pub(super) struct RawModels {
 pub(super) struct RawRecording {
     pub enabled: Option<bool>,
     pub dir: Option<String>,
+    pub consent: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -259,12 +260,21 @@ pub(super) struct RawWeb {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawRecords {
     pub retention_days: Option<i64>,
+    pub recording_retention_days: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawCallerLookup {
     pub action: String,
+    pub tier: Option<String>,
+    pub open_tickets: Option<String>,
+    pub ticket_subject: Option<String>,
+    pub language: Option<String>,
+    #[serde(default)]
+    pub priority_up: BTreeMap<String, i64>,
+    #[serde(default)]
+    pub skills: BTreeMap<String, Vec<String>>,
 }
 
 /// All keys of all kinds. Validation says which of them a kind takes, so that the message can name

@@ -38,7 +38,10 @@ fn defaults_fill_everything_but_the_profile() {
 fn the_demo_configuration_is_valid() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("frontdoor.toml");
     let config = Config::load(&path).expect("frontdoor.toml at the top is valid");
-    assert_eq!(config.caller_fields(), ["customer_name", "first_name", "account_number"]);
+    assert_eq!(config.caller_fields()[..3], ["customer_name", "first_name", "account_number"]);
+    let lookup = config.caller_lookup.as_ref().expect("callers are looked up");
+    assert_eq!(lookup.priority_up, [("gold".to_owned(), 2), (OPEN_TICKET.to_owned(), 1)].into());
+    assert!(config.tells_ticket() && !config.recording.asks());
     assert!(config.uses_demo_crm());
     assert_eq!(config.verifications["account_pin"].slots, ["account_number", "pin"]);
 }
@@ -539,4 +542,57 @@ fn lists_stand_alone_and_only_look_up() {
     assert_eq!((action.list.as_deref(), action.timeout_ms), (Some("b"), 1000));
     assert!(action.output_names().is_empty() && !action.changes_state);
     parse(&http("url = \"http://h/\"\nlist = \"\"")).expect("the whole answer is the list");
+}
+
+#[test]
+fn what_a_record_means_is_checked_against_the_lookup() {
+    let lookup = |lines: &str| {
+        format!(
+            "{SERVER}[actions.\"a.b\"]\nkind = \"demo_crm\"\ninputs = [\"phone\"]\n\
+             outputs = [\"kind\", \"tickets\"]\nchanges_state = false\n\
+             [caller_lookup]\naction = \"a.b\"\n{lines}\n"
+        )
+    };
+    let sound = "tier = \"kind\"\nopen_tickets = \"tickets\"\n\
+                 priority_up = { \" Gold\" = 2, \"Open Ticket\" = 1 }\n\
+                 skills = { gold = [\"key accounts\"] }";
+    let config = parse(&lookup(sound)).expect("valid");
+    let found = config.caller_lookup.expect("callers are looked up");
+    assert_eq!(found.priority_up, [("gold".to_owned(), 2), (OPEN_TICKET.to_owned(), 1)].into());
+    assert_eq!(found.skills, [("gold".to_owned(), vec!["key accounts".to_owned()])].into());
+    for (lines, expected) in [
+        ("tier = \"kidn\"", "caller_lookup.tier: \"a.b\" has no output \"kidn\". Did you mean"),
+        ("language = \"tongue\"", "Name one of its outputs, or remove the line"),
+        ("priority_up = { gold = 1 }", "Add tier = \"...\" with the output that does"),
+        ("priority_up = { \"open ticket\" = 1 }", "Add open_tickets = \"...\""),
+        ("tier = \"kind\"\npriority_up = { gold = 9 }", "gold: 9 is not between 1 and 8"),
+        ("tier = \"kind\"\nskills = { gold = [] }", "gold: names no skills"),
+        ("tier = \"kind\"\nskills = { gold = [\"a;b\"] }", "gold: names no skills"),
+        ("tier = \"kind\"\nskills = { \" \" = [\"a\"] }", "is no tier"),
+    ] {
+        let message = complaint(&lookup(lines));
+        assert!(message.contains(expected), "{expected}\nnot in\n{message}");
+    }
+}
+
+#[test]
+fn recordings_are_announced_or_asked_for_and_go_no_later_than_their_calls() {
+    let consent = |lines: &str| {
+        let config = parse(&format!("{SERVER}[recording]\n{lines}\n")).expect("valid");
+        (config.recording.consent, config.recording.asks())
+    };
+    assert_eq!(consent(""), (ConsentConfig::Announced, false));
+    assert_eq!(consent("consent = \"asked\""), (ConsentConfig::Asked, true));
+    assert_eq!(consent("enabled = false\nconsent = \"asked\"").1, false);
+    assert_eq!(consent("consent = \"off\""), (ConsentConfig::Off, false));
+    let wrong = complaint(&format!("{SERVER}[recording]\nconsent = \"ask\"\n"));
+    assert!(wrong.contains("\"ask\" is no way to get it. Did you mean"), "{wrong}");
+
+    let kept = |lines: &str| parse(&format!("{SERVER}[records]\n{lines}\n"));
+    let records = kept("recording_retention_days = 30").expect("valid").records;
+    assert_eq!((records.retention_days, records.recording_retention_days), (None, Some(30)));
+    let late = complaint(&format!(
+        "{SERVER}[records]\nretention_days = 10\nrecording_retention_days = 30\n"
+    ));
+    assert!(late.contains("recordings go with their calls, after 10 days"), "{late}");
 }

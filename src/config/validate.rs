@@ -9,16 +9,15 @@ use crate::audio::{Codec, Codecs};
 
 use super::actions::ActionConfig;
 use super::checked::{
-    CallerLookupConfig, Config, ConversationConfig, HandoffConfig, HearingConfig, HttpConfig,
-    MediaConfig, ModelsConfig, RecordingConfig, ServerConfig, SrtpMode, UnderstandingConfig,
-    VoiceConfig, WebhookConfig,
+    Config, ConversationConfig, HandoffConfig, HearingConfig, HttpConfig, MediaConfig,
+    ModelsConfig, ServerConfig, SrtpMode, UnderstandingConfig, VoiceConfig, WebhookConfig,
 };
 use super::error::{ConfigError, Problem};
 use super::raw;
 use super::transfers::TransferConfig;
 use super::{
-    locate, validate_actions, validate_desk, validate_sip, validate_transfers, validate_trunks,
-    validate_web, validate_webrtc,
+    locate, validate_actions, validate_caller, validate_desk, validate_sip, validate_transfers,
+    validate_trunks, validate_web, validate_webrtc,
 };
 
 /// RTP and RTCP: two ports for every call.
@@ -33,10 +32,16 @@ pub(super) struct Checker<'a> {
 impl Checker<'_> {
     /// Notes a problem with the key at `path`.
     pub(super) fn problem(&mut self, path: &[&str], message: impl Into<String>) {
-        let quoted: Vec<String> = path
-            .iter()
-            .map(|part| if part.contains('.') { format!("\"{part}\"") } else { (*part).to_owned() })
-            .collect();
+        let quoted: Vec<String> =
+            path.iter()
+                .map(|part| {
+                    if part.contains(['.', ' ']) {
+                        format!("\"{part}\"")
+                    } else {
+                        (*part).to_owned()
+                    }
+                })
+                .collect();
         self.problems.push(Problem {
             key: quoted.join("."),
             line: locate::line_of(self.text, path),
@@ -138,19 +143,12 @@ pub(super) fn validate(
     let mut check = Checker { text, problems: Vec::new() };
     let server = server(&mut check, raw.server, &places);
     let media = media(&mut check, raw.media, server.calls_max);
-    let recording = RecordingConfig {
-        enabled: raw.recording.enabled.unwrap_or(true),
-        dir: raw
-            .recording
-            .dir
-            .map_or_else(|| server.data_dir.join("recordings"), |dir| places.resolve(&dir)),
-    };
+    let recording = validate_caller::recording(&mut check, raw.recording, &server, &places);
     let actions = validate_actions::actions(&mut check, raw.actions, &places);
     let verifications = validate_actions::verifications(&mut check, raw.verifications, &actions);
-    let caller_lookup = raw.caller_lookup.map(|lookup| {
-        validate_actions::caller_lookup(&mut check, &lookup.action, &actions);
-        CallerLookupConfig { action: lookup.action }
-    });
+    let caller_lookup = raw
+        .caller_lookup
+        .map(|lookup| validate_caller::caller_lookup(&mut check, lookup, &actions));
     let trunks = validate_trunks::trunks(&mut check, raw.trunks);
     let numbers =
         validate_trunks::numbers(&mut check, raw.numbers, &trunks, &server.profile, &places);

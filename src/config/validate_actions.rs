@@ -23,8 +23,6 @@ const TIMEOUT_MS_MAX: u32 = 60_000;
 /// The same for a list to check a name against, which the call can do without.
 const LIST_TIMEOUT_MS_DEFAULT: u32 = 1000;
 const LIST_TIMEOUT_MS_MAX: u32 = 3000;
-/// The one thing known about a caller before they speak.
-const LOOKUP_INPUT: &str = "phone";
 
 pub(super) fn actions(
     check: &mut Checker<'_>,
@@ -399,7 +397,7 @@ fn failures(
 }
 
 /// The action of that name, or a problem at `path` that suggests one.
-fn declared<'a>(
+pub(super) fn declared<'a>(
     check: &mut Checker<'_>,
     path: &[&str],
     name: &str,
@@ -412,34 +410,6 @@ fn declared<'a>(
         check.problem(path, format!("there is no action \"{name}\" here. {hint}"));
     }
     found
-}
-
-pub(super) fn caller_lookup(
-    check: &mut Checker<'_>,
-    action: &str,
-    actions: &BTreeMap<String, ActionConfig>,
-) {
-    let path = ["caller_lookup", "action"];
-    let Some(action) = declared(check, &path, action, actions) else { return };
-    if action.inputs != [LOOKUP_INPUT] {
-        check.problem(
-            &path,
-            format!(
-                "\"{}\" must take exactly one input, \"{LOOKUP_INPUT}\": it is all that is known \
-                 when a call arrives",
-                action.name
-            ),
-        );
-    }
-    if action.changes_state {
-        check.problem(
-            &path,
-            format!("\"{}\" changes state. A call that arrives may change nothing", action.name),
-        );
-    }
-    if action.list.is_some() {
-        check.problem(&path, format!("\"{}\" gives a list, not a caller's record", action.name));
-    }
 }
 
 pub(super) fn verifications(

@@ -11,6 +11,9 @@ use super::validate::{Checker, Places};
 use super::validate_trunks::network;
 use super::web::{CallTokens, RecordsConfig, WebConfig};
 
+/// A hundred years.
+const DAYS_MAX: u32 = 36_500;
+
 /// Off unless an address is given; beyond this machine nothing goes in the clear by accident.
 pub(super) fn web(
     check: &mut Checker<'_>,
@@ -148,7 +151,18 @@ fn proxies(check: &mut Checker<'_>, written: Option<Vec<String>>) -> Vec<IpNet> 
 }
 
 pub(super) fn records(check: &mut Checker<'_>, raw: &raw::RawRecords) -> RecordsConfig {
-    let path = ["records", "retention_days"];
-    let days = raw.retention_days.map(|days| check.number(&path, Some(days), 1, 1..=36_500));
-    RecordsConfig { retention_days: days }
+    let mut days = |key: &str, days: Option<i64>| {
+        days.map(|days| check.number(&["records", key], Some(days), 1, 1..=DAYS_MAX))
+    };
+    let retention_days = days("retention_days", raw.retention_days);
+    let recording_retention_days = days("recording_retention_days", raw.recording_retention_days);
+    if let (Some(calls), Some(recordings)) = (retention_days, recording_retention_days)
+        && recordings > calls
+    {
+        check.problem(
+            &["records", "recording_retention_days"],
+            format!("recordings go with their calls, after {calls} days. Write at most that"),
+        );
+    }
+    RecordsConfig { retention_days, recording_retention_days }
 }

@@ -50,4 +50,7 @@ pub enum CallTokens {
 pub struct RecordsConfig {
     /// After so many days calls are forgotten, with recordings and hand-offs; never, if not given.
     pub retention_days: Option<u32>,
+    /// After so many days recordings are removed, and the rest of the call stays; with their calls, if
+    /// not given.
+    pub recording_retention_days: Option<u32>,
 }

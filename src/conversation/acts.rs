@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::acd::handoff::{
     HandoffAction, HandoffIntent, HandoffReason, HandoffSlot, HandoffVerification, Promise,
 };
+use crate::acd::standing::RecordMeaning;
 use crate::acd::{BackInQueue, LeftQueue, WaitEnd, WaitRange};
 use crate::base::{ActionRunId, Pii};
 use crate::nlu::{ConfidencePolicy, Readings, SlotKind, Understanding};
@@ -189,6 +190,8 @@ pub enum DialogAct {
     Say(Phrase),
     /// Then listen for this.
     Listen(Expectation),
+    /// The caller has said yes to being recorded: from now on.
+    Record,
     /// Run a declared action.
     RunAction {
         /// Names this run in the answer.
@@ -324,8 +327,22 @@ pub struct Rules {
     pub staffed: BTreeSet<QueueName>,
     /// The number at which this caller could be called back; `None`: no call backs are offered.
     pub callback: Option<Pii<String>>,
+    /// What the caller's record means for their call.
+    pub record: RecordMeaning,
+    /// What has to happen before the call is recorded.
+    pub recording: RecordingConsent,
     /// The day of the call (year, month, day).
     pub today: (i32, u8, u8),
+}
+
+/// What has to happen before a call is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RecordingConsent {
+    /// Nothing in the conversation: it is announced, or there is no recording.
+    #[default]
+    NotAsked,
+    /// The caller is asked, and has to say yes.
+    Asked,
 }
 
 /// How a verification is checked.

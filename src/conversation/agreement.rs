@@ -313,7 +313,9 @@ impl Conversation {
     pub(super) fn is_premature_yes(&self, text: &Pii<String>) -> bool {
         let asks = matches!(
             self.stage,
-            Stage::Confirm
+            Stage::MayRecord
+                | Stage::AboutTicket
+                | Stage::Confirm
                 | Stage::ReadBack { .. }
                 | Stage::ConfirmIntent { .. }
                 | Stage::OfferPerson { .. }

@@ -108,7 +108,11 @@ impl Conversation {
         command == GlobalCommand::Goodbye
             && matches!(
                 self.stage,
-                Stage::ReadBack { .. } | Stage::Confirm | Stage::ConfirmIntent { .. }
+                Stage::MayRecord
+                    | Stage::AboutTicket
+                    | Stage::ReadBack { .. }
+                    | Stage::Confirm
+                    | Stage::ConfirmIntent { .. }
             )
             && parse_yes_no(text) == YesNo::Yes
     }
@@ -120,6 +124,8 @@ impl Conversation {
         understanding: &Understanding,
     ) {
         match self.stage.clone() {
+            Stage::MayRecord => self.on_may_record(text, understanding),
+            Stage::AboutTicket => self.on_about_ticket(text, understanding),
             Stage::Open { anything_else } => self.on_open(anything_else, text, understanding),
             Stage::ConfirmIntent { intent, confidence, words } => {
                 match parse_yes_no(text.expose()) {
@@ -418,7 +424,9 @@ impl Conversation {
                 }
             }
             Stage::Confirm => return self.ask_confirmation(),
-            Stage::ConfirmIntent { .. }
+            Stage::MayRecord
+            | Stage::AboutTicket
+            | Stage::ConfirmIntent { .. }
             | Stage::Clarify { .. }
             | Stage::WhichSlot { .. }
             | Stage::QuestionAnswered

@@ -86,7 +86,9 @@ impl Conversation {
     pub(super) fn as_short_answer(&mut self, text: Pii<String>) -> Pii<String> {
         let asks = matches!(
             self.stage,
-            Stage::ReadBack { .. }
+            Stage::MayRecord
+                | Stage::AboutTicket
+                | Stage::ReadBack { .. }
                 | Stage::Confirm
                 | Stage::ConfirmIntent { .. }
                 | Stage::QuestionAnswered

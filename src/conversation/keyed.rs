@@ -60,7 +60,9 @@ impl Conversation {
                     None => self.on_no_match(),
                 }
             }
-            Stage::ReadBack { .. }
+            Stage::MayRecord
+            | Stage::AboutTicket
+            | Stage::ReadBack { .. }
             | Stage::Confirm
             | Stage::ConfirmIntent { .. }
             | Stage::QuestionAnswered

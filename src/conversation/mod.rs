@@ -29,6 +29,7 @@ mod flow;
 mod keyed;
 mod moods;
 mod names;
+mod opening;
 mod outcome;
 mod place;
 mod questions;
@@ -50,8 +51,8 @@ use std::sync::Arc;
 
 pub use acts::{
     ActionReport, ActionResult, ConversationInput, DialogAct, Expectation, Expected, FailureWords,
-    HandoffRequest, Phrase, Rules, Signals, TransferOutcome, VerificationReport, VerificationRule,
-    WaitNews, WaitTopic,
+    HandoffRequest, Phrase, RecordingConsent, Rules, Signals, TransferOutcome, VerificationReport,
+    VerificationRule, WaitNews, WaitTopic,
 };
 use by_ear::Ear;
 use outcome::ActionSuccess;
@@ -119,6 +120,8 @@ pub struct Conversation {
     heard_anything: bool,
     out_of_scope_turns: u32,
     next_run: ActionRunId,
+    /// What the ticket is about that the caller says they call about.
+    about_ticket: Option<Pii<String>>,
     last_intent: Option<(IntentName, f32, Pii<String>)>,
     acts: Vec<DialogAct>,
     /// Inputs that made no sense where they came; counted, never fatal.
@@ -160,6 +163,7 @@ impl Conversation {
             heard_anything: false,
             out_of_scope_turns: 0,
             next_run: ActionRunId::default(),
+            about_ticket: None,
             last_intent: None,
             acts: Vec::new(),
             out_of_place: 0,
@@ -229,16 +233,6 @@ impl Conversation {
     /// Whether the conversation has said its last words.
     pub fn is_over(&self) -> bool {
         matches!(self.stage, Stage::Over)
-    }
-
-    fn on_started(&mut self, caller: BTreeMap<String, Pii<String>>) {
-        self.caller = caller;
-        let generation = Arc::clone(&self.generation);
-        if let Some(disclosure) = &generation.house.disclosure {
-            self.say_template(disclosure, &BTreeMap::new());
-        }
-        self.say_variant("greeting", &generation.house.greeting, &BTreeMap::new());
-        self.listen_open(false);
     }
 
     fn on_silence(&mut self) {

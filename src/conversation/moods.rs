@@ -108,7 +108,9 @@ impl Conversation {
                     || has_digits()
                     || self.person_asked_for(understanding).is_some()
             }
-            Stage::ConfirmIntent { .. }
+            Stage::MayRecord
+            | Stage::AboutTicket
+            | Stage::ConfirmIntent { .. }
             | Stage::QuestionAnswered
             | Stage::OfferPerson { .. }
             | Stage::OfferCallback

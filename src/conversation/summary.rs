@@ -7,7 +7,7 @@ use crate::acd::handoff::{
 };
 use crate::nlu::Provenance;
 use crate::nlu::spoken::mask_secrets;
-use crate::prompts::{Queue, QueueName};
+use crate::prompts::{Intent, Queue, QueueName};
 
 use super::task::{VerificationOutcome, VerificationState};
 use super::{Conversation, HandoffRequest, Signals};
@@ -23,12 +23,17 @@ impl Conversation {
     ) -> HandoffRequest {
         let found = queue.as_ref().and_then(|name| self.generation.queues.get(name));
         let verification = self.handoff_verification();
+        let standing = self.standing();
+        let mut skills = found.map(names_of_skills).unwrap_or_default();
+        let more = self.rules.record.skills(&standing);
+        skills.extend(more.into_iter().filter(|skill| !skills.contains(skill)).collect::<Vec<_>>());
+        let of_queue = found.map_or(DEFAULT_PRIORITY, |queue| queue.priority);
         HandoffRequest {
             reason,
             promise: self.promise_for(queue.as_ref()),
             queue: queue.clone().unwrap_or_else(|| QueueName::new("anyone")),
-            skills: found.map(names_of_skills).unwrap_or_default(),
-            priority: found.map_or(DEFAULT_PRIORITY, |queue| queue.priority),
+            skills,
+            priority: self.rules.record.priority(&standing, of_queue),
             intent: self.last_intent.as_ref().map(|(name, confidence, words)| HandoffIntent {
                 name: name.as_str().to_owned(),
                 confidence: *confidence,
@@ -40,7 +45,7 @@ impl Conversation {
             crm: self.handoff_crm(),
             actions: self.handoff_actions(),
             signals: self.signals,
-            language: self.generation.house.language.clone(),
+            language: standing.language.unwrap_or_else(|| self.generation.house.language.clone()),
         }
     }
 
@@ -131,6 +136,19 @@ impl Conversation {
         Some(format!("Done while they waited: {}.", done.done.join(", ")))
     }
 
+    /// What is going on with the caller already.
+    fn open_ticket(&self) -> Option<String> {
+        if let Some(subject) = &self.about_ticket {
+            return Some(format!("They call about their open ticket: \"{}\".", subject.expose()));
+        }
+        let standing = self.standing();
+        let subject = standing.ticket_subject.as_ref().map(|subject| subject.expose().as_str());
+        match subject {
+            Some(subject) => Some(format!("Has an open ticket: \"{subject}\".")),
+            None => standing.has_open_ticket.then(|| "Has an open ticket.".to_owned()),
+        }
+    }
+
     fn summary(&self, reason: HandoffReason, check: Option<&HandoffVerification>) -> String {
         let mut sentences = Vec::new();
         let who = self.caller.get("customer_name").map(|name| name.expose().as_str());
@@ -142,15 +160,15 @@ impl Conversation {
             .and_then(|(name, _, _)| self.generation.faq_entry(name))
             .map(|entry| format!("Asked: {}", entry.question))
             .or_else(|| self.asked_not_by_phone());
-        sentences.push(match (who, wanted) {
-            (who, None) if question.is_some() => {
-                format!("{} called.", who.unwrap_or("The caller"))
+        let about = self.about_ticket.as_ref().filter(|_| wanted.is_none());
+        sentences.push(match about {
+            Some(subject) => {
+                let who = who.unwrap_or("The caller");
+                format!("{who} called about their open ticket: \"{}\".", subject.expose())
             }
-            (Some(who), Some(intent)) => format!("{who} called about {}.", intent.title),
-            (Some(who), None) => format!("{who} called."),
-            (None, Some(intent)) => format!("The caller asked about {}.", intent.title),
-            (None, None) => "The caller has not said what they want.".to_owned(),
+            None => first_sentence(who, wanted, question.as_deref()),
         });
+        sentences.extend(self.open_ticket().filter(|_| about.is_none()));
         if let Some(template) = wanted.and_then(|intent| intent.tell_the_agent.as_ref())
             && let Ok(line) = self.render(template, &BTreeMap::new())
         {
@@ -176,6 +194,17 @@ impl Conversation {
         sentences.extend(mood_sentence(self.signals).map(str::to_owned));
         sentences.push(reason_sentence(reason).to_owned());
         sentences.join(" ")
+    }
+}
+
+/// Who called about what.
+fn first_sentence(who: Option<&str>, wanted: Option<&Intent>, question: Option<&str>) -> String {
+    match (who, wanted) {
+        (who, None) if question.is_some() => format!("{} called.", who.unwrap_or("The caller")),
+        (Some(who), Some(intent)) => format!("{who} called about {}.", intent.title),
+        (Some(who), None) => format!("{who} called."),
+        (None, Some(intent)) => format!("The caller asked about {}.", intent.title),
+        (None, None) => "The caller has not said what they want.".to_owned(),
     }
 }
 

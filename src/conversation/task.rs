@@ -73,6 +73,10 @@ impl Purpose {
 /// Where the dialogue stands: what the next answer means.
 #[derive(Debug, Clone)]
 pub(super) enum Stage {
+    /// "May we record this call?"
+    MayRecord,
+    /// "Are you calling about this?"
+    AboutTicket,
     /// Anything can be asked for.
     Open {
         anything_else: bool,

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 mod names;
+mod opening;
 
 use super::*;
 use crate::nlu::{ConfidencePolicy, IntentScore, Part, Readings, SlotKind, Understanding};
@@ -50,6 +51,8 @@ fn declared() -> Declared {
             .into_iter()
             .map(str::to_owned)
             .collect(),
+        tells_ticket: true,
+        asks_to_record: false,
     }
 }
 
@@ -88,6 +91,30 @@ struct Talk {
     acts: Vec<DialogAct>,
 }
 
+/// How conversations are held here, with callers put through to the people of these queues.
+fn rules(transfers: &[&str]) -> Rules {
+    let declared = declared();
+    Rules {
+        policy: ConfidencePolicy::default(),
+        failures_max: 3,
+        verifications: BTreeMap::from([(
+            VerificationName::new("account_pin"),
+            VerificationRule { action: ActionName::new("crm.verify_pin"), attempts_max: 3 },
+        )]),
+        action_inputs: declared
+            .actions
+            .iter()
+            .map(|(name, signature)| (name.clone(), signature.inputs.clone()))
+            .collect(),
+        transfers: transfers.iter().map(|queue| QueueName::new(*queue)).collect(),
+        staffed: Default::default(),
+        callback: None,
+        record: Default::default(),
+        recording: Default::default(),
+        today: (2026, 11, 24),
+    }
+}
+
 impl Talk {
     fn new(caller: &[(&str, &str)]) -> Self {
         Self::on(generation(), caller)
@@ -114,9 +141,7 @@ impl Talk {
         caller: &[(&str, &str)],
         transfers: &[&str],
     ) -> Self {
-        Self::with_rules(generation, caller, |rules| {
-            rules.transfers = transfers.iter().map(|queue| QueueName::new(*queue)).collect();
-        })
+        Self::under(rules(transfers), generation, caller)
     }
 
     fn with_rules(
@@ -124,25 +149,13 @@ impl Talk {
         caller: &[(&str, &str)],
         change: impl FnOnce(&mut Rules),
     ) -> Self {
-        let declared = declared();
-        let mut rules = Rules {
-            policy: ConfidencePolicy::default(),
-            failures_max: 3,
-            verifications: BTreeMap::from([(
-                VerificationName::new("account_pin"),
-                VerificationRule { action: ActionName::new("crm.verify_pin"), attempts_max: 3 },
-            )]),
-            action_inputs: declared
-                .actions
-                .iter()
-                .map(|(name, signature)| (name.clone(), signature.inputs.clone()))
-                .collect(),
-            transfers: Default::default(),
-            staffed: Default::default(),
-            callback: None,
-            today: (2026, 11, 24),
-        };
+        let mut rules = rules(&[]);
         change(&mut rules);
+        Self::under(rules, generation, caller)
+    }
+
+    /// A conversation under these rules.
+    fn under(rules: Rules, generation: Arc<Generation>, caller: &[(&str, &str)]) -> Self {
         let mut talk = Self {
             conversation: Conversation::new(generation, rules, 1),
             said: Vec::new(),

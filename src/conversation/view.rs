@@ -17,6 +17,10 @@ use super::task::Stage;
 /// What the next thing the caller says is taken for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
+    /// Yes or no to "may we record this call?"
+    RecordingCheck,
+    /// Yes or no to "are you calling about this?"
+    TicketCheck,
     /// A request: anything can be asked for.
     Request,
     /// Yes or no to "did you want this?"
@@ -58,6 +62,8 @@ pub enum Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::RecordingCheck => f.write_str("yes or no: may it be recorded?"),
+            Self::TicketCheck => f.write_str("yes or no: is it about the open ticket?"),
             Self::Request => f.write_str("a request"),
             Self::IntentCheck(intent) => write!(f, "yes or no: is it {intent}?"),
             Self::IntentChoice(first, second) => write!(f, "a choice: {first} or {second}"),
@@ -87,6 +93,8 @@ impl Conversation {
     /// What the next thing the caller says is taken for.
     pub fn step(&self) -> Step {
         match &self.stage {
+            Stage::MayRecord => Step::RecordingCheck,
+            Stage::AboutTicket => Step::TicketCheck,
             Stage::Open { .. } => Step::Request,
             Stage::ConfirmIntent { intent, .. } => Step::IntentCheck(intent.clone()),
             Stage::Clarify { first, second, .. } => {

@@ -57,6 +57,10 @@ pub struct Declared {
     pub verifications: BTreeMap<VerificationName, VerificationSignature>,
     /// Fields of the caller's CRM record that a slot may be filled `From:`.
     pub caller_fields: BTreeSet<String>,
+    /// The record says what an open ticket of theirs is about.
+    pub tells_ticket: bool,
+    /// Callers are to be asked whether they may be recorded.
+    pub asks_to_record: bool,
 }
 
 /// The inputs and outputs of a declared action.
@@ -221,6 +225,8 @@ impl Generation {
     fn spoken(&self) -> Vec<&Template> {
         let mut all: Vec<&Template> = Vec::new();
         all.extend(&self.house.greeting);
+        let tickets = self.house.ticket_greeting.iter();
+        all.extend(tickets.flat_map(|greeting| greeting.ask.iter().chain(&greeting.otherwise)));
         all.extend(&self.house.disclosure);
         all.extend(self.house.not_by_phone.iter().map(|entry| &entry.answer));
         all.extend(self.patterns.says.values().flatten());
@@ -261,12 +267,34 @@ pub struct House {
     pub language: String,
     /// Variants of the first words of a call.
     pub greeting: Vec<Template>,
+    /// In place of them, to callers who have an open ticket.
+    pub ticket_greeting: Option<TicketGreeting>,
     /// Said once before anything else, where the law wants it.
     pub disclosure: Option<Template>,
     /// Words that work at any time.
     pub global_words: GlobalWords,
     /// What the organisation does, and does not do by phone.
     pub not_by_phone: Vec<NotByPhone>,
+}
+
+/// `## Ticket greeting`: whether a caller calls about what is going on with them already.
+#[derive(Debug, Clone)]
+pub struct TicketGreeting {
+    /// Variants of the question. They use `{caller_ticket_subject}`.
+    pub ask: Vec<Template>,
+    /// Variants of what is said after a no.
+    pub otherwise: Vec<Template>,
+    /// Where a yes leads.
+    pub lead: TicketLead,
+}
+
+/// Where a caller goes who calls about their open ticket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TicketLead {
+    /// To what is done for this intent.
+    Intent(IntentName),
+    /// To these people.
+    Queue(QueueName),
 }
 
 /// Before the question, in the name that a question of `faq.md` has for the classifier. No intent

@@ -10,10 +10,11 @@ use super::finding::{Report, nearest};
 use super::speech::{
     Context, Moment, Variables, check_aloud, check_nameless_variant, read, read_all,
 };
-use super::{FaqEntry, GlobalWords, House, Template, Words, not_by_phone};
+use super::{FaqEntry, GlobalWords, House, Template, Words, not_by_phone, ticket};
 
-const HOUSE_SECTIONS: [&str; 10] = [
+const HOUSE_SECTIONS: [&str; 11] = [
     "Greeting",
+    ticket::HEADING,
     "Disclosure",
     "Agent words",
     "Repeat words",
@@ -61,6 +62,7 @@ pub(super) fn read_house(
         voice: value("voice").unwrap_or_default(),
         language: value("language").unwrap_or_else(|| "en-US".to_owned()),
         greeting,
+        ticket_greeting: ticket::read_ticket_greeting(document, cx, report),
         disclosure,
         global_words,
         not_by_phone: not_by_phone::read_not_by_phone(document, cx, report),

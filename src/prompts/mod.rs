@@ -20,6 +20,7 @@ mod speech;
 mod template;
 #[cfg(test)]
 mod tests;
+mod ticket;
 mod values;
 
 pub use crate::base::QueueName;

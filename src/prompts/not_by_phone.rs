@@ -93,7 +93,12 @@ fn read_examples(block: &Block, says: Option<&Keyed>, report: &mut Report) -> Ve
     examples
 }
 
-fn read_queue(entry: &Keyed, cx: &Context<'_>, report: &mut Report) -> Option<QueueName> {
+/// The queue that a line names.
+pub(super) fn read_queue(
+    entry: &Keyed,
+    cx: &Context<'_>,
+    report: &mut Report,
+) -> Option<QueueName> {
     let Item { text, line } = entry.items.first()?;
     if cx.queues.contains(text) {
         return Some(QueueName::new(text.clone()));

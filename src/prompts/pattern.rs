@@ -111,6 +111,12 @@ pub enum Pattern {
     AgentLost,
     /// What a colleague sent the caller to us for is over: they are given back.
     BackToAgent,
+    /// May the call be recorded? Asked first of all, where the configuration wants it.
+    RecordingQuestion,
+    /// The caller has said yes to that.
+    RecordingAgreed,
+    /// The caller has not.
+    RecordingDeclined,
 }
 
 /// Whether a profile can do without a [`Pattern`].
@@ -126,7 +132,7 @@ pub enum PatternNeed {
 
 impl Pattern {
     /// Every pattern, in the order of a call.
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 57] = [
         Self::NoInput,
         Self::NoMatch,
         Self::Clarify,
@@ -181,6 +187,9 @@ impl Pattern {
         Self::AgentComing,
         Self::AgentLost,
         Self::BackToAgent,
+        Self::RecordingQuestion,
+        Self::RecordingAgreed,
+        Self::RecordingDeclined,
     ];
 
     /// Its heading in `patterns.md`.
@@ -240,6 +249,9 @@ impl Pattern {
             Self::AgentComing => "Agent coming",
             Self::AgentLost => "Agent lost",
             Self::BackToAgent => "Back to agent",
+            Self::RecordingQuestion => "Recording question",
+            Self::RecordingAgreed => "Recording agreed",
+            Self::RecordingDeclined => "Recording declined",
         }
     }
 
@@ -271,6 +283,10 @@ impl Pattern {
             | Self::AgentComing
             | Self::AgentLost
             | Self::BackToAgent => PatternNeed::Optional,
+            // Said only where callers are asked whether they may be recorded.
+            Self::RecordingQuestion | Self::RecordingAgreed | Self::RecordingDeclined => {
+                PatternNeed::Optional
+            }
             _ => PatternNeed::Required,
         }
     }

@@ -50,6 +50,15 @@ pub(super) fn read_patterns(
         let fix = "add a section for each, such as `## No input`, with one or more lines";
         report.error(1, what, fix);
     }
+    let question = Pattern::RecordingQuestion;
+    if cx.declared.asks_to_record && !says.contains_key(&question) {
+        report.error(
+            1,
+            format!("callers are to be asked, and there is no `## {}`", question.heading()),
+            "add the section with a question for yes or no, such as `- May I record this call?`; \
+             or have engineers set another `consent` in frontdoor.toml",
+        );
+    }
     if let Some(what) = missing(PatternNeed::Advised) {
         let fix = "add a section for each, such as `## Frustrated`, with one or more lines";
         report.warning(1, what, fix);

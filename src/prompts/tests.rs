@@ -2,6 +2,7 @@
 
 mod gathered;
 mod queues;
+mod ticket;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -190,6 +191,8 @@ fn declared() -> Declared {
             VerificationSignature { slots: strings(&["account_number", "pin"]) },
         )]),
         caller_fields: BTreeSet::from(["account_number".to_owned()]),
+        tells_ticket: true,
+        asks_to_record: false,
     }
 }
 

@@ -79,7 +79,10 @@ pub(super) async fn hold(
     let (config, services) = (&shared.config, &shared.services);
     let call = arrival.call;
     let rate = reached.media.codec().map_or(SampleRate::HZ_8000, |codec| codec.rate());
-    let recorder = open_recorder(config, call, rate);
+    let (recorder, record_to) = match config.recording.asks() {
+        true => (None, Some(recording_path(config, call))),
+        false => (open_recorder(config, call, rate), None),
+    };
     let path = recorder.as_ref().map(|(_, path)| path.clone());
     let records = open_records(shared, &arrival, path).await;
     let live = shared.live.begin(call, live_view(&arrival));
@@ -93,6 +96,7 @@ pub(super) async fn hold(
     let opening = Opening::at(&generation.hours, &jiff::Zoned::now());
     rules.staffed = shared.people.acd.staffed(opening);
     rules.callback.clone_from(&callback);
+    let meaning = rules.record.clone();
     let vad = Box::new(services.engines.vad.session());
     let (inputs_sender, inputs) = mpsc::channel(INPUTS_LEN_MAX);
     let task = CallTask {
@@ -106,11 +110,12 @@ pub(super) async fn hold(
         records,
         live,
         recorder: recorder.map(|(recorder, _)| recorder),
+        record_to,
         no_media_timeout: Duration::from_secs(config.media.no_media_timeout_s),
         stop: shared.stop_calls.clone(),
         keys: KeyPaths::default(),
         transfers: shared.transfers.clone(),
-        queueing: Queueing::new(shared.people.clone(), callback),
+        queueing: Queueing::new(shared.people.clone(), callback, meaning),
         attempt: None,
         promised: None,
         reference: None,
@@ -176,12 +181,16 @@ fn live_view(arrival: &Arrival) -> LiveCallView {
     }
 }
 
+fn recording_path(config: &Config, call: CallId) -> PathBuf {
+    config.recording.dir.join(format!("{call}.wav"))
+}
+
 fn open_recorder(config: &Config, call: CallId, rate: SampleRate) -> Option<(Recorder, PathBuf)> {
     if !config.recording.enabled {
         return None;
     }
-    let path = config.recording.dir.join(format!("{call}.wav"));
-    match Recorder::start(&path, rate) {
+    let path = recording_path(config, call);
+    match Recorder::start(&path, rate, Duration::ZERO) {
         Ok(recorder) => Some((recorder, path)),
         Err(error) => {
             tracing::error!(%error, "the call is not recorded");

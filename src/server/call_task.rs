@@ -4,6 +4,7 @@
 //! packets, signalling, engines' answers and timers, each as a `CallInput`.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -82,6 +83,8 @@ pub(super) struct CallTask {
     /// Shows what happens while it does.
     pub live: LiveCall,
     pub recorder: Option<Recorder>,
+    /// Where the recording goes once the caller agrees to be recorded, if they were to be asked.
+    pub record_to: Option<PathBuf>,
     pub no_media_timeout: Duration,
     pub stop: CancellationToken,
     pub keys: KeyPaths,
@@ -368,6 +371,7 @@ impl CallTask {
                     self.dispatch.speak(speech, text, fixed);
                 }
                 CallOutput::CancelSpeech { speech } => self.dispatch.cancel_speech(speech),
+                CallOutput::Record => self.begin_recording(),
                 CallOutput::RunAction { run, action, inputs } => {
                     self.records.action_started(run, &action);
                     self.dispatch.run_action(run, action, inputs);
@@ -449,6 +453,22 @@ impl CallTask {
             }
         }
         self.records.close(self.call.turns()).await;
+    }
+}
+
+impl CallTask {
+    /// The caller has agreed to be recorded.
+    fn begin_recording(&mut self) {
+        let Some(path) = self.record_to.take() else { return };
+        let rate = self.media.codec().map_or(SampleRate::HZ_8000, |codec| codec.rate());
+        let before = Duration::from_millis(self.records.elapsed_ms());
+        match Recorder::start(&path, rate, before) {
+            Ok(recorder) => {
+                self.recorder = Some(recorder);
+                self.records.recorded(path);
+            }
+            Err(error) => tracing::error!(%error, "the call is not recorded"),
+        }
     }
 }
 

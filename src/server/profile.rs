@@ -35,6 +35,8 @@ pub fn declared(config: &Config) -> Declared {
         actions: actions.collect(),
         verifications: verifications.collect(),
         caller_fields: config.caller_fields().into_iter().map(str::to_owned).collect(),
+        tells_ticket: config.tells_ticket(),
+        asks_to_record: config.recording.asks(),
     }
 }
 

@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::acd::handoff::{Handoff, HandoffLine};
-use crate::acd::{AgentId, RouterRefusal};
+use crate::acd::standing::RecordMeaning;
+use crate::acd::{AgentId, Level, Need, RouterRefusal, Skill};
 use crate::audio::{SampleRate, tone};
 use crate::base::{CallId, Pii, QueueName};
 use crate::store::TransferRecord;
@@ -62,6 +63,8 @@ pub(super) struct Queueing {
     announcement: Pii<String>,
     /// Where the caller could be called back.
     callback: Option<Pii<String>>,
+    /// What their record means for who can help them.
+    record: RecordMeaning,
     /// The tone that tells that somebody is called, and how far it has been played.
     tone: Vec<i16>,
     rung: usize,
@@ -161,7 +164,7 @@ pub(super) enum Happening {
 
 impl Queueing {
     /// A caller who has not asked for anybody yet.
-    pub fn new(people: People, callback: Option<Pii<String>>) -> Self {
+    pub fn new(people: People, callback: Option<Pii<String>>, record: RecordMeaning) -> Self {
         Self {
             people,
             standing: Standing::Out,
@@ -175,6 +178,7 @@ impl Queueing {
             minutes: Minutes::default(),
             announcement: Pii::default(),
             callback,
+            record,
             tone: tone::ringback(SampleRate::HZ_8000, TONE_DBFS),
             rung: 0,
         }
@@ -245,10 +249,23 @@ impl Queueing {
         Some(Arc::new(handoff))
     }
 
+    fn needs_besides(&self, handoff: &Handoff) -> Vec<Need> {
+        needs_of_record(&self.record, handoff)
+    }
+
     /// Writes down the next talk.
     fn scribe(&self, call: CallId) -> Transcribing {
         Transcribing::start(&self.people.scribe, call, self.said.sender())
     }
+}
+
+/// What agents have to be good at besides what a queue asks for, whichever it is: what the caller's
+/// record says. Other skills of the hand-off are those of the queue it was made for.
+fn needs_of_record(meaning: &RecordMeaning, handoff: &Handoff) -> Vec<Need> {
+    let crm = handoff.crm.as_ref();
+    let standing = meaning.read(|field| crm?.get(field)?.as_str());
+    let skills = meaning.skills(&standing).into_iter();
+    skills.map(|skill| Need { skill: Skill::new(skill), level: Level::ONE }).collect()
 }
 
 impl Standing {
@@ -281,6 +298,8 @@ impl Standing {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::conversation::TransferOutcome;
 
@@ -292,6 +311,21 @@ mod tests {
         assert_eq!((record.way.as_str(), record.agent.as_deref()), ("desk", Some("sam")));
         assert_eq!((record.queue.as_str(), record.outcome.as_str()), ("cards", "succeeded"));
         assert_eq!((record.at_ms, record.bridged_ms), (1_500, None));
+    }
+
+    #[test]
+    fn a_record_asks_for_skills_in_whichever_queue() {
+        let meaning = RecordMeaning {
+            tier: Some("tier".to_owned()),
+            skills: BTreeMap::from([("gold".to_owned(), vec!["private".to_owned()])]),
+            ..RecordMeaning::default()
+        };
+        let mut handoff = crate::acd::handoff::tests::handoff();
+        handoff.crm = serde_json::from_str(r#"{"tier": "Gold"}"#).expect("a record");
+        let need = Need { skill: Skill::new("private"), level: Level::ONE };
+        assert_eq!(needs_of_record(&meaning, &handoff), [need]);
+        handoff.crm = None;
+        assert_eq!(needs_of_record(&meaning, &handoff), []);
     }
 
     #[tokio::test]

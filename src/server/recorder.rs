@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
 
 use crate::audio::{AudioFrame, FrameConverter, SampleRate, TwoChannelWriter, WavError};
 
@@ -29,14 +30,17 @@ pub(super) struct Recorder {
 
 impl Recorder {
     /// Opens the file; the folder must exist. The file has the rate of the caller's codec, so that
-    /// what was heard can be heard again.
-    pub fn start(path: &Path, rate: SampleRate) -> Result<Self, WavError> {
+    /// what was heard can be heard again. What was `before` is silence in it: so the times of the
+    /// transcript are places in the recording.
+    pub fn start(path: &Path, rate: SampleRate, before: Duration) -> Result<Self, WavError> {
         let file = File::create(path).map_err(WavError::from)?;
         let mut output = TwoChannelWriter::new(BufWriter::new(file), rate)?;
         let (frames, queue) = sync_channel::<Pair>(QUEUE_FRAMES_MAX);
         let writer = std::thread::Builder::new()
             .name("recorder".to_owned())
             .spawn(move || {
+                let nothing = vec![0; rate.samples_in(before)];
+                output.write(&nothing, &nothing)?;
                 for (caller, agent) in queue {
                     output.write(&caller, &agent)?;
                 }

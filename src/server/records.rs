@@ -208,6 +208,11 @@ impl CallRecorder {
         self.push(Entry::Transfer(transfer));
     }
 
+    /// Notes where the recording is.
+    pub fn recorded(&mut self, path: std::path::PathBuf) {
+        self.recording = Some(path);
+    }
+
     pub fn handed_off(&mut self) {
         self.handed_off = true;
     }

@@ -1,4 +1,4 @@
-//! Forgets calls when their time is over: records, recordings, hand-offs.
+//! Forgets calls when their time is over: recordings, and then everything else about them.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
+use crate::config::RecordsConfig;
 use crate::store::{Forgotten, Store, StoreError};
 
 /// How often it is looked whether something is to be forgotten.
@@ -16,7 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
 pub(super) async fn keep_forgetting(
     store: Store,
     recordings: PathBuf,
-    days: u32,
+    records: RecordsConfig,
     stop: CancellationToken,
 ) {
     let mut every = tokio::time::interval(LOOK_EVERY);
@@ -25,88 +26,188 @@ pub(super) async fn keep_forgetting(
             () = stop.cancelled() => return,
             _ = every.tick() => {}
         }
-        match forget(&store, &recordings, days, Timestamp::now()).await {
-            Ok(forgotten) if forgotten == Forgotten::default() => {}
-            Ok(Forgotten { calls, handoffs, .. }) => {
-                tracing::info!(calls = calls.len(), handoffs, days, "forgotten");
-            }
-            Err(error) => tracing::error!(%error, "nothing can be forgotten at present"),
+        if let Err(error) = look(&store, &recordings, &records, Timestamp::now()).await {
+            tracing::error!(%error, "nothing can be forgotten at present");
         }
     }
+}
+
+async fn look(
+    store: &Store,
+    recordings: &Path,
+    records: &RecordsConfig,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if let Some(days) = records.recording_retention_days {
+        let removed = remove_recordings(store, days_before(now, days)).await?;
+        if removed > 0 {
+            tracing::info!(recordings = removed, days, "recordings removed");
+        }
+    }
+    if let Some(days) = records.retention_days {
+        let Forgotten { calls, handoffs, .. } =
+            forget(store, recordings, days_before(now, days)).await?;
+        if !calls.is_empty() || handoffs > 0 {
+            tracing::info!(calls = calls.len(), handoffs, days, "forgotten");
+        }
+    }
+    Ok(())
+}
+
+fn days_before(now: Timestamp, days: u32) -> Timestamp {
+    let age = SignedDuration::from_hours(24 * i64::from(days));
+    now.saturating_sub(age).unwrap_or(Timestamp::MIN)
+}
+
+/// Removes recordings of calls from before a time, and gives how many. One that cannot be removed
+/// stays in its record, and is tried again.
+async fn remove_recordings(store: &Store, before: Timestamp) -> Result<usize, StoreError> {
+    let mut removed = 0;
+    for (call, path) in store.recordings_before(before).await? {
+        if remove(&path) {
+            store.forget_recording(call).await?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
 }
 
 async fn forget(
     store: &Store,
     recordings: &Path,
-    days: u32,
-    now: Timestamp,
+    before: Timestamp,
 ) -> Result<Forgotten, StoreError> {
-    let age = SignedDuration::from_hours(24 * i64::from(days));
-    let before = now.saturating_sub(age).unwrap_or(Timestamp::MIN);
     let forgotten = store.forget_before(before).await?;
     let named = forgotten.recordings.iter().cloned();
     // A call that the server did not live to end has a recording that its record does not name.
     let usual = forgotten.calls.iter().map(|call| recordings.join(format!("{call}.wav")));
     for path in named.chain(usual) {
-        match std::fs::remove_file(&path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => {
-                let path = path.display();
-                tracing::error!(%error, %path, "a recording whose call is forgotten stays");
-            }
-        }
+        remove(&path);
     }
     Ok(forgotten)
+}
+
+/// Whether there is no such file any more.
+fn remove(path: &Path) -> bool {
+    match std::fs::remove_file(path) {
+        Ok(()) => true,
+        Err(error) if error.kind() == ErrorKind::NotFound => true,
+        Err(error) => {
+            let path = path.display();
+            tracing::error!(%error, %path, "a recording whose time is over stays");
+            false
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::acd::handoff::tests::handoff;
     use crate::base::{CallId, Pii, Termination, TerminationResult};
     use crate::store::{CallEnd, CallStart};
 
-    #[tokio::test]
-    async fn what_is_too_old_goes_with_its_recordings() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open(&folder.path().join("s.sqlite")).await.expect("opens");
-        let now = Timestamp::from_second(1_775_000_000).expect("in range");
-        let days_ago = |days: i64| now - SignedDuration::from_hours(24 * days);
-        let recording = |call: CallId| folder.path().join(format!("{call}.wav"));
-        for (number, days) in [(1, 31), (2, 31), (3, 29)] {
+    struct Kept {
+        folder: tempfile::TempDir,
+        store: Store,
+        now: Timestamp,
+    }
+
+    impl Kept {
+        async fn open() -> Self {
+            let folder = tempfile::tempdir().expect("a folder");
+            let store = Store::open(&folder.path().join("s.sqlite")).await.expect("opens");
+            Self { folder, store, now: Timestamp::from_second(1_775_000_000).expect("in range") }
+        }
+
+        fn recording(&self, number: u128) -> PathBuf {
+            self.folder.path().join(format!("{}.wav", CallId::from_u128(number)))
+        }
+
+        /// A call so many days ago, with its recording. The server did not live to end all of them.
+        async fn call(&self, number: u128, days: i64, is_ended: bool) {
             let call = CallId::from_u128(number);
+            let started_at = self.now - SignedDuration::from_hours(24 * days);
             let start = CallStart {
                 id: call,
-                started_at: days_ago(days),
+                started_at,
                 caller: Pii::new("+15550123".into()),
                 called: "100".into(),
                 channel: "sip".into(),
                 profile: "p".into(),
                 generation: "abc".into(),
             };
-            store.begin_call(&start).await.expect("begins");
-            std::fs::write(recording(call), "").expect("is written");
-            // The server did not live to end the second one.
-            if number != 2 {
-                let end = CallEnd {
-                    ended_at: days_ago(days),
-                    termination: Termination::new(TerminationResult::Success, "over"),
-                    recording: Some(recording(call)),
-                    protection: None,
-                    turns: 0,
-                    outcome: "contained".into(),
-                };
-                store.end_call(call, &end).await.expect("ends");
+            self.store.begin_call(&start).await.expect("begins");
+            std::fs::write(self.recording(number), "").expect("is written");
+            if !is_ended {
+                return;
             }
+            let end = CallEnd {
+                ended_at: started_at,
+                termination: Termination::new(TerminationResult::Success, "over"),
+                recording: Some(self.recording(number)),
+                protection: None,
+                turns: 0,
+                outcome: "contained".into(),
+            };
+            self.store.end_call(call, &end).await.expect("ends");
         }
-        let forgotten = forget(&store, folder.path(), 30, now).await.expect("forgets");
-        assert_eq!(forgotten.calls.len(), 2);
-        for (number, stays) in [(1, false), (2, false), (3, true)] {
-            let call = CallId::from_u128(number);
-            assert_eq!(recording(call).exists(), stays, "{number}");
-            assert_eq!(store.call(call).await.is_ok(), stays, "{number}");
+
+        async fn look(&self, calls: Option<u32>, recordings: Option<u32>) {
+            let records =
+                RecordsConfig { retention_days: calls, recording_retention_days: recordings };
+            look(&self.store, self.folder.path(), &records, self.now).await.expect("looks");
         }
-        let again = forget(&store, folder.path(), 30, now).await.expect("forgets");
-        assert_eq!(again, Forgotten::default());
+
+        /// Whether the recording is there, whether the record names it, and whether there is one.
+        async fn is_there(&self, number: u128) -> (bool, bool, bool) {
+            let record = self.store.call(CallId::from_u128(number)).await;
+            let is_named = record.as_ref().is_ok_and(|record| record.summary.recording.is_some());
+            (self.recording(number).exists(), is_named, record.is_ok())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_too_old_goes_with_its_recordings() {
+        let kept = Kept::open().await;
+        for (number, days, is_ended) in [(1, 31, true), (2, 31, false), (3, 29, true)] {
+            kept.call(number, days, is_ended).await;
+        }
+        for _ in 0..2 {
+            kept.look(Some(30), None).await;
+            assert_eq!(kept.is_there(1).await, (false, false, false));
+            assert_eq!(kept.is_there(2).await, (false, false, false));
+            assert_eq!(kept.is_there(3).await, (true, true, true));
+        }
+    }
+
+    #[tokio::test]
+    async fn recordings_may_go_before_their_calls() {
+        let kept = Kept::open().await;
+        for (number, days) in [(1, 91), (2, 31), (3, 6)] {
+            kept.call(number, days, true).await;
+        }
+        // Somebody else has removed it already.
+        std::fs::remove_file(kept.recording(2)).expect("it is there");
+        kept.look(Some(90), Some(7)).await;
+        assert_eq!(kept.is_there(1).await, (false, false, false));
+        assert_eq!(kept.is_there(2).await, (false, false, true));
+        assert_eq!(kept.is_there(3).await, (true, true, true));
+        kept.look(None, None).await;
+        assert_eq!(kept.is_there(3).await, (true, true, true));
+    }
+
+    #[tokio::test]
+    async fn handoffs_go_unless_somebody_has_not_taken_them_yet() {
+        let kept = Kept::open().await;
+        kept.store.put_handoff(&handoff()).await.expect("kept");
+        let posting = kept.store.clone().with_webhooks();
+        let other = crate::acd::handoff::Handoff { reference: None, ..handoff() };
+        let waiting = posting.put_handoff(&other).await.expect("kept");
+        // As seen much later.
+        let before = Timestamp::now() + SignedDuration::from_hours(1);
+        let forgotten = forget(&kept.store, kept.folder.path(), before).await.expect("forgets");
+        assert_eq!(forgotten.handoffs, 1);
+        assert!(kept.store.handoff(waiting).await.expect("reads").is_some());
     }
 }

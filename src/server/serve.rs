@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
+use crate::acd::standing::RecordMeaning;
 use crate::actions::Actions;
 use crate::base::CallId;
 use crate::call::CallSettings;
-use crate::config::{Config, Transport};
-use crate::conversation::{Rules, VerificationRule};
+use crate::config::{CallerLookupConfig, Config, Transport};
+use crate::conversation::{RecordingConsent, Rules, VerificationRule};
 use crate::net::sip::{
     Access, IncomingCall, KeepalivePlan, RegisterPlan, SessionLimits, SipConfig, SipEndpoint,
     SipError, TlsFiles,
@@ -171,10 +172,12 @@ impl Server {
             let reloader = reloader.counted(Arc::clone(&services.metrics));
             background.spawn(reloader.run(stop_background.clone()));
         }
-        if let Some(days) = config.records.retention_days {
-            let (store, recordings) = (services.store.clone(), config.recording.dir.clone());
-            background.spawn(keep_forgetting(store, recordings, days, stop_background.clone()));
-        }
+        background.spawn(keep_forgetting(
+            services.store.clone(),
+            config.recording.dir.clone(),
+            config.records.clone(),
+            stop_background.clone(),
+        ));
         let mut http_address = None;
         if let Some(wanted) = &config.http {
             let (listener, token, address) = http::open(wanted).await?;
@@ -197,7 +200,7 @@ impl Server {
         let (mut web, mut web_tls) = (None, None);
         if let Some(wanted) = &config.web {
             let side = web_side::start(
-                (wanted, &config.desk),
+                (wanted, &config),
                 &services.store,
                 &profiles,
                 floor.backend.clone(),
@@ -509,7 +512,24 @@ pub fn rules(config: &Config) -> Rules {
         transfers: config.transfers.keys().map(|queue| QueueName::new(queue.as_str())).collect(),
         staffed: BTreeSet::new(),
         callback: None,
+        record: config.caller_lookup.as_ref().map(record_meaning).unwrap_or_default(),
+        recording: match config.recording.asks() {
+            true => RecordingConsent::Asked,
+            false => RecordingConsent::NotAsked,
+        },
         today: today(),
+    }
+}
+
+/// What the fields of a caller's record mean.
+fn record_meaning(lookup: &CallerLookupConfig) -> RecordMeaning {
+    RecordMeaning {
+        tier: lookup.tier.clone(),
+        open_tickets: lookup.open_tickets.clone(),
+        ticket_subject: lookup.ticket_subject.clone(),
+        language: lookup.language.clone(),
+        priority_up: lookup.priority_up.clone(),
+        skills: lookup.skills.clone(),
     }
 }
 

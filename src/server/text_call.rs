@@ -15,7 +15,7 @@ use crate::base::{ActionRunId, CallId, Pii};
 use crate::config::Config;
 use crate::conversation::{
     ActionResult, Conversation, ConversationInput, DialogAct, Expectation, Expected, FailureWords,
-    HandoffRequest, Phrase, Rules, Step, TransferOutcome,
+    HandoffRequest, Phrase, RecordingConsent, Rules, Step, TransferOutcome,
 };
 use crate::engine::understanding::{Understander, UnderstandingError};
 use crate::nlu::{Readings, SlotKind, SlotName, SlotValue, Understanding};
@@ -249,6 +249,7 @@ impl TextCall {
     async fn carry_out(&mut self, act: DialogAct, turn: &mut TextTurn) -> Vec<ConversationInput> {
         match act {
             DialogAct::Say(phrase) => turn.events.push(TextEvent::Said(phrase)),
+            DialogAct::Record => {}
             DialogAct::Listen(expectation) => self.expectation = expectation,
             DialogAct::RunAction { run, action, inputs } => {
                 let (pace, result) = self.run_action(run, &action, inputs).await;
@@ -317,10 +318,11 @@ impl TextCall {
     }
 }
 
-/// How conversations are held where there is no line to put a caller through.
+/// How conversations are held where there is no line to put a caller through, and nothing to record.
 pub fn rules_without_line(config: &Config) -> Rules {
     let (transfers, staffed) = (BTreeSet::new(), BTreeSet::new());
-    Rules { transfers, staffed, callback: None, ..rules(config) }
+    let recording = RecordingConsent::NotAsked;
+    Rules { transfers, staffed, callback: None, recording, ..rules(config) }
 }
 
 /// Classifies words on a thread where that may take its time.

@@ -9,9 +9,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::base::Pii;
-use crate::config::{Called, DeskConfig, WebConfig};
+use crate::config::{Called, Config, DeskConfig, WebConfig};
 use crate::store::Store;
-use crate::web::{self, Accounts, Backend, DeskFacts, Facts, Tls, Web, WebError, WebParts};
+use crate::web::{
+    self, Accounts, Backend, DeskFacts, Facts, Reporting, Tls, Web, WebError, WebParts,
+};
 
 use super::profiles::Profiles;
 
@@ -39,27 +41,34 @@ pub(super) struct WebSide {
 /// # Errors
 /// The address is taken, the certificate cannot be used, or there can be no accounts.
 pub(super) async fn start(
-    (config, desk): (&WebConfig, &DeskConfig),
+    (web, config): (&WebConfig, &Config),
     store: &Store,
     profiles: &Profiles,
     backend: Backend,
     (background, stop): (&TaskTracker, &CancellationToken),
 ) -> Result<WebSide, WebError> {
-    let (listener, tls, address) = web::open(config).await?;
+    let (listener, tls, address) = web::open(web).await?;
     let accounts = Accounts::new(store.clone())?;
     let first_admin = accounts.first_admin(Timestamp::now()).await?;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let url = config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
+    let url = web.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
     let web = Web::new(WebParts {
         backend,
         store: store.clone(),
         accounts,
-        config: config.clone(),
-        facts: Arc::new(PageFacts { profiles: profiles.clone(), desk: desk.clone() }),
+        config: web.clone(),
+        reporting: reporting(config),
+        facts: Arc::new(PageFacts { profiles: profiles.clone(), desk: config.desk.clone() }),
         ice_servers: Vec::new(),
     });
     background.spawn(web::serve(listener, tls.clone(), web, stop.clone()));
     Ok(WebSide { started: WebStarted { address, url, first_admin }, tls })
+}
+
+/// What counts in reports, as `frontdoor stats` has it.
+fn reporting(config: &Config) -> Reporting {
+    let checks = config.verifications.values().map(|verification| verification.action.clone());
+    Reporting { understood_from: config.understanding.confirm_confidence, checks: checks.collect() }
 }
 
 /// What pages are told, from the prompt files in force and the configuration.

@@ -152,6 +152,8 @@ pub struct Rehearsed {
     pub waits: Vec<WaitRun>,
     /// Hand-offs as they were told again while the caller waited, in order.
     pub updates: Vec<Handoff>,
+    /// Whether the caller has agreed to be recorded.
+    pub agreed_to_recording: bool,
     /// How often the caller was given back to whoever had sent them to us.
     pub given_back: u32,
     /// Turns answered.
@@ -201,6 +203,7 @@ pub fn rehearse(
             transfers: Vec::new(),
             waits: Vec::new(),
             updates: Vec::new(),
+            agreed_to_recording: false,
             given_back: 0,
             turns: Vec::new(),
             secret_frames_recorded: 0,
@@ -331,6 +334,7 @@ impl Stage<'_> {
                         if *speech == cancelled)
                 });
             }
+            CallOutput::Record => self.result.agreed_to_recording = true,
             CallOutput::RunAction { run, action, inputs } => {
                 let result = self.world.act(&action, &inputs);
                 let inputs = inputs.into_iter().map(|(k, v)| (k, v.into_inner())).collect();

@@ -18,7 +18,7 @@ use super::{Store, StoreError};
 /// Calls named when a prefix fits several.
 const CANDIDATES_MAX: i64 = 5;
 
-const CALL_COLUMNS: &str = "id, started_at, answered_at, ended_at, caller, called, channel, \
+pub(super) const CALL_COLUMNS: &str = "id, started_at, answered_at, ended_at, caller, called, channel, \
      profile, generation, result, reason, recording, protection, turns, outcome";
 
 /// A time as text that sorts: always six digits after the point.
@@ -224,7 +224,7 @@ impl Store {
         })
     }
 
-    fn summary(&self, row: &SqliteRow) -> Result<CallSummary, StoreError> {
+    pub(super) fn summary(&self, row: &SqliteRow) -> Result<CallSummary, StoreError> {
         let text = |column| row.try_get::<String, _>(column).map_err(|error| self.failed(error));
         let maybe =
             |column| row.try_get::<Option<String>, _>(column).map_err(|error| self.failed(error));

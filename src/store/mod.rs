@@ -6,23 +6,27 @@
 //! failure is a typed error that names the file and what to do; a call goes on without a record.
 //! Non-job: deciding what is recorded. Secrets are masked before they come here.
 //!
-//! One connection does everything, one operation after another (waiters are the calls, bounded by
-//! `server.calls_max`). Before each operation it is checked that the file is still the one that is
-//! open: SQLite would go on writing to a deleted file without complaint.
+//! One connection writes everything, one operation after another (waiters are the calls, bounded by
+//! `server.calls_max`); what takes long to look up has connections of its own. Before each
+//! operation it is checked that the file is still the one that is open: SQLite would go on writing
+//! to a deleted file without complaint.
 
 mod accounts;
 mod audit;
 mod callbacks;
 mod calls;
+mod day;
 mod error;
 mod floor;
 mod handoffs;
 mod record;
 mod reports;
 mod retention;
+mod search;
 mod tokens;
 mod traces;
 mod unsaved;
+mod vcon;
 pub mod webhook;
 mod wrap_ups;
 
@@ -31,6 +35,7 @@ pub use accounts::{
 };
 pub use audit::{AuditAction, AuditEntry, Who};
 pub use callbacks::{CallbackMark, CallbackRecord, OpenCallback};
+pub use day::{DayReport, PartLatency};
 pub use error::StoreError;
 pub use floor::{WaitCount, WaitOutcome, WaitRecord, WaitingRecord};
 pub use handoffs::{DueWebhook, HandoffId, HandoffSummary, ParseHandoffIdError, WebhookMark};
@@ -40,9 +45,11 @@ pub use record::{
 };
 pub use reports::{CallsReport, IntentReport, NOT_HELPED, ReportRules, UtteranceRecord};
 pub use retention::Forgotten;
+pub use search::{CallPlace, CallSearch, FoundCall, ParseCallPlaceError, SearchedOutcome};
 pub use tokens::{ParseScopeError, Scope, TokenRecord};
 pub use traces::{REFUSALS_MAX, RefusalRecord, TraceMessage, TraceRecord, TraceWay};
 pub use unsaved::{Imported, NotSaved, Saved, import_unsaved, put_handoff_or_file};
+pub use vcon::vcon_of;
 pub use wrap_ups::{DueWrapUp, WrapUpMark, WrapUpRecord, WrapUpState};
 
 use std::fs;
@@ -56,12 +63,15 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Connection, SqliteConnection};
-use tokio::sync::{Mutex, MutexGuard, Notify, watch};
+use tokio::sync::{Mutex, MutexGuard, Notify, Semaphore, SemaphorePermit, watch};
 
 static TABLES: Migrator = sqlx::migrate!("src/store/migrations");
 
 /// How long another process may hold the file before an operation fails.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Long lookups at the same time; further ones wait.
+const READERS_MAX: usize = 2;
 
 /// Which file is open: device and inode.
 type FileId = (u64, u64);
@@ -80,6 +90,7 @@ struct Inner {
     suspect: AtomicBool,
     outbox_filled: Notify,
     wrap_ups_due: Notify,
+    readers: Semaphore,
     /// Grows with each change of accounts and sessions.
     people: watch::Sender<u64>,
 }
@@ -121,6 +132,7 @@ impl Store {
             suspect: AtomicBool::new(false),
             outbox_filled: Notify::new(),
             wrap_ups_due: Notify::new(),
+            readers: Semaphore::new(READERS_MAX),
             people: watch::Sender::new(0),
         };
         Ok(Self { inner: Arc::new(inner), webhooks: Outbox::Off })
@@ -174,7 +186,45 @@ impl Store {
     }
 }
 
-/// The one connection, held for one operation.
+impl Store {
+    /// A connection for a lookup that may take long. It sees what was written before it was opened.
+    async fn reading(&self) -> Result<Reading<'_>, StoreError> {
+        let gone = || StoreError::Gone { path: self.inner.path.clone() };
+        let permit = self.inner.readers.acquire().await.map_err(|_| gone())?;
+        let options = SqliteConnectOptions::new()
+            .filename(&self.inner.path)
+            .create_if_missing(false)
+            .busy_timeout(self.inner.busy_timeout)
+            .pragma("query_only", "ON");
+        let connection = SqliteConnection::connect_with(&options).await;
+        let connection = connection.map_err(|error| self.unread(error))?;
+        Ok(Reading { connection, path: &self.inner.path, _permit: permit })
+    }
+
+    /// A lookup failed: that says nothing about the connection that writes.
+    fn unread(&self, error: sqlx::Error) -> StoreError {
+        StoreError::from_sqlx(&self.inner.path, error)
+    }
+}
+
+/// A connection that only reads; closed when dropped.
+struct Reading<'a> {
+    connection: SqliteConnection,
+    path: &'a Path,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Reading<'_> {
+    fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+
+    fn failed(&self, error: sqlx::Error) -> StoreError {
+        StoreError::from_sqlx(self.path, error)
+    }
+}
+
+/// The one connection that writes, held for one operation.
 struct Session<'a> {
     guard: MutexGuard<'a, Option<Open>>,
     path: &'a Path,

@@ -118,10 +118,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn calls_report(&self, rules: &ReportRules) -> Result<CallsReport, StoreError> {
-        let mut session = self.session().await?;
-        let failed = |error| self.failed(error);
+        let mut reading = self.reading().await?;
+        let failed = |error| self.unread(error);
         // One transaction, so that everything is of the same moment.
-        let mut transaction = session.connection()?.begin().await.map_err(failed)?;
+        let mut transaction = reading.connection().begin().await.map_err(failed)?;
         let since = stamp(rules.since);
         let mut rows = async |sql: &str| {
             sqlx::query(sql).bind(since.clone()).fetch_all(&mut *transaction).await
@@ -345,19 +345,19 @@ fn mean(values: impl ExactSizeIterator<Item = f64>) -> Option<f64> {
 }
 
 /// The value that this share of the sorted values does not exceed.
-fn percentile(sorted: &[u32], percent: usize) -> Option<u32> {
+pub(super) fn percentile(sorted: &[u32], percent: usize) -> Option<u32> {
     let place = (sorted.len() * percent).div_ceil(100).max(1) - 1;
     sorted.get(place).copied()
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::{ActionRunRecord, CallEnd, CallStart, Entry, LineRecord, TurnRecord};
     use super::*;
     use crate::acd::handoff::{Handoff, HandoffIntent, HandoffReason, HandoffSignals, SCHEMA};
     use crate::base::{ActionRunId, Termination, TerminationResult, TurnId};
 
-    fn at(seconds: i64) -> Timestamp {
+    pub(in crate::store) fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_775_000_000 + seconds).expect("in range")
     }
 
@@ -445,7 +445,7 @@ mod tests {
 
     /// Call 1 is before the period; 2 is served, 3 hears something and leaves, 4 is handed over
     /// with its intent, 5 without any.
-    async fn five_calls() -> (tempfile::TempDir, Store) {
+    pub(in crate::store) async fn five_calls() -> (tempfile::TempDir, Store) {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(&folder.path().join("r.sqlite")).await.expect("opens");
         call(&store, 1, "served", 9, &[line(0, "old", ("return", 0.9), "request", false)]).await;

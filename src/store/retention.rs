@@ -23,9 +23,10 @@ pub struct Forgotten {
 }
 
 impl Store {
-    /// Forgets calls that began before a time, and hand-offs and refusals from before it. Hand-offs
-    /// that the webhook has not taken yet are kept. The time is to be further back than any call
-    /// that goes on.
+    /// Forgets calls that began before a time, and hand-offs, what agents wrote and refusals from
+    /// before it. What the webhook or the customer system has not taken yet is kept, and so is
+    /// whoever is still to be called back. The time is to be further back than any call that goes
+    /// on.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing was forgotten.
@@ -63,5 +64,44 @@ impl Store {
         }
         transaction.commit().await.map_err(failed)?;
         Ok(forgotten)
+    }
+
+    /// Recordings of calls that began before a time. The files are still there.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn recordings_before(
+        &self,
+        time: Timestamp,
+    ) -> Result<Vec<(CallId, PathBuf)>, StoreError> {
+        let mut session = self.session().await?;
+        let rows = sqlx::query(
+            "SELECT id, recording FROM calls WHERE started_at < ? AND recording IS NOT NULL",
+        )
+        .bind(stamp(time))
+        .fetch_all(session.connection()?)
+        .await
+        .map_err(|error| self.failed(error))?;
+        rows.iter()
+            .map(|row| {
+                let recording: String =
+                    row.try_get("recording").map_err(|error| self.failed(error))?;
+                Ok((self.parsed(row, "id", "call id")?, PathBuf::from(recording)))
+            })
+            .collect()
+    }
+
+    /// Notes that the recording of a call is gone.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn forget_recording(&self, call: CallId) -> Result<(), StoreError> {
+        let mut session = self.session().await?;
+        sqlx::query("UPDATE calls SET recording = NULL WHERE id = ?")
+            .bind(call.to_string())
+            .execute(session.connection()?)
+            .await
+            .map_err(|error| self.failed(error))?;
+        Ok(())
     }
 }

@@ -9,7 +9,9 @@ use axum::response::{IntoResponse, Response};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::api::{accounts, audit, call, desk, document, floor, session, tokens};
+use super::api::{
+    accounts, audit, call, desk, document, floor, handoffs, live, records, session, today, tokens,
+};
 use super::error::ApiError;
 use super::headers::{self, is_api};
 use super::input::JSON_LEN_MAX;
@@ -40,6 +42,10 @@ fn api() -> OpenApiRouter<Web> {
         .merge(call::router())
         .merge(desk::router())
         .merge(floor::router())
+        .merge(live::router())
+        .merge(today::router())
+        .merge(records::router())
+        .merge(handoffs::router())
         .merge(accounts::router())
         .merge(tokens::router())
         .merge(audit::router())

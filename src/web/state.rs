@@ -52,6 +52,15 @@ pub struct DeskFacts {
     pub has_phone: bool,
 }
 
+/// What counts in reports, as everywhere else that calls are counted.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Reporting {
+    /// How sure an intent must have been to count as understood, 0 to 1.
+    pub understood_from: f32,
+    /// Actions that only check who is calling: nobody is served by them.
+    pub checks: Vec<String>,
+}
+
 /// A server that helps a browser find its way to us (RFC 8445), as `RTCPeerConnection` takes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct IceServer {
@@ -75,6 +84,8 @@ pub struct WebParts {
     pub accounts: Accounts,
     /// `[web]`.
     pub config: WebConfig,
+    /// What counts in reports.
+    pub reporting: Reporting,
     /// About the organisation and the desk.
     pub facts: Arc<dyn Facts>,
     /// For browsers of callers and agents.
@@ -144,6 +155,11 @@ impl Web {
     /// About the organisation and the desk.
     pub fn facts(&self) -> &dyn Facts {
         &*self.shared.parts.facts
+    }
+
+    /// What counts in reports.
+    pub fn reporting(&self) -> &Reporting {
+        &self.shared.parts.reporting
     }
 
     /// For browsers.

@@ -28,6 +28,7 @@ use crate::store::{Account, Role, Scope, Store};
 mod access;
 mod calling;
 mod desks;
+mod ops;
 mod sessions;
 
 const HERE: &str = "127.0.0.1:9090";
@@ -117,6 +118,7 @@ impl Place {
             accounts: Accounts::new(store.clone()).expect("it works"),
             store,
             config: web_config(config),
+            reporting: Reporting { understood_from: 0.4, checks: Vec::new() },
             facts: Arc::new(House),
             ice_servers: Vec::new(),
         };

@@ -3,6 +3,7 @@
 mod architecture;
 mod bench;
 mod clinic;
+mod handoffs;
 mod phone;
 mod prompts;
 mod rehearsals;

@@ -66,6 +66,8 @@ fn declared() -> Declared {
             VerificationSignature { slots: strings("account_number pin") },
         )]),
         caller_fields: BTreeSet::from_iter(strings("customer_name first_name account_number")),
+        tells_ticket: true,
+        asks_to_record: false,
     }
 }
 

@@ -10,7 +10,7 @@ use frontdoor::acd::handoff::{Handoff, HandoffReason};
 use frontdoor::acd::{BackInQueue, LeftQueue, WaitEnd, WaitRange};
 use frontdoor::base::{CallId, LIST_OUTPUT, Pii, join_list};
 use frontdoor::call::{Call, CallFacts, HeardResult, LineSpeaker, WaitNews};
-use frontdoor::config::Config;
+use frontdoor::config::{Config, ConsentConfig};
 use frontdoor::conversation::{ActionResult, FailureWords, Rules, TransferOutcome};
 use frontdoor::nlu::{IntentName, IntentScore, Readings, SlotKind, Understanding};
 use frontdoor::prompts::{ActionName, Generation, QueueName};
@@ -761,4 +761,26 @@ fn records_that_never_answer_stop_nothing() {
     let slot = &call.handoffs.first().expect("a person takes over").slots[0];
     assert_eq!(slot.value, "Fieldman");
     assert!(call.ended.is_some());
+}
+
+#[test]
+fn only_who_says_yes_is_recorded_where_callers_are_asked() {
+    let mut config = config();
+    let generation = generation(&config);
+    let call = |config: &Config, script: &[Step]| {
+        call_on(config, generation.clone(), script, &mut Bank::default(), 3)
+    };
+    assert!(!call(&config, &[say("yes")]).agreed_to_recording, "nobody was asked");
+    config.recording.consent = ConsentConfig::Asked;
+    let asked = call(&config, &[say("yes"), say("when are you open")]);
+    assert!(asked.agreed_to_recording);
+    let said = ours(&asked);
+    let place = |words: &str| said.find(words).unwrap_or_else(|| panic!("{words}: {said}"));
+    assert!(place("record this call") < place("Thank"), "{said}");
+    for answer in ["no", "well I don't know", "yes if nobody else hears it", "I lost my card"] {
+        let call = call(&config, &[say(answer)]);
+        assert!(!call.agreed_to_recording, "{answer}: {}", ours(&call));
+    }
+    let silent = call(&config, &[]);
+    assert!(!silent.agreed_to_recording, "{}", ours(&silent));
 }

@@ -231,11 +231,11 @@ struct Listing {
     sql: &'static str,
 }
 
-const LISTINGS: [Listing; 7] = [
+const LISTINGS: [Listing; 8] = [
     Listing {
         title: "Customers",
-        columns: &["account", "name", "phone", "address"],
-        sql: "SELECT number, name, phone, address FROM customers WHERE number = ?",
+        columns: &["account", "name", "phone", "tier", "address"],
+        sql: "SELECT number, name, phone, tier, address FROM customers WHERE number = ?",
     },
     Listing {
         title: "Accounts",
@@ -263,6 +263,12 @@ const LISTINGS: [Listing; 7] = [
         title: "Address changes",
         columns: &["account", "when", "old", "new"],
         sql: "SELECT customer, at, old, new FROM address_changes WHERE customer = ? ORDER BY id",
+    },
+    Listing {
+        title: "Tickets",
+        columns: &["account", "opened", "about", "status"],
+        sql: "SELECT customer, opened_on, subject, status FROM tickets
+              WHERE customer = ? ORDER BY opened_on, id",
     },
     Listing {
         title: "Notes of agents",

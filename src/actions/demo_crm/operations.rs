@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, Sqlite, SqliteConnection, Transaction};
 
 use crate::actions::failure::{ActionFailure, ActionOutcome, FailureKind};
@@ -84,8 +85,17 @@ impl Operation {
 
     const fn outputs(self) -> &'static [&'static str] {
         match self {
-            Self::Caller => &["customer_name", "first_name", "account_number"],
-            Self::VerifyPin => &["customer_name", "first_name"],
+            Self::Caller => &[
+                "customer_name",
+                "first_name",
+                "account_number",
+                "tier",
+                "open_tickets",
+                "ticket_subject",
+            ],
+            Self::VerifyPin => {
+                &["customer_name", "first_name", "tier", "open_tickets", "ticket_subject"]
+            }
             Self::Balance => &["balance"],
             Self::Transactions => &["count", "summary"],
             Self::BlockCard => &["card_last4"],
@@ -298,19 +308,20 @@ async fn caller(
     }
     // A trunk may put country and area codes before the number that the bank knows.
     let rows = sqlx::query(
-        "SELECT name, first_name, number FROM customers
+        "SELECT name, first_name, number, tier FROM customers
          WHERE substr(?1, -length(phone)) = phone LIMIT 2",
     )
     .bind(digits)
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await
     .map_err(|error| unavailable(&error))?;
     match rows.as_slice() {
-        [row] => Ok(vec![
-            ("customer_name", row.get("name")),
-            ("first_name", row.get("first_name")),
-            ("account_number", row.get("number")),
-        ]),
+        [row] => {
+            let mut answer = known(row);
+            answer.push(("account_number", row.get("number")));
+            answer.extend(tickets(connection, row.get("number")).await?);
+            Ok(answer)
+        }
         _ => Err(not_found("caller")),
     }
 }
@@ -319,18 +330,49 @@ async fn verify_pin(
     connection: &mut SqliteConnection,
     request: &ActionRequest,
 ) -> Result<Answer, ActionFailure> {
-    let row =
-        sqlx::query("SELECT name, first_name, pin_salt, pin_hash FROM customers WHERE number = ?")
-            .bind(input(request, "account_number")?)
-            .fetch_optional(connection)
-            .await
-            .map_err(|error| unavailable(&error))?
-            .ok_or_else(|| not_found("customer"))?;
+    let customer = input(request, "account_number")?;
+    let row = sqlx::query(
+        "SELECT name, first_name, tier, pin_salt, pin_hash FROM customers WHERE number = ?",
+    )
+    .bind(customer)
+    .fetch_optional(&mut *connection)
+    .await
+    .map_err(|error| unavailable(&error))?
+    .ok_or_else(|| not_found("customer"))?;
     let expected: String = row.get("pin_hash");
     if pin_hash(row.get("pin_salt"), input(request, "pin")?) != expected {
         return Err(refused("wrong pin"));
     }
-    Ok(vec![("customer_name", row.get("name")), ("first_name", row.get("first_name"))])
+    let mut answer = known(&row);
+    answer.extend(tickets(connection, customer).await?);
+    Ok(answer)
+}
+
+/// Who a customer is.
+fn known(row: &SqliteRow) -> Answer {
+    vec![
+        ("customer_name", row.get("name")),
+        ("first_name", row.get("first_name")),
+        ("tier", row.get("tier")),
+    ]
+}
+
+/// What is going on with a customer: how many tickets are open, and what the latest is about.
+async fn tickets(
+    connection: &mut SqliteConnection,
+    customer: &str,
+) -> Result<Answer, ActionFailure> {
+    let open: Vec<String> = sqlx::query_scalar(
+        "SELECT subject FROM tickets WHERE customer = ? AND status = 'open'
+         ORDER BY opened_on DESC, id DESC",
+    )
+    .bind(customer)
+    .fetch_all(connection)
+    .await
+    .map_err(|error| unavailable(&error))?;
+    let mut answer = vec![("open_tickets", open.len().to_string())];
+    answer.extend(open.into_iter().next().map(|subject| ("ticket_subject", subject)));
+    Ok(answer)
 }
 
 async fn balance_cents(

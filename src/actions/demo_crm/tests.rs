@@ -80,7 +80,8 @@ fn failed(words: &str) -> Result<String, String> {
 #[tokio::test]
 async fn questions_are_answered_from_the_seed() {
     let bank = Bank::open().await;
-    let alex = "account_number=12345678 customer_name=Alex Morgan first_name=Alex";
+    let alex = "account_number=12345678 customer_name=Alex Morgan first_name=Alex open_tickets=0 \
+                tier=standard";
     for phone in ["5550123", "+1 (212) 555-0123", "sip:5550123@10.0.0.1", "tel:+15550123"] {
         assert_eq!(bank.ask("crm.caller", "", &[("phone", phone)]).await, done(alex), "{phone}");
     }
@@ -105,6 +106,21 @@ async fn questions_are_answered_from_the_seed() {
 }
 
 #[tokio::test]
+async fn a_record_says_what_is_going_on_with_a_customer() {
+    let bank = Bank::open().await;
+    let linda = "account_number=89012345 customer_name=Linda Okafor first_name=Linda \
+                 open_tickets=1 ticket_subject=the card you ordered on Tuesday tier=gold";
+    assert_eq!(bank.ask("crm.caller", "", &[("phone", "5550178")]).await, done(linda));
+    // One that is closed is nobody's business any more.
+    let samuel = bank.ask("crm.caller", "", &[("phone", "5550102")]).await.expect("is known");
+    assert!(samuel.ends_with("open_tickets=0 tier=standard"), "{samuel}");
+    let crm = DemoCrm::new(bank.config.demo_crm_path());
+    let tables = crm.tables(Some("linda")).await.expect("shown");
+    let tickets = tables.iter().find(|table| table.title == "Tickets").expect("tickets");
+    assert_eq!(tickets.rows[0][2..], ["the card you ordered on Tuesday", "open"]);
+}
+
+#[tokio::test]
 async fn surnames_are_listed() {
     let bank = Bank::open().await;
     let list = bank.ask("crm.surnames", "", &[]).await.expect("a list");
@@ -116,7 +132,11 @@ async fn surnames_are_listed() {
 async fn pins_are_checked() {
     let bank = Bank::open().await;
     for (number, pin, expected) in [
-        (ALEX, "4321", done("customer_name=Alex Morgan first_name=Alex")),
+        (
+            ALEX,
+            "4321",
+            done("customer_name=Alex Morgan first_name=Alex open_tickets=0 tier=standard"),
+        ),
         (ALEX, "4322", failed("wrong pin")),
         (ALEX, "", failed("wrong pin")),
         ("00000000", "4321", failed("not found")),

@@ -144,7 +144,7 @@ fn refuse_outside_systems(config: &Config) -> anyhow::Result<()> {
 }
 
 /// The calls at a place, each with the folder of its profile.
-fn read_place(
+pub(super) fn read_place(
     place: &Path,
     config: &Config,
     only: Option<&str>,
@@ -205,7 +205,7 @@ fn shown(path: &Path) -> String {
     path.strip_prefix(here).unwrap_or(path).display().to_string()
 }
 
-fn load(profile: &Path, config: &Config) -> anyhow::Result<Profile> {
+pub(super) fn load(profile: &Path, config: &Config) -> anyhow::Result<Profile> {
     let mut config = config.clone();
     config.server.profile = profile.to_owned();
     let (generation, _) = load_profile(&config)?;

@@ -2,6 +2,8 @@
 
 mod calls;
 mod channel;
+#[cfg(test)]
+mod contract;
 pub(super) mod cpu;
 mod database;
 mod entities;

@@ -75,8 +75,7 @@ impl CallTask {
         let waiter = Waiter {
             call: self.dispatch.call(),
             queue: queue.clone(),
-            // Those of the hand-off are those of its queue.
-            needs: Vec::new(),
+            needs: queueing.needs_besides(&handoff),
             language: Some(handoff.language.clone()),
             priority: handoff.priority,
             since: *queueing.since.get_or_insert_with(Instant::now),

@@ -12,7 +12,7 @@ use super::*;
 use crate::config::{CallTokens, CertificateConfig};
 use crate::store::Store;
 use crate::web::live::Live;
-use crate::web::{Accounts, Backend, DeskFacts, Facts, WebParts};
+use crate::web::{Accounts, Backend, DeskFacts, Facts, Reporting, WebParts};
 
 struct House;
 
@@ -64,6 +64,7 @@ impl Door {
             config,
             facts: Arc::new(House),
             ice_servers: Vec::new(),
+            reporting: Reporting { understood_from: 0.4, checks: Vec::new() },
         });
         let stop = CancellationToken::new();
         let serving = tokio::spawn(serve(listener, tls, web, stop.clone()));

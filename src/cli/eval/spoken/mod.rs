@@ -383,7 +383,8 @@ impl SpokenCall {
             CallOutput::Enqueue { .. } => {
                 self.later(pace::STORE, CallInput::WaitEnded { why: WaitEnd::NoQueue });
             }
-            CallOutput::LeaveQueue { .. }
+            CallOutput::Record
+            | CallOutput::LeaveQueue { .. }
             | CallOutput::ReturnToAgent
             | CallOutput::UpdateHandoff(_)
             | CallOutput::CancelTransfer
