@@ -110,7 +110,7 @@ mod tests {
 
     /// Speaks, or does not, for so long.
     fn go_on(segmenter: &mut Segmenter, level: i16, ms: usize) -> Vec<Segment> {
-        let sample = |n: usize| if n / 20 % 2 == 0 { level } else { -level };
+        let sample = |n: usize| if (n / 20).is_multiple_of(2) { level } else { -level };
         let samples: Vec<i16> = (0..FRAME_LEN).map(sample).collect();
         let frame = AudioFrame { rate: RATE, time: MediaTime(0), samples };
         (0..ms / 20).flat_map(|_| segmenter.hear(&frame)).collect()

@@ -131,8 +131,8 @@ fn have(config: &Config, generation: &Arc<Generation>, script: &[Step], number: 
     rules.transfers.clear();
     let vad = Box::new(LevelVad);
     let call = Call::new(facts, call_settings(config), Arc::clone(generation), rules, vad, number);
-    let mut bank = Bank { is_down: number % 3 == 0 };
-    rehearse(call, script, record(number % 2 == 0), &mut bank)
+    let mut bank = Bank { is_down: number.is_multiple_of(3) };
+    rehearse(call, script, record(number.is_multiple_of(2)), &mut bank)
 }
 
 /// Sixty calls, each with its script.

@@ -292,12 +292,10 @@ def main():
             tell(event="hung up")
         else:
             tell(event="the other side hung up", reason=call.reason)
-    # The call must be gone before the library is.
-    caller.call = call = None
+    # The library is not taken down: it does not survive that where it has moved a call. What is
+    # still to be said to the other side is said before.
     caller.endpoint.hangupAllCalls()
-    caller.account.shutdown()
-    caller.account = None
-    caller.endpoint.libDestroy()
+    caller.wait_until(lambda: False, 1)
     return 0 if answered else 1
 
 

@@ -33,7 +33,7 @@ async fn an_account_is_kept_as_it_was_given_and_its_name_once() {
     let anna = account("anna", Role::Agent);
     assert!(store.add_account(&anna, &secret("hash 1")).await.expect("adds"));
     assert!(!store.add_account(&anna, &secret("hash 2")).await.expect("answers"));
-    assert_eq!(store.accounts().await.expect("lists"), [anna.clone()]);
+    assert_eq!(store.accounts().await.expect("lists"), std::slice::from_ref(&anna));
     assert_eq!(store.account("anna").await.expect("reads"), Some(anna.clone()));
     assert_eq!(store.account("Anna").await.expect("reads"), None);
     let (found, password) =
