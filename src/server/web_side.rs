@@ -47,6 +47,7 @@ pub(super) async fn start(
     backend: Backend,
     (background, stop): (&TaskTracker, &CancellationToken),
 ) -> Result<WebSide, WebError> {
+    let ice_servers = IceServers::new(&config.webrtc, |name| std::env::var(name).ok())?;
     let (listener, tls, address) = web::open(web).await?;
     let accounts = Accounts::new(store.clone())?;
     let first_admin = accounts.first_admin(Timestamp::now()).await?;
@@ -59,7 +60,7 @@ pub(super) async fn start(
         config: web.clone(),
         reporting: reporting(config),
         facts: Arc::new(PageFacts { profiles: profiles.clone(), desk: config.desk.clone() }),
-        ice_servers: Vec::new(),
+        ice_servers,
     });
     background.spawn(web::serve(listener, tls.clone(), web, stop.clone()));
     Ok(WebSide { started: WebStarted { address, url, first_admin }, tls })

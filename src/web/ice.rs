@@ -43,7 +43,7 @@ pub struct PasswordMissing {
 }
 
 /// All servers, with their passwords.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct IceServers {
     stun: Vec<String>,
     /// URL, name, password.

@@ -46,7 +46,7 @@ pub use error::{ApiError, ErrorBody};
 pub use router::router;
 pub use serving::{WebError, open, serve};
 pub use source::Source;
-pub use state::{DeskFacts, Facts, IceServer, Reporting, Web, WebParts};
+pub use state::{DeskFacts, Facts, Reporting, Web, WebParts};
 pub use tls::Tls;
 pub use visits::{Peer, VisitLimits, VisitTime, Visitors};
 

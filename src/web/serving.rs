@@ -47,6 +47,9 @@ pub enum WebError {
     /// Accounts cannot be worked with.
     #[error(transparent)]
     Accounts(#[from] super::accounts::AccountsError),
+    /// A password of `[webrtc] turn` is missing.
+    #[error(transparent)]
+    Turn(#[from] super::ice::PasswordMissing),
 }
 
 /// Opens the listener and reads the certificate; says where it listens.

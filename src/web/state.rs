@@ -4,10 +4,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
-use utoipa::ToSchema;
 
 use crate::acd::AgentId;
 use crate::config::WebConfig;
@@ -17,6 +15,7 @@ use super::accounts::{Accounts, Actor};
 use super::backend::{Ask, Backend, DeskAsk, NotDone, Reply};
 use super::clock::{Clock, Now};
 use super::error::ApiError;
+use super::ice::{IceServer, IceServers, Page};
 use super::limits::{Limit, Limiter, source_key};
 use super::live::Live;
 use super::page_calls::PageCalls;
@@ -61,19 +60,6 @@ pub struct Reporting {
     pub checks: Vec<String>,
 }
 
-/// A server that helps a browser find its way to us (RFC 8445), as `RTCPeerConnection` takes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct IceServer {
-    /// `stun:` and `turn:` addresses.
-    pub urls: Vec<String>,
-    /// For TURN.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub username: Option<String>,
-    /// For TURN.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub credential: Option<String>,
-}
-
 /// What [`Web`] is made of.
 pub struct WebParts {
     /// The running front door.
@@ -89,7 +75,7 @@ pub struct WebParts {
     /// About the organisation and the desk.
     pub facts: Arc<dyn Facts>,
     /// For browsers of callers and agents.
-    pub ice_servers: Vec<IceServer>,
+    pub ice_servers: IceServers,
 }
 
 /// What all handlers share. Cheap to clone; all clones are one.
@@ -162,9 +148,9 @@ impl Web {
         &self.shared.parts.reporting
     }
 
-    /// For browsers.
-    pub fn ice_servers(&self) -> &[IceServer] {
-        &self.shared.parts.ice_servers
+    /// What this page is told for its peer connection.
+    pub fn ice_servers(&self, page: Page) -> Vec<IceServer> {
+        self.shared.parts.ice_servers.told(page)
     }
 
     /// What time it is.

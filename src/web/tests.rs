@@ -120,7 +120,7 @@ impl Place {
             config: web_config(config),
             reporting: Reporting { understood_from: 0.4, checks: Vec::new() },
             facts: Arc::new(House),
-            ice_servers: Vec::new(),
+            ice_servers: crate::web::ice::IceServers::default(),
         };
         let web = Web::with_clock(parts, Clock::Set(Arc::clone(&clock)));
         let (router, description) = router(web.clone());

@@ -23,11 +23,11 @@ use crate::store::Scope;
 use crate::web::auth::{check_origin, wrong_token};
 use crate::web::backend::{Ask, BrowserCall};
 use crate::web::error::{ApiError, ErrorBody, ForBodies, ForLimited, ForWhatMayBeOver};
+use crate::web::ice::{IceServer, Page};
 use crate::web::input::{JsonBody, PathPart, QueryPart, SDP_LEN_MAX, SdpBody};
 use crate::web::page_calls::{PageCalls, Pass};
 use crate::web::secret::bearer;
 use crate::web::source::Source;
-use crate::web::state::IceServer;
 use crate::web::view::LiveEvent;
 use crate::web::{Web, sse};
 
@@ -129,10 +129,12 @@ async fn options(
     QueryPart(To { to }): QueryPart<To>,
 ) -> Result<Json<CallOptions>, ApiError> {
     let house = web.facts().house(&to);
+    let token_required = web.config().call_tokens == CallTokens::Required;
+    let page = if token_required { Page::Anyone } else { Page::Admitted };
     Ok(Json(CallOptions {
         house: house.ok_or_else(|| ApiError::not_found("nobody answers this number here"))?,
-        ice_servers: web.ice_servers().to_vec(),
-        token_required: web.config().call_tokens == CallTokens::Required,
+        ice_servers: web.ice_servers(page),
+        token_required,
     }))
 }
 

@@ -17,8 +17,8 @@ use crate::web::accounts::Look;
 use crate::web::auth::Agent;
 use crate::web::backend::{AnswerWay, DeskAsk, Target};
 use crate::web::error::{ApiError, ForBodies, ForSignedIn, ForWhatMayBeOver};
+use crate::web::ice::{IceServer, Page};
 use crate::web::input::{JsonBody, PathPart, SDP_LEN_MAX, SdpOrJson};
-use crate::web::state::IceServer;
 use crate::web::view::DeskEvent;
 use crate::web::{Web, sse};
 
@@ -237,7 +237,7 @@ async fn options(agent: Agent, State(web): State<Web>) -> Json<DeskOptions> {
     Json(DeskOptions {
         dispositions: facts.dispositions,
         away_reasons: facts.away_reasons,
-        ice_servers: web.ice_servers().to_vec(),
+        ice_servers: web.ice_servers(Page::Admitted),
         has_phone: facts.has_phone,
         targets: Targets { queues, agents: agents.collect(), numbers: facts.numbers },
         tasks: facts.tasks,

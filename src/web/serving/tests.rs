@@ -63,7 +63,7 @@ impl Door {
             store,
             config,
             facts: Arc::new(House),
-            ice_servers: Vec::new(),
+            ice_servers: crate::web::ice::IceServers::default(),
             reporting: Reporting { understood_from: 0.4, checks: Vec::new() },
         });
         let stop = CancellationToken::new();
