@@ -67,9 +67,10 @@ mod tests {
     fn heard(said: &[Vec<AudioFrame>; 3], silenced: Option<usize>) -> [Vec<i16>; 3] {
         let mut conference = Conference::<3>::new();
         let mut heard: [Vec<i16>; 3] = Default::default();
-        let frames = said.iter().map(Vec::len).min().unwrap_or_default();
-        for at in 0..frames {
-            let now = std::array::from_fn(|who| (silenced != Some(who)).then(|| &said[who][at]));
+        let [first, second, third] = said;
+        for ((first, second), third) in first.iter().zip(second).zip(third) {
+            let frames = [first, second, third];
+            let now = std::array::from_fn(|who| (silenced != Some(who)).then_some(frames[who]));
             for (all, frame) in heard.iter_mut().zip(conference.mix(now)) {
                 assert_eq!(frame.len(), FRAME_LEN);
                 all.extend(frame);

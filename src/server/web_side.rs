@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::base::Pii;
 use crate::config::{Called, Config, DeskConfig, WebConfig};
 use crate::store::Store;
+use crate::web::ice::IceServers;
 use crate::web::{
     self, Accounts, Backend, DeskFacts, Facts, Reporting, Tls, Web, WebError, WebParts,
 };
