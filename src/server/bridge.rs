@@ -147,6 +147,14 @@ impl Desk {
         }
     }
 
+    /// Whether the floor has let the agent go.
+    fn is_over(&self) -> bool {
+        match &self.commands {
+            Commands::Open(commands) => commands.is_closed(),
+            Commands::Closed => true,
+        }
+    }
+
     /// What the front door is to do for the agent.
     pub fn take_task(&mut self) -> String {
         self.task.take().unwrap_or_default()
@@ -306,6 +314,10 @@ impl Talk {
             Err(refusal) => {
                 self.switch.not_sent_on();
                 answered(reply, Err(NotDone::Conflict(refusal.to_string())));
+                if self.desk.as_ref().is_some_and(Desk::is_over) {
+                    // It had let the agent go before it came to that.
+                    return Some((self.leave_as(Gone::Lost), "the caller could not be sent on"));
+                }
                 self.tell();
                 let (why, _) = self.gone.take()?;
                 self.agent_gone(why)

@@ -230,6 +230,10 @@ impl Queueing {
     /// Waits for what happens next; for ever if nothing is under way. Safe to cancel.
     pub async fn next(&mut self) -> Happening {
         let Self { standing, events, said, .. } = self;
+        // That nothing more will be told may have been told while they talked with somebody.
+        if matches!((&*standing, &*events), (Standing::InLine, Events::Closed)) {
+            return Happening::Queue(None);
+        }
         tokio::select! {
             happening = standing.next() => happening,
             event = events.next() => Happening::Queue(event),

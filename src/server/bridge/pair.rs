@@ -84,6 +84,8 @@ pub(in crate::server) async fn pair(people: &People, pair: Pair) -> PairEnd {
     // Ends writing down, once all is written.
     talk.transcribing = None;
     if let (End::Left(Leave::WithThird, _), ThirdLeg::There(third)) = (&end, third) {
+        // The agent goes on to other calls; whatever becomes of their page is no matter to these two.
+        people.acd.ended(call);
         let mut talk = Talk::new(third, None, people.music());
         talk.pass_on(&mut customer).await;
         talk.agent.hang_up("the bridge is over").await;

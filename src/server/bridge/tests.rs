@@ -378,6 +378,22 @@ async fn a_caller_is_sent_on_only_once_the_floor_takes_them() {
 }
 
 #[tokio::test]
+async fn a_caller_whom_the_floor_let_go_and_did_not_take_does_not_stay_where_nobody_knows_of_them()
+{
+    let (mut talk, mut phone, desk) = at_desk(LONG).await;
+    let mut customer = Customer500::new();
+    customer.entering.push_back(done(Err(RouterRefusal::QueueFull)));
+    let (reply, refused) = oneshot::channel();
+    let transfer = AgentCommand::Transfer(Target::Queue("cards".to_owned()), reply);
+    desk.send(transfer).await.expect("room");
+    // The floor has ended the agent's part before it saw that the queue is full.
+    drop(desk);
+    let (end, ()) = tokio::join!(soon(talk.pass_on(&mut customer)), phone.talk(5));
+    assert!(matches!(end, End::Left(Leave::Lost, _)), "{end:?}");
+    assert!(matches!(refused.await, Ok(Err(NotDone::Conflict(_)))));
+}
+
+#[tokio::test]
 async fn who_hangs_up_on_their_telephone_means_it() {
     let (mut talk, mut phone, _desk) = at_desk(LONG).await;
     let mut customer = Customer500::new();

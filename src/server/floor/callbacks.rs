@@ -28,7 +28,8 @@ use super::state::FloorState;
 /// Callbacks that may be open at once; the next caller is told that it cannot be done.
 const BOOK_LEN_MAX: usize = 1_000;
 
-/// How long a call may go on after a callback was booked in it, before the customer is in the queue again.
+/// When it is looked whether a call in which a callback was booked goes on, should its end not be told: once it
+/// does not, the customer is in the queue again.
 const CALL_GOES_ON: Duration = Duration::from_secs(120);
 
 /// When a callback whose queue is full tries to get in again.
@@ -141,11 +142,15 @@ impl FloorState {
 
     /// Customers whose time has come are in the queue again, with their place.
     pub(super) fn look_at_book(&mut self, now: Now) {
-        let is_due = |callback: &Callback| match &callback.stage {
-            CallbackStage::CallGoesOn { until: at } | CallbackStage::NotBefore(at) => *at <= now.at,
+        let is_due = |call: &CallId, callback: &Callback| match &callback.stage {
+            // Nobody is called who is still on the line.
+            CallbackStage::CallGoesOn { until } => {
+                *until <= now.at && self.live.view(*call).is_none()
+            }
+            CallbackStage::NotBefore(at) => *at <= now.at,
             CallbackStage::InQueue | CallbackStage::Trying { .. } => false,
         };
-        let due = self.book.iter().filter(|(_, callback)| is_due(callback));
+        let due = self.book.iter().filter(|(call, callback)| is_due(call, callback));
         for call in due.map(|(call, _)| *call).collect::<Vec<_>>() {
             self.enqueue_callback(now, call);
         }

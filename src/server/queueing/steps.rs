@@ -295,6 +295,8 @@ impl CallTask {
     fn on_queue_gone(&mut self) {
         if matches!(self.queueing.standing, Standing::InLine) {
             tracing::error!("the floor has forgotten a caller who waits");
+            // If it is still noted that they wait, people call back.
+            self.queueing.people.acd.leave(self.dispatch.call(), LeftQueue::HungUp);
             self.waits_no_more(WaitEnd::NoQueue);
         }
     }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::server::floor::api::CallbackOutcome;
 use crate::store::CallbackMark;
+use crate::web::view::{LiveCallView, Phase};
 
 const NUMBER: &str = "+15550123";
 
@@ -216,6 +217,53 @@ async fn a_page_that_dies_calls_the_try_off_and_the_customer_is_first_again() {
     assert!(is(state(&stage, call).await, "waiting", 1));
     let mut other = stage.agent("pam").await;
     assert!(offer_in(&told(&mut other)).is_some());
+}
+
+#[tokio::test]
+async fn an_agent_who_has_left_a_customer_to_somebody_else_has_no_more_part_in_their_talk() {
+    let mut stage = Stage::open().await;
+    let call = booked(&mut stage, 1).await;
+    let mut news = stage.agent("ann").await;
+    let job = taken(&mut stage, &mut news).await;
+    stage.say(Command::Joined(call)).await;
+    stage.say(Command::Ended(call)).await;
+    assert_eq!(names(&told(&mut news)).last().map(String::as_str), Some("state wrap_up"));
+    // They go home.
+    drop(news);
+    stage.wait(60).await;
+    assert!(!job.cancel.is_cancelled());
+    came_to(&mut stage, &job, CallbackOutcome::Served).await;
+    assert!(is(state(&stage, call).await, "served", 1));
+    assert!(stage.floor.callers.is_empty() && stage.floor.book.is_empty());
+}
+
+#[tokio::test]
+async fn a_call_that_goes_on_for_long_is_not_called_back_before_it_is_over() {
+    let mut stage = Stage::open().await;
+    let waiting = stage.waits(1, CARDS).await;
+    let view = LiveCallView {
+        call_id: waiting.call.to_string(),
+        answered_at: stage.now.wall.to_string(),
+        caller: NUMBER.to_owned(),
+        called: "100".to_owned(),
+        channel: "sip".to_owned(),
+        profile: "bank".to_owned(),
+        phase: Phase::Talking,
+        queue: None,
+        agent: None,
+        intent: None,
+        last_line: None,
+    };
+    let on_the_line = stage.live.begin(waiting.call, view);
+    let mut answer = books(&mut stage, waiting.call, NUMBER).await;
+    stage.settle().await;
+    assert_eq!(answer.try_recv(), Ok(true));
+    stage.wait(600).await;
+    assert!(stage.floor.callers.is_empty(), "they are still on the line");
+    // Its end is not told, as if its task had failed.
+    drop(on_the_line);
+    stage.wait(1).await;
+    assert_eq!(stage.floor.callers.len(), 1);
 }
 
 #[tokio::test]
