@@ -1,12 +1,13 @@
 //! Start, run, stop.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -43,9 +44,13 @@ use super::promises::{self, Promises};
 use super::retention::keep_forgetting;
 use super::traces::keep_refused;
 use super::transfer::Transfers;
-use super::web_calls::WebCalls;
+use super::web_calls::{WebCalls, near};
 use super::web_side::{self, WebStarted};
 use super::{Engines, EnginesReport, ServerError};
+
+/// How long calls may take to end once they are told to. Results of what was begun for them are
+/// waited for 30 s.
+const ENDING_LIMIT: Duration = Duration::from_secs(40);
 
 /// How often hand-offs that were saved beside the database are looked for.
 const IMPORT_EVERY: Duration = Duration::from_secs(30);
@@ -338,7 +343,9 @@ impl Server {
             () = self.shared.calls.wait() => {}
             () = &mut deadline, if !deadline.is_elapsed() => self.shared.stop_calls.cancel(),
         }
-        self.shared.calls.wait().await;
+        if timeout(ENDING_LIMIT, self.shared.calls.wait()).await.is_err() {
+            tracing::error!("calls did not end when they were told to");
+        }
         let left = deadline.deadline().saturating_duration_since(tokio::time::Instant::now());
         self.shared.services.promises.finish(left).await;
         self.stop_background.cancel();
@@ -355,12 +362,10 @@ impl Server {
 impl Shared {
     /// What it takes to call customers back.
     fn calling_back(&self) -> CallingBack {
-        let listening = self.config.sip.listen.first();
-        let near = listening.map_or(Ipv4Addr::LOCALHOST.into(), |listen| listen.address.ip());
         CallingBack {
             people: self.people.clone(),
             live: self.live.clone(),
-            near,
+            near: near(&self.config),
             calls: self.calls.clone(),
             stop: self.stop_calls.clone(),
         }

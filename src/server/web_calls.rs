@@ -250,7 +250,7 @@ pub(super) async fn answer_agent(
 }
 
 /// Where media of telephones is bound that are called for a browser, if the way to them is not known.
-fn near(config: &Config) -> IpAddr {
+pub(super) fn near(config: &Config) -> IpAddr {
     let sip = config.sip.listen.iter().map(|listen| listen.address.ip());
     let all = sip.chain(config.webrtc.listen.iter().copied());
     all.into_iter().find(|ip| !ip.is_unspecified()).unwrap_or(IpAddr::from([127, 0, 0, 1]))

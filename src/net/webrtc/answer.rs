@@ -36,6 +36,9 @@ use crate::rtp::{PayloadTypes, Sender};
 /// How long a STUN server may take to tell our address; the answer goes without it then.
 const GATHERING_LIMIT: Duration = Duration::from_secs(3);
 
+/// How long the library may take to answer, STUN servers included: a line is held meanwhile.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
 /// Silence after which a browser counts as lost for now. Each side asks the other every 2 s.
 const SILENT: Duration = Duration::from_secs(4);
 /// How often it is asked.
@@ -113,7 +116,9 @@ impl WebRtc {
     pub async fn answer(&self, offer: &str) -> Result<Answered, WebRtcError> {
         let BrowserOffer { sdp: offer, types } = browser_offer(offer)?;
         let Side { peer, leg, media, gathered } = self.side(types, opus(&types)).await?;
-        let sdp = agree(&*peer, offer, gathered).await.map_err(WebRtcError::NotTaken)?;
+        let agreed = timeout(ANSWER_LIMIT, agree(&*peer, offer, gathered)).await;
+        let agreed = agreed.map_err(|_| WebRtcError::Setup("no answer in time".to_owned()))?;
+        let sdp = agreed.map_err(WebRtcError::NotTaken)?;
         let sdp = match self.config.advertise_ip {
             Some(ip) => advertise(&sdp, ip),
             None => sdp,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rtc::peer_connection::transport::RTCDtlsTransportState;
 use tokio::sync::watch;
-use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until, timeout};
 use webrtc::peer_connection::PeerConnection;
 use webrtc::rtp_transceiver::RtpSender;
 
@@ -15,6 +15,9 @@ use super::peer::PeerState;
 /// How long a browser may be lost, beyond the 4 s after which the library says so (`answer::SILENT`): a change
 /// from one network to another takes no longer, and somebody waits at the other end.
 const LOST_LIMIT: Duration = Duration::from_secs(6);
+
+/// How long the library may take to close a peer: whoever hangs up waits for it.
+const CLOSING_LIMIT: Duration = Duration::from_secs(2);
 
 /// How often it is looked whether the browser has closed its side: the library does not tell that by itself.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -213,8 +216,10 @@ impl Drop for WebLeg {
 }
 
 async fn close(peer: Arc<dyn PeerConnection>) {
-    if let Err(error) = peer.close().await {
-        tracing::debug!(%error, "a peer was not closed in order");
+    match timeout(CLOSING_LIMIT, peer.close()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a peer was not closed in order"),
+        Err(_) => tracing::warn!("a peer was not closed in time"),
     }
 }
 
