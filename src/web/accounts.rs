@@ -21,7 +21,7 @@ use crate::store::{
 use super::clock::Now;
 use super::fitting::{NAME_LEN_MAX, check_display_name, check_languages, check_name, check_skills};
 use super::limits::{Limit, Limiter, source_key};
-use super::passwords::{PasswordError, Passwords, check_new};
+use super::passwords::{PasswordError, Passwords};
 use super::secret::{Digest, csrf_of, new_secret, readable_password};
 
 /// A session in which nothing is done for so long is over.
@@ -429,14 +429,6 @@ impl Accounts {
         self.note(by, AuditAction::AccountChanged, &subject, now).await?;
         let account = self.store.account(name).await?;
         account.ok_or_else(|| AccountsError::NoSuch(name.to_owned()))
-    }
-
-    /// Whether this could be the password of an account.
-    ///
-    /// # Errors
-    /// [`AccountsError::Unfit`].
-    pub fn check_password(name: &str, password: &Pii<String>) -> Result<(), AccountsError> {
-        Ok(check_new(name, password)?)
     }
 
     /// Gives somebody else another password, which they have to change. Their sessions are over.

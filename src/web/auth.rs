@@ -111,12 +111,10 @@ pub(super) fn check_origin(headers: &HeaderMap, config: &WebConfig) -> Result<()
 /// 403 if it is a page of somebody else's.
 pub(super) fn check_fetched_here(headers: &HeaderMap) -> Result<(), ApiError> {
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-    match site {
-        Some(b"cross-site" | b"same-site") => {
-            Err(ApiError::forbidden("the request comes from a page of another site"))
-        }
-        _ => Ok(()),
+    if matches!(site, Some(b"cross-site" | b"same-site")) {
+        return Err(ApiError::forbidden("the request comes from a page of another site"));
     }
+    Ok(())
 }
 
 impl SignedIn {

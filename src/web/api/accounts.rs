@@ -13,10 +13,11 @@ use utoipa_axum::routes;
 use crate::base::Pii;
 use crate::store::{Access, Account, AccountChange, Role};
 use crate::web::Web;
-use crate::web::accounts::{Accounts, NewAccount};
+use crate::web::accounts::{AccountsError, NewAccount};
 use crate::web::auth::Admin;
 use crate::web::error::{ApiError, ErrorBody, ForBodies, ForSignedIn, ForWhatMayBeOver};
 use crate::web::input::{JsonBody, PathPart};
+use crate::web::passwords::check_new;
 use crate::web::secret::readable_password;
 
 pub(in crate::web) fn router() -> OpenApiRouter<Web> {
@@ -226,7 +227,7 @@ async fn change_account(
     // Whatever may be refused comes before anything is done.
     let password = wanted.password.map(Pii::new);
     if let Some(password) = &password {
-        Accounts::check_password(&name, password)?;
+        check_new(&name, password).map_err(AccountsError::from)?;
     }
     if change != AccountChange::default() {
         web.accounts().change(&admin.actor(), &name, &change, now).await?;
