@@ -316,10 +316,14 @@ impl Call {
         self.outputs.push_back(CallOutput::Ended(termination));
     }
 
+    /// What was said without card numbers and other secrets, as transcripts and records have it.
+    pub fn masked(&self, said: &Pii<String>) -> Pii<String> {
+        Pii::new(mask_secrets(said.expose(), self.conversation.secrets()))
+    }
+
     fn push_line(&mut self, mut line: TranscriptLine) {
         if line.speaker == LineSpeaker::Caller {
-            let masked = mask_secrets(line.text.expose(), self.conversation.secrets());
-            line.text = Pii::new(masked);
+            line.text = self.masked(&line.text);
         }
         self.outputs.push_back(CallOutput::Line(line.clone()));
         self.lines.push(line);

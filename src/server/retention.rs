@@ -2,11 +2,12 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
+use crate::base::CallId;
 use crate::config::RecordsConfig;
 use crate::store::{Forgotten, Store, StoreError};
 
@@ -39,7 +40,8 @@ async fn look(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     if let Some(days) = records.recording_retention_days {
-        let removed = remove_recordings(store, days_before(now, days)).await?;
+        let before = days_before(now, days);
+        let removed = remove_recordings(store, before).await? + sweep(recordings, before).await;
         if removed > 0 {
             tracing::info!(recordings = removed, days, "recordings removed");
         }
@@ -84,7 +86,37 @@ async fn forget(
     for path in named.chain(usual) {
         remove(&path);
     }
+    sweep(recordings, before).await;
     Ok(forgotten)
+}
+
+/// Removes recordings that were last written before a time, and gives how many. Those that no record names
+/// (any more) are found by nothing else: the server did not live to end the call, or the file could not
+/// be removed when the record was.
+async fn sweep(recordings: &Path, before: Timestamp) -> usize {
+    let folder = recordings.to_owned();
+    let before = SystemTime::from(before);
+    let swept = tokio::task::spawn_blocking(move || {
+        // Without the folder there is no recording.
+        let Ok(files) = std::fs::read_dir(folder) else { return 0 };
+        let old = files.flatten().filter(|file| {
+            let is_old = |at: SystemTime| at < before;
+            is_recording(&file.path())
+                && file.metadata().and_then(|about| about.modified()).is_ok_and(is_old)
+        });
+        old.filter(|file| remove(&file.path())).count()
+    });
+    swept.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "recordings cannot be looked through");
+        0
+    })
+}
+
+/// Whether a file is named as recordings are.
+fn is_recording(path: &Path) -> bool {
+    let stem = path.file_stem().and_then(|stem| stem.to_str());
+    path.extension().is_some_and(|extension| extension == "wav")
+        && stem.is_some_and(|stem| stem.parse::<CallId>().is_ok())
 }
 
 /// Whether there is no such file any more.
@@ -104,7 +136,7 @@ fn remove(path: &Path) -> bool {
 mod tests {
     use super::*;
     use crate::acd::handoff::tests::handoff;
-    use crate::base::{CallId, Pii, Termination, TerminationResult};
+    use crate::base::{Pii, Termination, TerminationResult};
     use crate::store::{CallEnd, CallStart};
 
     struct Kept {
@@ -138,7 +170,7 @@ mod tests {
                 generation: "abc".into(),
             };
             self.store.begin_call(&start).await.expect("begins");
-            std::fs::write(self.recording(number), "").expect("is written");
+            self.written(&format!("{call}.wav"), days);
             if !is_ended {
                 return;
             }
@@ -151,6 +183,15 @@ mod tests {
                 outcome: "contained".into(),
             };
             self.store.end_call(call, &end).await.expect("ends");
+        }
+
+        /// A file that was last written so many days ago.
+        fn written(&self, name: &str, days: i64) -> PathBuf {
+            let path = self.folder.path().join(name);
+            let file = std::fs::File::create(&path).expect("is made");
+            let at = self.now - SignedDuration::from_hours(24 * days);
+            file.set_modified(SystemTime::from(at)).expect("is dated");
+            path
         }
 
         async fn look(&self, calls: Option<u32>, recordings: Option<u32>) {
@@ -195,6 +236,20 @@ mod tests {
         assert_eq!(kept.is_there(3).await, (true, true, true));
         kept.look(None, None).await;
         assert_eq!(kept.is_there(3).await, (true, true, true));
+    }
+
+    #[tokio::test]
+    async fn recordings_that_no_record_names_go_by_their_age() {
+        let kept = Kept::open().await;
+        let name = |number: u128| format!("{}.wav", CallId::from_u128(number));
+        let (old, new) = (kept.written(&name(1), 31), kept.written(&name(2), 29));
+        let others = ["music.wav".to_owned(), name(3).replace(".wav", ".txt")];
+        let others = others.map(|other| kept.written(&other, 31));
+        kept.look(Some(30), None).await;
+        assert!(!old.exists() && new.exists());
+        kept.look(None, Some(28)).await;
+        assert!(!new.exists());
+        assert!(others.iter().all(|other| other.exists()));
     }
 
     #[tokio::test]

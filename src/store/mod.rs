@@ -261,6 +261,8 @@ async fn open(path: &Path, busy_timeout: Duration) -> Result<Open, StoreError> {
         .foreign_keys(true)
         .busy_timeout(busy_timeout)
         .journal_mode(SqliteJournalMode::Wal)
+        // What is forgotten is overwritten: else it stays in the file until its place is needed.
+        .pragma("secure_delete", "ON")
         // A commit returns when it is on the disk: a hand-off is promised to a caller after it.
         .synchronous(SqliteSynchronous::Full);
     let failed = |error| StoreError::from_sqlx(path, error);

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use axum::extract::FromRequestParts;
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, HeaderValue, Method};
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 
 use crate::base::Pii;
@@ -102,6 +102,19 @@ pub(super) fn check_origin(headers: &HeaderMap, config: &WebConfig) -> Result<()
     }
     Err(ApiError::forbidden("the request comes from a page of another site")
         .with_fix("behind a proxy, give the address of the pages as [web] public_url"))
+}
+
+/// Opening a desk takes it from where it was open, though it is asked for with GET: browsers say where
+/// they were told to, also for a page of a neighbouring name, to which the cookie goes along.
+///
+/// # Errors
+/// 403 if it is a page of somebody else's.
+pub(super) fn check_fetched_here(headers: &HeaderMap) -> Result<(), ApiError> {
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    if matches!(site, Some(b"cross-site" | b"same-site")) {
+        return Err(ApiError::forbidden("the request comes from a page of another site"));
+    }
+    Ok(())
 }
 
 impl SignedIn {

@@ -108,7 +108,11 @@ fn hash(password: &Pii<String>) -> Result<Pii<String>, PasswordError> {
     Ok(Pii::new(hash.to_string()))
 }
 
-fn check_new(account: &str, password: &Pii<String>) -> Result<(), PasswordError> {
+/// Whether this is taken for a password.
+///
+/// # Errors
+/// [`PasswordError::Unfit`].
+pub(super) fn check_new(account: &str, password: &Pii<String>) -> Result<(), PasswordError> {
     let password = password.expose();
     if password.chars().count() < LEN_MIN {
         return Err(PasswordError::Unfit("a password has 10 characters or more"));

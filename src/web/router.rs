@@ -1,10 +1,10 @@
 //! Which address leads where.
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Extension};
+use axum::extract::{DefaultBodyLimit, Extension, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode, Uri};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -36,19 +36,33 @@ pub fn router(web: Web) -> (Router, OpenApi) {
 /// The API. Each part describes itself; further parts are merged here and nowhere else, so that the
 /// description has all of them.
 fn api() -> OpenApiRouter<Web> {
+    let of_access = session::router()
+        .merge(accounts::router())
+        .merge(tokens::router())
+        .merge(floor::router())
+        .layer(from_fn(to_the_end));
     document::base()
         .merge(document::router())
-        .merge(session::router())
+        .merge(of_access)
         .merge(call::router())
         .merge(desk::router())
-        .merge(floor::router())
         .merge(live::router())
         .merge(today::router())
         .merge(records::router())
         .merge(handoffs::router())
-        .merge(accounts::router())
-        .merge(tokens::router())
         .merge(audit::router())
+}
+
+/// Goes on with a change whose asker has gone: a request whose connection is closed is dropped where
+/// it stands, which may be between the change and its line in the audit.
+async fn to_the_end(request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
+    match tokio::spawn(next.run(request)).await {
+        Ok(response) => response,
+        Err(error) => ApiError::unavailable("it was not done").with_cause(error).into_response(),
+    }
 }
 
 /// Something that is nowhere.

@@ -9,14 +9,14 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream, StreamExt};
 use serde::Serialize;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::base::CallId;
 
 use super::Web;
 use super::accounts::Look;
-use super::live::LiveEvents;
+use super::live::{Live, LiveEvents};
 use super::view::LiveEvent;
 
 /// How often something is said, and how often it is looked whether a session is over.
@@ -102,35 +102,66 @@ async fn session_over(web: &Web, digest: &str, look: Look) {
 
 /// What happened in a call so far, what happens from then on, and its end.
 pub(super) fn of_call(
+    live: Live,
     call: CallId,
     so_far: Vec<Arc<LiveEvent>>,
-    live: LiveEvents,
+    events: LiveEvents,
 ) -> impl Stream<Item = Event> + Send + 'static {
     let so_far: Vec<Event> = so_far.iter().map(|event| tagged(&**event)).collect();
-    let from_now_on = stream::unfold(Some(live), move |live| async move {
-        let mut live = live?;
+    let watching = WatchingOne { live, call, events, is_over: false };
+    let from_now_on = stream::unfold(Some(watching), |watching| async move {
+        let mut watching = watching?;
+        let (event, goes_on) = watching.next().await?;
+        Some((event, goes_on.then_some(watching)))
+    });
+    stream::iter(so_far).chain(from_now_on)
+}
+
+/// Somebody who watches one call.
+struct WatchingOne {
+    live: Live,
+    call: CallId,
+    /// Of all calls.
+    events: LiveEvents,
+    /// The call has ended, and its end may be among what was missed: nothing more is waited for.
+    is_over: bool,
+}
+
+impl WatchingOne {
+    /// What is told next, and whether anything follows.
+    async fn next(&mut self) -> Option<(Event, bool)> {
         loop {
-            match live.recv().await {
-                Ok((of, event)) if of == call => {
-                    let goes_on = *event != LiveEvent::Gone;
-                    return Some((tagged(&*event), goes_on.then_some(live)));
+            match self.received().await {
+                Ok((of, event)) if of == self.call => {
+                    return Some((tagged(&*event), *event != LiveEvent::Gone));
                 }
                 Ok(_) => {}
                 Err(RecvError::Lagged(count)) => {
-                    let missed = tagged(&Missed { event: "missed", count });
-                    return Some((missed, Some(live)));
+                    self.is_over = self.live.view(self.call).is_none();
+                    return Some((tagged(&Missed { event: "missed", count }), true));
+                }
+                Err(RecvError::Closed) if self.is_over => {
+                    return Some((tagged(&LiveEvent::Gone), false));
                 }
                 Err(RecvError::Closed) => return None,
             }
         }
-    });
-    stream::iter(so_far).chain(from_now_on)
+    }
+
+    async fn received(&mut self) -> Result<(CallId, Arc<LiveEvent>), RecvError> {
+        if !self.is_over {
+            return self.events.recv().await;
+        }
+        self.events.try_recv().map_err(|error| match error {
+            TryRecvError::Lagged(count) => RecvError::Lagged(count),
+            TryRecvError::Empty | TryRecvError::Closed => RecvError::Closed,
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::live::Live;
     use crate::web::view::{LiveCallView, Phase, Speaker};
 
     fn view() -> LiveCallView {
@@ -168,7 +199,7 @@ mod tests {
         };
         told.tell(line("before"));
         let (so_far, events) = live.watch(one).expect("goes on");
-        let events = of_call(one, so_far, events);
+        let events = of_call(live.clone(), one, so_far, events);
         elsewhere.tell(line("elsewhere"));
         told.tell(line("after"));
         drop(told);
@@ -196,8 +227,24 @@ mod tests {
             told.tell(LiveEvent::Turn { total_ms });
         }
         drop(told);
-        let text = text(of_call(call, so_far, events)).await;
+        let text = text(of_call(live, call, so_far, events)).await;
         assert!(text.starts_with("event: missed\ndata: {\"count\":45,\"event\":\"missed\"}"));
+        assert!(text.ends_with("event: gone\ndata: {\"event\":\"gone\"}\n\n"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn who_missed_the_end_is_told_it_all_the_same() {
+        let live = Live::default();
+        let (call, other) = (CallId::from_u128(1), CallId::from_u128(2));
+        let told = live.begin(call, view());
+        let (so_far, events) = live.watch(call).expect("goes on");
+        drop(told);
+        let elsewhere = live.begin(other, view());
+        for total_ms in 0..300 {
+            elsewhere.tell(LiveEvent::Turn { total_ms });
+        }
+        let text = text(of_call(live.clone(), call, so_far, events)).await;
+        assert!(text.starts_with("event: missed\n"), "{text}");
         assert!(text.ends_with("event: gone\ndata: {\"event\":\"gone\"}\n\n"), "{text}");
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::acd::AgentId;
+use crate::base::CallId;
 use crate::config::WebConfig;
 use crate::store::{AuditAction, Store, Who};
 
@@ -25,6 +26,12 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(25);
 
 /// Calls that nobody knows the secret of: somebody guesses. Ten, and then one every 6 s.
 const WRONG_SECRETS: Limit = Limit { burst: 10, regain: Duration::from_secs(6) };
+
+/// A player fetches one recording in many parts: whoever has begun is noted again after this time.
+const PLAYING: Limit = Limit { burst: 1, regain: Duration::from_secs(10 * 60) };
+
+/// Who plays what: the session's digest, and the call.
+pub(super) type Listener = (String, CallId);
 
 /// What pages are told about the organisation and the desk, as it is in force at the time.
 pub trait Facts: Send + Sync {
@@ -91,6 +98,7 @@ struct Shared {
     page_calls: PageCalls,
     calls: Mutex<Limiter<IpAddr>>,
     wrong_secrets: Mutex<Limiter<IpAddr>>,
+    playing: Mutex<Limiter<Listener>>,
 }
 
 impl Web {
@@ -108,6 +116,7 @@ impl Web {
             page_calls: PageCalls::default(),
             calls: Mutex::new(Limiter::new(calls)),
             wrong_secrets: Mutex::new(Limiter::new(WRONG_SECRETS)),
+            playing: Mutex::new(Limiter::new(PLAYING)),
             parts,
         };
         Self { shared: Arc::new(shared) }
@@ -221,6 +230,16 @@ impl Web {
         taken.map_err(|retry_after| {
             ApiError::too_many("too many calls from this address", retry_after)
         })
+    }
+
+    /// Whether somebody begins to play a recording, rather than goes on with it.
+    pub(super) fn begins_to_play(&self, listener: &Listener) -> bool {
+        locked(&self.shared.playing).take(listener, self.now().instant).is_ok()
+    }
+
+    /// They got nothing of it after all.
+    pub(super) fn has_not_played(&self, listener: &Listener) {
+        locked(&self.shared.playing).give_back(listener);
     }
 
     /// Does something with a call that is named by its secret. Whoever names many that are not

@@ -204,6 +204,8 @@ impl CallTask {
 
     /// Something that was said in a talk was written down.
     pub(in crate::server) fn note_said(&mut self, said: Said) {
+        // Agents are told card numbers too, and say them again.
+        let said = Said { text: self.call.masked(&said.text), ..said };
         self.live.tell(LiveEvent::Line {
             at_ms: said.at_ms,
             speaker: said.speaker,

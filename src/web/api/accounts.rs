@@ -13,10 +13,11 @@ use utoipa_axum::routes;
 use crate::base::Pii;
 use crate::store::{Access, Account, AccountChange, Role};
 use crate::web::Web;
-use crate::web::accounts::NewAccount;
+use crate::web::accounts::{AccountsError, NewAccount};
 use crate::web::auth::Admin;
 use crate::web::error::{ApiError, ErrorBody, ForBodies, ForSignedIn, ForWhatMayBeOver};
 use crate::web::input::{JsonBody, PathPart};
+use crate::web::passwords::check_new;
 use crate::web::secret::readable_password;
 
 pub(in crate::web) fn router() -> OpenApiRouter<Web> {
@@ -223,12 +224,16 @@ async fn change_account(
             false => Access::Open,
         }),
     };
-    // The password first: it is the one that may be unfit, and then nothing is done.
-    if let Some(password) = wanted.password.map(Pii::new) {
-        web.accounts().set_password(&admin.actor(), &name, &password, now).await?;
+    // Whatever may be refused comes before anything is done.
+    let password = wanted.password.map(Pii::new);
+    if let Some(password) = &password {
+        check_new(&name, password).map_err(AccountsError::from)?;
     }
     if change != AccountChange::default() {
         web.accounts().change(&admin.actor(), &name, &change, now).await?;
+    }
+    if let Some(password) = &password {
+        web.accounts().set_password(&admin.actor(), &name, password, now).await?;
     }
     let account = web.store().account(&name).await?;
     let account = account.ok_or_else(|| ApiError::not_found("there is no such account"))?;

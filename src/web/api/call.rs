@@ -77,7 +77,7 @@ struct CallOptions {
 #[serde(deny_unknown_fields)]
 pub(super) struct Keys {
     /// `0` to `9`, `*`, `#`.
-    #[schema(example = "1#", max_length = 32)]
+    #[schema(example = "1#", min_length = 1, max_length = 32, pattern = "^[0-9*#]+$")]
     keys: String,
 }
 
@@ -121,6 +121,7 @@ struct PassView {
     params(To),
     responses(
         (status = 200, description = "What to know.", body = CallOptions),
+        (status = 400, description = "The question makes no sense.", body = ErrorBody),
         (status = 404, description = "Nobody answers this number.", body = ErrorBody),
     )
 )]
@@ -346,5 +347,6 @@ async fn events(
         }
     });
     let (so_far, live) = watched.await.map_err(|_| no_call())?;
-    Ok(sse::answer(web.clone(), sse::Until::Over, sse::of_call(call, so_far, live)))
+    let events = sse::of_call(web.live().clone(), call, so_far, live);
+    Ok(sse::answer(web, sse::Until::Over, events))
 }

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use crate::acd::{AgentId, OfferId, Presence};
 use crate::base::Pii;
 use crate::web::accounts::Look;
-use crate::web::auth::Agent;
+use crate::web::auth::{Agent, check_fetched_here};
 use crate::web::backend::{AnswerWay, DeskAsk, Target};
 use crate::web::error::{ApiError, ForBodies, ForSignedIn, ForWhatMayBeOver};
 use crate::web::ice::{IceServer, Page};
@@ -207,7 +207,12 @@ const DONE: Done = Ok(StatusCode::NO_CONTENT);
     ),
     security(("session" = ["agent", "supervisor", "admin"]))
 )]
-async fn events(agent: Agent, State(web): State<Web>) -> Result<Response, ApiError> {
+async fn events(
+    agent: Agent,
+    State(web): State<Web>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    check_fetched_here(&headers)?;
     let news = web.ask_desk(&agent.name, |reply| DeskAsk::Open { reply }).await?;
     let events = stream::unfold(news, |mut news| async move {
         let event = news.recv().await?;

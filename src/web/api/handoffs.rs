@@ -22,13 +22,15 @@ pub(in crate::web) fn router() -> OpenApiRouter<Web> {
     OpenApiRouter::new().routes(routes!(handoff)).routes(routes!(as_vcon)).routes(routes!(schema))
 }
 
-/// The document of this reference, as it was stored.
-async fn stored(web: &Web, reference: &str) -> Result<String, ApiError> {
+/// The document of this reference, as it was stored; and the reference as the audit has it, however it
+/// was written.
+async fn stored(web: &Web, reference: &str) -> Result<(String, String), ApiError> {
     let none = || ApiError::not_found("there is no hand-off of this reference");
     // References look like ids of hand-offs: whatever else is asked for is none.
     let reference: HandoffId = reference.parse().map_err(|_| none())?;
-    let found = web.store().handoff_by_reference(&reference.to_string()).await?;
-    found.ok_or_else(none)
+    let reference = reference.to_string();
+    let found = web.store().handoff_by_reference(&reference).await?;
+    Ok((found.ok_or_else(none)?, reference))
 }
 
 /// A hand-off
@@ -59,7 +61,7 @@ async fn handoff(
     State(web): State<Web>,
     PathPart(reference): PathPart<String>,
 ) -> Result<Response, ApiError> {
-    let document = stored(&web, &reference).await?;
+    let (document, reference) = stored(&web, &reference).await?;
     web.audit(&reader.actor, AuditAction::HandoffFetched, &reference).await?;
     Ok(([(CONTENT_TYPE, "application/json")], document).into_response())
 }
@@ -93,7 +95,7 @@ async fn as_vcon(
     State(web): State<Web>,
     PathPart(reference): PathPart<String>,
 ) -> Result<Response, ApiError> {
-    let document = stored(&web, &reference).await?;
+    let (document, reference) = stored(&web, &reference).await?;
     let senseless = |what: &str| {
         ApiError::unavailable("this hand-off cannot be read").with_cause(what.to_owned())
     };

@@ -123,8 +123,8 @@ async fn call_events(
     let gone = || ApiError::not_found("there is no such call in progress");
     let call: CallId = call_id.parse().map_err(|_| gone())?;
     let (so_far, live) = web.live().watch(call).ok_or_else(gone)?;
-    web.audit(&operations.actor(), AuditAction::CallWatched, &call_id).await?;
-    let events = sse::of_call(call, so_far, live);
+    web.audit(&operations.actor(), AuditAction::CallWatched, &call.to_string()).await?;
+    let events = sse::of_call(web.live().clone(), call, so_far, live);
     Ok(sse::answer(web, sse::Until::SessionEnds(operations.session, Look::Leaves), events))
 }
 

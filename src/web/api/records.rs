@@ -203,7 +203,8 @@ async fn call(
 ) -> Result<Json<RecordView>, ApiError> {
     let record = kept(&web, &call_id).await?;
     let wrap_ups = web.store().wrap_ups_of(record.summary.id).await?;
-    web.audit(&operations.actor(), AuditAction::RecordOpened, &call_id).await?;
+    let id = record.summary.id.to_string();
+    web.audit(&operations.actor(), AuditAction::RecordOpened, &id).await?;
     Ok(Json(RecordView::of(record, wrap_ups)))
 }
 
@@ -235,12 +236,17 @@ async fn recording(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let none = || ApiError::not_found("there is no recording of this call");
-    let path = kept(&web, &call_id).await?.summary.recording.ok_or_else(none)?;
+    let call = kept(&web, &call_id).await?.summary;
+    let path = call.recording.ok_or_else(none)?;
     let wanted = Wanted::of(&headers);
     let opened = file::open(path.as_ref()).await.map_err(|error| none().with_cause(error))?;
-    // Players fetch one recording in many parts.
-    if wanted.is_beginning() {
-        web.audit(&operations.actor(), AuditAction::RecordingPlayed, &call_id).await?;
+    // Players fetch one recording in many parts. Whoever leaves out the beginning is noted too.
+    let listener = (operations.session.clone(), call.id);
+    let begins = web.begins_to_play(&listener);
+    if begins || wanted.is_beginning() {
+        let by = operations.actor();
+        let noted = web.audit(&by, AuditAction::RecordingPlayed, &call.id.to_string()).await;
+        noted.inspect_err(|_| web.has_not_played(&listener))?;
     }
     opened.answer(wanted, "audio/wav").await
 }

@@ -6,11 +6,26 @@ import { byId, pagesOf } from './ui.js';
 /** Where to go on: where one came from, if that is a page of ours, or the first page of one's role. */
 function goOn(session) {
   const next = new URLSearchParams(location.search).get('next') ?? '';
-  // A path of this site and nothing else: `//other.example` would be another one.
-  const ours = /^\/[^/\\]/.test(next) && !next.startsWith('/sign-in');
   location.replace(
-    ours ? next : (pagesOf(session.role).at(session.role === 'agent' ? 0 : -1)?.path ?? '/'),
+    pathOfOurs(next) ?? pagesOf(session.role).at(session.role === 'agent' ? 0 : -1)?.path ?? '/',
   );
+}
+
+/**
+ * The path, if it is one of this site. It is read as the browser will read it: `//other.example` is another
+ * site, and so is the same with a tab between the slashes.
+ */
+function pathOfOurs(next) {
+  if (!next.startsWith('/')) return null;
+  let url;
+  try {
+    url = new URL(next, location.origin);
+  } catch {
+    return null;
+  }
+  if (url.origin !== location.origin || url.pathname.startsWith('/sign-in')) return null;
+  // Two slashes at its beginning would be another site once more.
+  return url.pathname.startsWith('//') ? null : url.pathname + url.search + url.hash;
 }
 
 function askForNewPassword(session, old) {

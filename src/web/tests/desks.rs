@@ -129,6 +129,22 @@ async fn an_agent_is_told_what_there_is_to_choose_from() {
 }
 
 #[tokio::test]
+async fn no_page_of_another_site_opens_a_desk() {
+    let place = Place::open().await;
+    let session = place.session_of("agent").await;
+    for (site, status) in [
+        ("same-origin", StatusCode::OK),
+        ("none", StatusCode::OK),
+        ("same-site", StatusCode::FORBIDDEN),
+        ("cross-site", StatusCode::FORBIDDEN),
+    ] {
+        let open = asking(Method::GET, "/api/desk/events").session(&session);
+        let answer = place.answer(open.header("sec-fetch-site", site).into()).await;
+        assert_eq!(answer.status(), status, "{site}");
+    }
+}
+
+#[tokio::test]
 async fn a_desk_goes_with_its_session() {
     let place = Place::open().await;
     let session = place.session_of("agent").await;

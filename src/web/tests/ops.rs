@@ -185,6 +185,20 @@ async fn a_recording_is_given_in_parts_and_noted_once() {
     assert_eq!(place.get(&path, &session).await.status, StatusCode::NOT_FOUND);
 }
 
+#[tokio::test]
+async fn who_leaves_out_the_beginning_of_a_recording_is_noted_too() {
+    let place = Place::open().await;
+    place.keep_call(&[7; 1_000]).await;
+    let session = place.session_of("operations").await;
+    let path = format!("/api/ops/calls/{CALL}/recording");
+    for range in ["bytes=1-", "bytes=-999", "bytes=500-600"] {
+        let asking = asking(Method::GET, &path).session(&session).header("range", range);
+        assert_eq!(place.ask(asking.into()).await.status, StatusCode::PARTIAL_CONTENT, "{range}");
+    }
+    let noted = format!("operations recording_played {CALL} 192.0.2.7");
+    assert_eq!(place.audited().await, [noted]);
+}
+
 async fn next(stream: &mut BodyDataStream) -> String {
     let piece = stream.next().await.expect("it goes on").expect("it goes on");
     String::from_utf8(piece.to_vec()).expect("text")

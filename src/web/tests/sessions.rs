@@ -137,6 +137,15 @@ async fn accounts_are_looked_after_by_admins() {
     let own = json!({"role": "agent"});
     let own = place.page(Method::PATCH, "/api/admin/accounts/admin", &admin, own).await;
     assert_eq!(own.status, StatusCode::CONFLICT);
+    // All of it or nothing: their session would be over.
+    for half in [
+        json!({"password": "another password", "display_name": ""}),
+        json!({"password": "short", "role": "supervisor"}),
+    ] {
+        let refused = place.page(Method::PATCH, path, &admin, half).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.body);
+    }
+    assert_eq!(place.get("/api/session", &session).await.status, StatusCode::OK);
     let change = json!({"role": "supervisor", "display_name": "Anna B."});
     let changed = place.page(Method::PATCH, path, &admin, change).await;
     assert_eq!(changed.json()["role"], "supervisor", "{}", changed.body);
