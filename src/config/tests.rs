@@ -586,7 +586,7 @@ fn recordings_are_announced_or_asked_for_and_go_no_later_than_their_calls() {
     assert!(!consent("enabled = false\nconsent = \"asked\"").1);
     assert_eq!(consent("consent = \"off\""), (ConsentConfig::Off, false));
     let wrong = complaint(&format!("{SERVER}[recording]\nconsent = \"ask\"\n"));
-    assert!(wrong.contains("\"ask\" is no way to get it. Did you mean"), "{wrong}");
+    assert!(wrong.contains("\"ask\" is no way to get it. Write \"announced\""), "{wrong}");
 
     let kept = |lines: &str| parse(&format!("{SERVER}[records]\n{lines}\n"));
     let records = kept("recording_retention_days = 30").expect("valid").records;

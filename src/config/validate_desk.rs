@@ -180,8 +180,9 @@ mod tests {
     const BASE: &str = "[server]\nprofile = \"p\"\ndata_dir = \"/d\"\n\
         [trunks.pbx]\nfrom = [\"192.0.2.0/24\"]\n[caller_lookup]\naction = \"crm.caller\"\n\
         [actions.\"crm.caller\"]\nkind = \"demo_crm\"\ninputs = [\"phone\"]\n\
-        outputs = [\"first_name\", \"account_number\"]\n\
-        [actions.\"crm.verify_pin\"]\nkind = \"demo_crm\"\ninputs = [\"account_number\", \"pin\"]\n";
+        outputs = [\"first_name\", \"account_number\"]\nchanges_state = false\n\
+        [actions.\"crm.verify_pin\"]\nkind = \"demo_crm\"\ninputs = [\"account_number\", \"pin\"]\n\
+        changes_state = false\n";
 
     fn parse(lines: &str) -> Result<Config, String> {
         let text = format!("{BASE}{lines}\n");

@@ -217,7 +217,7 @@ async fn addresses_change_and_reset_brings_everything_back() {
     bank.transfer("k2", "50").await.expect("moves");
     let crm = DemoCrm::new(bank.config.demo_crm_path());
     let tables = crm.tables(Some("alex")).await.expect("shown");
-    assert_eq!(tables[0].rows, [[ALEX, "Alex Morgan", "5550123", "1 New Road"]]);
+    assert_eq!(tables[0].rows, [[ALEX, "Alex Morgan", "5550123", "standard", "1 New Road"]]);
     let titles: Vec<&str> = tables.iter().map(|table| table.title).collect();
     assert!(titles.contains(&"Transfers") && titles.contains(&"Address changes"), "{titles:?}");
     crm.reset().await.expect("resets");

@@ -161,7 +161,7 @@ fn words_for_callers_who_wait_are_checked() {
     let mut files = tree();
     let all = patterns();
     let from = all.find("## In line\n").expect("it is there");
-    let to = all.find("## Verify").expect("it is there");
+    let to = all.find("## Verify account_pin").expect("it is there");
     files[2].text = format!("{}{}", &all[..from], &all[to..]);
     let parsed = parse("bank", &files, &declared()).expect("a profile can do without them");
     let warned = parsed.warnings.iter().find(|warning| warning.path.ends_with("patterns.md"));

@@ -19,7 +19,7 @@ fn found(section: &str) -> Vec<Finding> {
 
 #[test]
 fn a_ticket_greeting_is_read_with_where_it_leads() {
-    assert_eq!(found(TICKET), []);
+    assert!(!found(TICKET).iter().any(|finding| finding.path.ends_with("house.md")));
     let mut files = tree();
     let house = files.iter_mut().find(|file| file.path == "house.md").expect("it is there");
     house.text.push_str(&TICKET.replace("Queue: billing", "Yes means: balance"));

@@ -211,6 +211,7 @@ async fn unless_hung_up<T>(
     tokio::pin!(work);
     loop {
         let command = tokio::select! {
+            biased;
             done = &mut work => return Some(done),
             command = commands.recv() => command?,
         };

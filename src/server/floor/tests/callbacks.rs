@@ -181,7 +181,7 @@ async fn a_customer_who_is_not_reached_is_tried_again_and_then_left_to_people() 
     assert_eq!(events.last().map(String::as_str), Some("state ready"), "for the next call");
     stage.wait(9 * 60).await;
     assert!(offer_in(&told(&mut news)).is_none(), "not yet");
-    stage.wait(2 * 60).await;
+    stage.wait(65).await;
     let second = taken(&mut stage, &mut news).await;
     // What the first one still says is of no interest.
     came_to(&mut stage, &first, CallbackOutcome::Served).await;
