@@ -165,3 +165,29 @@ fn no_page_has_a_fault_of_accessibility_and_the_desk_is_light() {
     let looked = run(Command::new(&browser).args(["axe", "--base", &web]).args(who));
     assert!(looked.lines().count() > 10, "{looked}");
 }
+
+#[test]
+#[ignore = "places a real call: needs the models and Chromium"]
+fn a_customer_with_an_open_ticket_is_known_from_the_first_word_to_the_desk() {
+    let _alone = alone();
+    let door = FrontDoor::start();
+    account(&door, "ana", &["--skill", "general=4", "--skill", "cards=4"]);
+    let at_desk = steps(&["ready", "offer", "take", "part:call", "wait:3", "hang-up", "part:wrap"]);
+    let agent = Browser::agent(&door, "ana", &at_desk);
+    let out = door.folder.path().join("call.wav");
+    let mut caller = frontdoor();
+    caller.args(["call", "--to", &door.uri, "--from", "5550178", "--text", "yes please", "--out"]);
+    run(caller.arg(&out));
+    let (told, _) = agent.finish();
+    let offer = told.iter().find(|event| event["event"] == "offer").expect("an offer");
+    let shown = offer.to_string();
+    assert!(shown.contains("Linda"), "{offer:#}");
+    let record = door.record();
+    let greeting = record["lines"].to_string();
+    assert!(greeting.contains("the card you ordered on Tuesday"), "{record:#}");
+    let handoff = &record["handoffs"][0]["document"];
+    assert_eq!(handoff["crm"]["tier"], "gold", "{handoff:#}");
+    // The queue's own is 5.
+    assert!(handoff["priority"].as_u64().is_some_and(|priority| priority < 5), "{handoff:#}");
+    assert_eq!(record["transfers"][0]["way"], "desk", "{record:#}");
+}
