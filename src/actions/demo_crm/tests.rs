@@ -222,7 +222,7 @@ async fn addresses_change_and_reset_brings_everything_back() {
     assert!(titles.contains(&"Transfers") && titles.contains(&"Address changes"), "{titles:?}");
     crm.reset().await.expect("resets");
     let tables = crm.tables(None).await.expect("shown");
-    assert_eq!(tables.len(), 4, "no changes are left");
+    assert_eq!(tables.len(), 5, "no changes are left");
     assert_eq!(tables[0].rows.len(), 8);
     assert_eq!(bank.balance("checking").await, done("balance=1204.50"));
     assert!(matches!(crm.tables(Some("nobody")).await, Err(DemoCrmError::NoSuchCustomer { .. })));

@@ -1,9 +1,11 @@
 //! A caller in one browser and an agent in another: Chromium on both sides, human recordings where
 //! their microphones would be, and what each has heard, by a recogniser of the test's own.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
 
 use serde_json::Value;
 
@@ -17,40 +19,60 @@ const NEW_PASSWORD: &str = "the second one, of their own";
 /// A browser that carries out steps. What it tells is in its output, an object a line.
 struct Browser {
     child: std::process::Child,
+    told: mpsc::Receiver<Value>,
+    so_far: Vec<Value>,
     out: PathBuf,
 }
 
 impl Browser {
     fn start(door: &FrontDoor, kind: &str, options: &[&str], steps: &[String]) -> Self {
-        let out = door.folder.path().join(format!("{kind}.wav"));
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let nth = COUNT.fetch_add(1, Ordering::Relaxed);
+        let out = door.folder.path().join(format!("{kind}-{nth}.wav"));
         let mut command = Command::new("python3");
         if let Some(path) = std::env::var_os("FRONTDOOR_TEST_PYTHONPATH") {
             command.env("PYTHONPATH", path);
         }
         let web = door.web.as_deref().expect("the demo's configuration serves pages");
         command.arg(root().join("scripts/web/browser.py")).args([kind, "--base", web]);
-        command.args(options).arg("--out").arg(&out).args(steps);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        Self { child, out }
+        command.args(options).arg("--out").arg(&out).args(steps).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let output = BufReader::new(child.stdout.take().expect("piped"));
+        let (sender, told) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                let event = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                let _ = sender.send(event);
+            }
+        });
+        Self { child, told, so_far: Vec::new(), out }
     }
 
     fn caller(door: &FrontDoor, steps: &[String]) -> Self {
         Self::start(door, "call", &[], steps)
     }
 
+    /// An agent whose desk is open: whoever calls now finds somebody signed in, whatever the hour.
     fn agent(door: &FrontDoor, name: &str, steps: &[String]) -> Self {
         let options = ["--name", name, "--password", PASSWORD, "--new-password", NEW_PASSWORD];
-        Self::start(door, "desk", &options, steps)
+        let mut agent = Self::start(door, "desk", &options, steps);
+        loop {
+            let event = agent.told.recv().unwrap_or_else(|_| panic!("{:#?}", agent.so_far));
+            let is_open = event["event"] == "desk";
+            agent.so_far.push(event);
+            if is_open {
+                return agent;
+            }
+        }
     }
 
     /// Waits until all steps are done; gives what happened, and the words that were heard.
-    fn finish(self) -> (Vec<Value>, String) {
-        let output = self.child.wait_with_output().expect("it ends");
-        let told = String::from_utf8_lossy(&output.stdout);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{told}\n{said}");
-        let events = told.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    fn finish(mut self) -> (Vec<Value>, String) {
+        let mut events = std::mem::take(&mut self.so_far);
+        // Its output ends with it.
+        events.extend(self.told.iter());
+        let status = self.child.wait().expect("it ends");
+        assert!(status.success(), "{events:#?}");
         (events, words_in(&samples(&self.out)))
     }
 }
