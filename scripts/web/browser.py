@@ -9,7 +9,7 @@
 
 `call` opens the caller's page and presses its button, `desk` signs in and opens the desk. Both keep
 what is heard in --out (WAV, 16 kHz), and speak either by the browser's own fake microphone, which
-plays --audio once from the moment the page opens it, or by steps (`say:FILE`).
+plays --audio once from the moment the page opens it, or, without it, by steps (`say:FILE`), and are silent otherwise.
 
 Steps of both: say:FILE (once the other side has spoken and is silent), wait:SECONDS, caption:REGEX
 (until a line like that is shown), shot:FILE.png, faults (looks for faults of accessibility, needs --axe), crash
@@ -181,7 +181,8 @@ def browser(arguments, width=1280, height=720, dark=False):
     service = Service(executable_path=os.environ.get("CHROMEDRIVER", "/usr/bin/chromedriver"))
     driver = webdriver.Chrome(options=options, service=service)
     look(driver, width, height, dark)
-    by_steps = any(step.startswith("say:") for step in getattr(arguments, "steps", []))
+    # Chromium's own fake microphone beeps without end.
+    by_steps = not getattr(arguments, "audio", None)
     script = INJECTED % {"rate": RATE, "by_steps": "true" if by_steps else "false"}
     driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
     return driver

@@ -127,7 +127,7 @@ fn a_caller_in_a_browser_talks_with_an_agent_in_another() {
     assert!(agent_heard.contains("dashboard"), "{agent_heard}\n{offered:#?}");
     // The offer came with the hand-off, before the call was taken.
     let offer = offered.iter().find(|event| event["event"] == "offer").expect("an offer");
-    assert!(offer.to_string().to_lowercase().contains("front_desk"), "{offer:#}");
+    assert_eq!(offer["title"], "Call for front desk", "{offer:#}");
     let record = door.record();
     assert_eq!(record["channel"], "web", "{record:#}");
     assert_eq!(record["handoffs"][0]["document"]["promise"], "queue", "{record:#}");
