@@ -43,6 +43,7 @@ struct Search {
     /// The last day, or a time before which they arrived.
     to: Option<String>,
     /// What came of them.
+    #[param(inline)]
     outcome: Option<OutcomeWord>,
     /// `next` of the answer before.
     before: Option<String>,
