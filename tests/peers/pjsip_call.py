@@ -8,7 +8,7 @@ Options: --tcp or --tls; --codec NAME (PCMU, PCMA, G722); --srtp (with keys in t
 by INFO); --late-offer; --timer SECONDS (a session of that length, RFC 4028); --login USER:PASSWORD.
 
 A step is `wav:FILE`, `keys:DIGITS`, `hold` (puts the other side on hold for 2 s and takes it back),
-`hold:SECONDS`, or `move` (another leg takes this one's place by INVITE with Replaces). `cancel:N` as
+`hold:SECONDS`, `listen:SECONDS` (says nothing for at least so long, whatever is heard), or `move` (another leg takes this one's place by INVITE with Replaces). `cancel:N` as
 the only step places N calls and gives each up before it can be answered. What was heard before the
 first step is FOLDER/0.wav, after the first 1.wav, and so on. Prints one JSON object a line. Exits
 with 1 if the call was not answered.
@@ -185,7 +185,7 @@ class Caller:
             self.endpoint.libHandleEvents(int(FRAME_S * 1000))
         return holds()
 
-    def hear(self):
+    def hear(self, at_least_s=0):
         """Records until the other side has spoken and been silent, or the call is over."""
         path = os.path.join(self.folder, f"{self.heard}.wav")
         recorder = pj.AudioMediaRecorder()
@@ -200,6 +200,8 @@ class Caller:
             if self.call.media.getTxLevel() > VOICED:
                 began = began or now
                 voiced_at = now
+            if now - start < at_least_s:
+                continue
             if began and now - voiced_at >= GAP_S:
                 break
             if not began and now - start >= WAIT_S:
@@ -279,6 +281,9 @@ def main():
         for step in steps:
             if caller.call.over:
                 break
+            if step.startswith("listen:"):
+                caller.hear(float(step.partition(":")[2]))
+                continue
             caller.step(step)
             caller.hear()
         # Another leg may have taken its place.
