@@ -111,6 +111,9 @@ pub enum Pattern {
     AgentLost,
     /// What a colleague sent the caller to us for is over: they are given back.
     BackToAgent,
+    /// What a customer hears first whom we call back, before somebody speaks with them; uses
+    /// `{house}`.
+    CallingBack,
     /// May the call be recorded? Asked first of all, where the configuration wants it.
     RecordingQuestion,
     /// The caller has said yes to that.
@@ -132,7 +135,7 @@ pub enum PatternNeed {
 
 impl Pattern {
     /// Every pattern, in the order of a call.
-    pub const ALL: [Self; 57] = [
+    pub const ALL: [Self; 58] = [
         Self::NoInput,
         Self::NoMatch,
         Self::Clarify,
@@ -187,6 +190,7 @@ impl Pattern {
         Self::AgentComing,
         Self::AgentLost,
         Self::BackToAgent,
+        Self::CallingBack,
         Self::RecordingQuestion,
         Self::RecordingAgreed,
         Self::RecordingDeclined,
@@ -249,6 +253,7 @@ impl Pattern {
             Self::AgentComing => "Agent coming",
             Self::AgentLost => "Agent lost",
             Self::BackToAgent => "Back to agent",
+            Self::CallingBack => "Calling back",
             Self::RecordingQuestion => "Recording question",
             Self::RecordingAgreed => "Recording agreed",
             Self::RecordingDeclined => "Recording declined",
@@ -282,7 +287,8 @@ impl Pattern {
             | Self::LeftLine
             | Self::AgentComing
             | Self::AgentLost
-            | Self::BackToAgent => PatternNeed::Optional,
+            | Self::BackToAgent
+            | Self::CallingBack => PatternNeed::Optional,
             // Said only where callers are asked whether they may be recorded.
             Self::RecordingQuestion | Self::RecordingAgreed | Self::RecordingDeclined => {
                 PatternNeed::Optional
@@ -302,6 +308,7 @@ impl Pattern {
             Self::Screening => &["summary"],
             Self::YourPlace => &["wait"],
             Self::OfferCallback => &["number_end"],
+            Self::CallingBack => &["house"],
             _ => &[],
         }
     }

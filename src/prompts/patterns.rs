@@ -104,7 +104,8 @@ const fn pattern_moment(pattern: Pattern) -> Moment {
         | Pattern::CallbackFailed
         | Pattern::LeftLine
         | Pattern::AgentLost
-        | Pattern::BackToAgent => Moment::Apart,
+        | Pattern::BackToAgent
+        | Pattern::CallingBack => Moment::Apart,
         _ => Moment::Before,
     }
 }

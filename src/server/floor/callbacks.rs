@@ -199,7 +199,11 @@ impl FloorState {
     /// An agent has taken a callback.
     pub(super) fn call_back(&mut self, now: Now, call: CallId, taking: CallbackTaking) {
         let CallbackTaking { agent, display_name, way, answer, commands } = taking;
-        let profile = self.book.get(&call).map(|callback| self.profile_of(&callback.handoff));
+        let of_files = self.book.get(&call).map(|callback| {
+            let (handoff, house) = (&callback.handoff, &callback.record.house);
+            (self.greeting_of(handoff, house), self.profile_of(handoff))
+        });
+        let (greeting, profile) = of_files.unwrap_or_default();
         let Some(callback) = self.book.get_mut(&call) else {
             return self.route(now, RouterInput::JoinFailed { call });
         };
@@ -212,8 +216,8 @@ impl FloorState {
             call,
             attempt,
             number: callback.record.number.clone(),
-            house: callback.record.house.clone(),
-            profile: profile.unwrap_or_default(),
+            greeting,
+            profile,
             handoff: Arc::clone(&callback.handoff),
             reference: callback.record.reference.clone(),
             agent,

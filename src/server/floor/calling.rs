@@ -71,7 +71,7 @@ impl CallingBack {
     }
 
     async fn join(&self, job: CallbackJob, trying: &mut Trying) {
-        let CallbackJob { call, number, house, profile, handoff, agent, display_name, .. } = job;
+        let CallbackJob { call, number, greeting, profile, handoff, agent, display_name, .. } = job;
         let mut commands = job.commands;
         let taker = Taker {
             agent,
@@ -103,7 +103,7 @@ impl CallingBack {
         };
         // From here on a crash is no reason to call them again.
         trying.came_to(CallbackOutcome::NotReached);
-        let told = self.greet(&house, &mut customer, &mut agent);
+        let told = self.greet(greeting, &mut customer, &mut agent);
         let (told, ()) = tokio::join!(told, trying.answered());
         match told {
             Told::Both => {}
@@ -169,8 +169,8 @@ impl CallingBack {
     }
 
     /// Tells a customer who calls. They are not told if our voice fails: they have been promised a call.
-    async fn greet(&self, house: &str, customer: &mut AgentLeg, agent: &mut AgentLeg) -> Told {
-        let words = Pii::new(greeting(house));
+    async fn greet(&self, greeting: String, customer: &mut AgentLeg, agent: &mut AgentLeg) -> Told {
+        let words = Pii::new(greeting);
         let voice = self.people.transfers.voice();
         tokio::select! {
             told = customer.whisper(voice, &words) => match told {
@@ -197,10 +197,6 @@ enum Told {
     Both,
     CustomerGone,
     AgentGone(&'static str),
-}
-
-fn greeting(house: &str) -> String {
-    format!("This is {house}, calling you back. Connecting you now.")
 }
 
 /// Waits for something, unless the agent hangs up, or is gone, first.
@@ -267,12 +263,6 @@ async fn quiet(agent: &mut AgentLeg) -> &'static str {
 mod tests {
     use super::*;
     use tokio::sync::oneshot;
-
-    #[test]
-    fn a_customer_is_told_who_calls() {
-        let told = greeting("Example Bank");
-        assert_eq!(told, "This is Example Bank, calling you back. Connecting you now.");
-    }
 
     #[tokio::test]
     async fn an_agent_may_hang_up_while_it_rings_and_do_nothing_else() {

@@ -175,8 +175,8 @@ pub(in crate::server) struct CallbackJob {
     pub attempt: u32,
     /// Whom to call.
     pub number: Pii<String>,
-    /// Who says that they call back, as spoken.
-    pub house: String,
+    /// What the customer hears first.
+    pub greeting: String,
     /// Which prompt files the call was answered with, if they are in force.
     pub profile: String,
     /// What is known of the customer.

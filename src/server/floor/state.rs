@@ -21,7 +21,7 @@ use crate::acd::{AgentId, LeftQueue, OfferId, Place, Router, RouterInput, Router
 use crate::base::{CallId, QueueName};
 use crate::config::{CallbacksConfig, Config, DeskConfig};
 use crate::nlu::IntentName;
-use crate::prompts::Generation;
+use crate::prompts::{Generation, Pattern};
 use crate::store::{OpenCallback, WaitCount, WrapUpState};
 use crate::web::live::Live;
 use crate::web::view::{LiveEvent, Speaker};
@@ -315,6 +315,18 @@ impl FloorState {
     pub(super) fn house_of(&self, handoff: &Handoff) -> String {
         let generation = self.generation_of(handoff);
         generation.map(|generation| generation.house.name.clone()).unwrap_or_default()
+    }
+
+    /// What a customer hears first whom this house calls back for this hand-off.
+    pub(super) fn greeting_of(&self, handoff: &Handoff, house: &str) -> String {
+        let said = self.generation_of(handoff).and_then(|generation| {
+            let mut variants = generation.patterns.says.get(&Pattern::CallingBack)?.iter();
+            variants.find_map(|words| {
+                words.render(&|name| (name == "house").then(|| house.to_owned())).ok()
+            })
+        });
+        // They have to know who calls, whatever the files say.
+        said.unwrap_or_else(|| format!("This is {house}, calling you back."))
     }
 
     /// Which prompt files the call of this hand-off was answered with.
