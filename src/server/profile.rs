@@ -156,7 +156,7 @@ fn strange_folder(folder: &Path, name: &str) -> Finding {
 pub(super) fn refused(config: &Config, findings: &[Finding]) -> ServerError {
     ServerError::ProfileRefused {
         folder: config.server.profile.clone(),
-        count: findings.len(),
+        count: findings.iter().filter(|f| f.severity == Severity::Error).count(),
         findings: findings.iter().map(|f| format!("  {f}")).collect::<Vec<_>>().join("\n"),
     }
 }
