@@ -235,6 +235,8 @@ impl HttpConnector {
         Ok(url)
     }
 
+    /// A `null` is no output: a sentence that needs it is not said. A member that is not there at
+    /// all is a wrong pointer, or not the answer that was expected.
     async fn outputs(
         &self,
         response: Response,
@@ -253,6 +255,7 @@ impl HttpConnector {
                 Some(Value::String(text)) => text.clone(),
                 Some(Value::Number(number)) => number.to_string(),
                 Some(Value::Bool(flag)) => flag.to_string(),
+                Some(Value::Null) => continue,
                 _ => {
                     return Err(AnswerError::Senseless(format!(
                         "the answer has no text or number at {pointer} for output \"{name}\""

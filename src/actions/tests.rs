@@ -48,7 +48,8 @@ async fn account(UrlPath((number, kind)): UrlPath<(String, String)>) -> impl Int
         "409" => StatusCode::CONFLICT.into_response(),
         "401" => StatusCode::UNAUTHORIZED.into_response(),
         _ => axum::Json(serde_json::json!({
-            "account": {"balance": "12.50", "number": number, "kind": kind, "open": true}
+            "account": {"balance": "12.50", "number": number, "kind": kind, "open": true,
+                        "note": null}
         }))
         .into_response(),
     }
@@ -126,6 +127,21 @@ async fn answers_are_taken_apart_and_inputs_cannot_leave_their_place() {
         let outcome = run(&site.address, ACCOUNT, &[("number", climb), ("kind", "k")]).await;
         assert_eq!(kind(outcome), FailureKind::BadRequest, "{climb}");
     }
+}
+
+#[tokio::test]
+async fn a_null_is_no_output_and_what_is_not_there_is_a_mistake() {
+    let site = site().await;
+    let asked = |pointer: &str| {
+        format!(
+            "url = \"http://HOST/accounts/1/k\"\n\
+             outputs = {{ balance = \"/account/balance\", note = \"{pointer}\" }}\n"
+        )
+    };
+    let outputs = run(&site.address, &asked("/account/note"), &[]).await.expect("answers");
+    assert_eq!(outputs.keys().collect::<Vec<_>>(), ["balance"]);
+    let outcome = run(&site.address, &asked("/account/notes"), &[]).await;
+    assert_eq!(kind(outcome), FailureKind::Unavailable);
 }
 
 #[tokio::test]

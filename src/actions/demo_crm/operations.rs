@@ -83,7 +83,7 @@ impl Operation {
         }
     }
 
-    const fn outputs(self) -> &'static [&'static str] {
+    pub(super) const fn outputs(self) -> &'static [&'static str] {
         match self {
             Self::Caller => &[
                 "customer_name",

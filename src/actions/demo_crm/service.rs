@@ -2,7 +2,9 @@
 //! try it on, to stop in the middle of a call, and to copy a configuration from.
 //!
 //! `POST /{operation}` with the inputs as a JSON object of strings; the outputs come back the same
-//! way, a list as an array of strings. It knows no users: it listens for this machine only unless told otherwise.
+//! way, a list as an array of strings, and what there is none of (the subject of a customer without
+//! an open ticket) as null. It knows no users: it listens for this machine only unless told
+//! otherwise.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -67,7 +69,9 @@ async fn answer(
                 };
                 (name, value)
             });
-            let outputs: serde_json::Map<String, serde_json::Value> = outputs.collect();
+            let none = operation.outputs().iter();
+            let none = none.map(|name| ((*name).to_owned(), serde_json::Value::Null));
+            let outputs: serde_json::Map<_, _> = none.chain(outputs).collect();
             Json(outputs).into_response()
         }
         Err(failure) => {

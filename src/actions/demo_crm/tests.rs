@@ -121,6 +121,23 @@ async fn a_record_says_what_is_going_on_with_a_customer() {
 }
 
 #[tokio::test]
+async fn over_http_what_there_is_none_of_is_null() {
+    let bank = Bank::open().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let url = format!("http://{}/verify_pin", listener.local_addr().expect("bound"));
+    let crm = DemoCrm::new(bank.config.demo_crm_path());
+    let serving = tokio::spawn(crm.serve(listener, std::future::pending()));
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let ask = serde_json::json!({"account_number": ALEX, "pin": "4321"});
+    let answer = client.post(url).json(&ask).send().await.expect("answers");
+    let told: serde_json::Value = answer.json().await.expect("JSON");
+    assert_eq!(told["first_name"], "Alex");
+    // Every output that is declared, or a front door would take the answer for a broken one.
+    assert_eq!(told.get("ticket_subject"), Some(&serde_json::Value::Null), "{told}");
+    serving.abort();
+}
+
+#[tokio::test]
 async fn surnames_are_listed() {
     let bank = Bank::open().await;
     let list = bank.ask("crm.surnames", "", &[]).await.expect("a list");
