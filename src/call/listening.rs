@@ -103,9 +103,10 @@ impl Call {
         }
         let end = span.start.0 + span.samples.len() as u64;
         let behind = (end - span.voiced_until.0) as usize + self.ears.waiting_len();
-        let since_voiced = span.rate.duration_of(behind) + waited;
-        let voiced_until = now.checked_sub(since_voiced).unwrap_or(now);
-        self.clock = Some(TurnClock::new(voiced_until, now));
+        let since_voiced = span.rate.duration_of(behind);
+        let reached = now.checked_sub(since_voiced).unwrap_or(now);
+        let voiced_until = reached.checked_sub(waited).unwrap_or(reached);
+        self.clock = Some(TurnClock::new(voiced_until, reached, now));
         let length = span.rate.duration_of(span.samples.len()).saturating_sub(pre_roll);
         let started = now.checked_sub(length).unwrap_or(now);
         self.pending.push(PendingUtterance {

@@ -185,7 +185,8 @@ impl Call {
             return;
         }
         clock.voiced.get_or_insert(now);
-        let timing = clock.close(self.turn_id.next(), now);
+        let at_ms = self.answered_at.map_or(0, |at| now.saturating_duration_since(at).as_millis());
+        let timing = clock.close(self.turn_id.next(), now, at_ms as u64);
         self.clock = None;
         if let Some(timing) = timing {
             self.turn_id = timing.turn;

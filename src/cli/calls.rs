@@ -271,6 +271,7 @@ fn show_turns(out: &mut impl Write, record: &CallRecord) -> io::Result<()> {
         .map(|turn| {
             [
                 turn.turn.0,
+                turn.network_ms,
                 turn.endpoint_ms,
                 turn.transcribe_ms,
                 turn.understand_ms,
@@ -280,11 +281,23 @@ fn show_turns(out: &mut impl Write, record: &CallRecord) -> io::Result<()> {
                 turn.total_ms,
             ]
             .map(|number| number.to_string())
-            .to_vec()
+            .into_iter()
+            .chain([if turn.speculated { "yes" } else { "no" }.to_owned()])
+            .collect()
         })
         .collect();
-    let columns =
-        ["turn", "endpoint", "transcribe", "understand", "act", "voice", "playout", "total"];
+    let columns = [
+        "turn",
+        "network",
+        "endpoint",
+        "transcribe",
+        "understand",
+        "act",
+        "voice",
+        "playout",
+        "total",
+        "ahead",
+    ];
     write_table(out, &columns, &rows)
 }
 

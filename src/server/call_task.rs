@@ -346,12 +346,14 @@ impl CallTask {
         tracing::info!(
             turn = timing.turn.0,
             total_ms = timing.total_ms,
+            network_ms = timing.network_ms,
             endpoint_ms = timing.endpoint_ms,
             transcribe_ms = timing.transcribe_ms,
             understand_ms = timing.understand_ms,
             act_ms = timing.act_ms,
             voice_ms = timing.voice_ms,
             playout_ms = timing.playout_ms,
+            speculated = timing.speculated,
             "turn answered"
         );
         self.live.tell(LiveEvent::Turn { total_ms: timing.total_ms.into() });

@@ -25,8 +25,8 @@ const LOSSES: &[f64] = &[0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2];
 /// Seconds.
 const JITTERS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16];
 
-const PARTS: [&str; 7] =
-    ["endpoint", "transcribe", "understand", "act", "voice", "playout", "total"];
+const PARTS: [&str; 8] =
+    ["network", "endpoint", "transcribe", "understand", "act", "voice", "playout", "total"];
 const DIRECTIONS: [&str; 2] = ["heard", "sent"];
 const RESULTS: [TerminationResult; 5] = [
     TerminationResult::Success,
@@ -145,13 +145,16 @@ struct Counts {
     handoffs: BTreeMap<HandoffPlace, u64>,
     talk: BTreeMap<PieceOfTalk, u64>,
     reloads: BTreeMap<&'static str, u64>,
+    /// Turns answered with the help of work done before their end was known, and without.
+    ahead: u64,
+    in_turn: u64,
 }
 
 /// What nobody else counts.
 #[derive(Debug)]
 pub(super) struct Metrics {
     counts: Mutex<Counts>,
-    latencies: [Histogram; 7],
+    latencies: [Histogram; 8],
     scores: [Histogram; 2],
     losses: [Histogram; 2],
     jitters: [Histogram; 2],
@@ -224,6 +227,7 @@ impl Metrics {
     /// A turn was answered.
     pub fn answered(&self, timing: &TurnTiming) {
         let parts_ms = [
+            timing.network_ms,
             timing.endpoint_ms,
             timing.transcribe_ms,
             timing.understand_ms,
@@ -235,6 +239,10 @@ impl Metrics {
         for (histogram, part_ms) in self.latencies.iter().zip(parts_ms) {
             histogram.observe(f64::from(part_ms) / 1_000.0);
         }
+        self.count(|counts| {
+            let turns = if timing.speculated { &mut counts.ahead } else { &mut counts.in_turn };
+            *turns += 1;
+        });
     }
 
     /// How a call sounded.
@@ -326,6 +334,12 @@ impl Metrics {
             out.histogram(name, &[("part", part)], histogram);
         }
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = "frontdoor_turns_total";
+        let help = "Turns answered, by whether work done before their end was known was of use.";
+        out.family(name, Kind::Counter, help);
+        for (speculated, count) in [("yes", counts.ahead), ("no", counts.in_turn)] {
+            out.sample(name, &[("speculated", speculated)], count as f64);
+        }
         let name = "frontdoor_handoffs_stored_total";
         out.family(name, Kind::Counter, "Hand-offs, by where they were kept.");
         for place in HandoffPlace::ALL {
@@ -487,13 +501,16 @@ mod tests {
         });
         metrics.answered(&TurnTiming {
             turn: TurnId(1),
-            endpoint_ms: 600,
+            at_ms: 9_000,
+            network_ms: 60,
+            endpoint_ms: 540,
             transcribe_ms: 250,
             understand_ms: 20,
             act_ms: 0,
             voice_ms: 90,
             playout_ms: 40,
             total_ms: 1_000,
+            speculated: true,
         });
         let read = read(&metrics.text(&sources()));
         for (sample, value) in [
@@ -521,6 +538,9 @@ mod tests {
             ("frontdoor_response_latency_seconds_bucket{part=\"total\",le=\"0.8\"}", 0.0),
             ("frontdoor_response_latency_seconds_bucket{part=\"total\",le=\"1\"}", 1.0),
             ("frontdoor_response_latency_seconds_sum{part=\"transcribe\"}", 0.25),
+            ("frontdoor_response_latency_seconds_sum{part=\"network\"}", 0.06),
+            ("frontdoor_turns_total{speculated=\"yes\"}", 1.0),
+            ("frontdoor_turns_total{speculated=\"no\"}", 0.0),
         ] {
             assert_eq!(read.value(sample), value, "{sample}");
         }

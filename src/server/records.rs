@@ -146,6 +146,8 @@ impl CallRecorder {
         self.metrics.answered(&timing);
         self.push(Entry::Turn(TurnRecord {
             turn: timing.turn,
+            at_ms: Some(timing.at_ms),
+            network_ms: timing.network_ms,
             endpoint_ms: timing.endpoint_ms,
             transcribe_ms: timing.transcribe_ms,
             understand_ms: timing.understand_ms,
@@ -153,6 +155,7 @@ impl CallRecorder {
             voice_ms: timing.voice_ms,
             playout_ms: timing.playout_ms,
             total_ms: timing.total_ms,
+            speculated: timing.speculated,
         }));
     }
 

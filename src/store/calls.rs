@@ -295,19 +295,22 @@ async fn insert(
         .bind(line.failed),
         // A turn that is measured again (speech resumed after a false end) counts as last measured.
         Entry::Turn(turn) => sqlx::query(
-            "INSERT OR REPLACE INTO turns (call, turn, endpoint_ms, transcribe_ms, understand_ms,
-                 act_ms, voice_ms, playout_ms, total_ms)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO turns (call, turn, at_ms, network_ms, endpoint_ms, transcribe_ms,
+                 understand_ms, act_ms, voice_ms, playout_ms, total_ms, speculated)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(call)
         .bind(turn.turn.0)
+        .bind(turn.at_ms.map(whole))
+        .bind(turn.network_ms)
         .bind(turn.endpoint_ms)
         .bind(turn.transcribe_ms)
         .bind(turn.understand_ms)
         .bind(turn.act_ms)
         .bind(turn.voice_ms)
         .bind(turn.playout_ms)
-        .bind(turn.total_ms),
+        .bind(turn.total_ms)
+        .bind(turn.speculated),
         Entry::Action(run) => sqlx::query(
             "INSERT INTO action_runs (call, run, at_ms, action, result, took_ms)
              VALUES (?, ?, ?, ?, ?, ?)",
@@ -371,6 +374,8 @@ fn line(row: &SqliteRow) -> Result<LineRecord, sqlx::Error> {
 fn turn(row: &SqliteRow) -> Result<TurnRecord, sqlx::Error> {
     Ok(TurnRecord {
         turn: TurnId(row.try_get("turn")?),
+        at_ms: row.try_get::<Option<i64>, _>("at_ms")?.map(i64::unsigned_abs),
+        network_ms: row.try_get("network_ms")?,
         endpoint_ms: row.try_get("endpoint_ms")?,
         transcribe_ms: row.try_get("transcribe_ms")?,
         understand_ms: row.try_get("understand_ms")?,
@@ -378,6 +383,7 @@ fn turn(row: &SqliteRow) -> Result<TurnRecord, sqlx::Error> {
         voice_ms: row.try_get("voice_ms")?,
         playout_ms: row.try_get("playout_ms")?,
         total_ms: row.try_get("total_ms")?,
+        speculated: row.try_get("speculated")?,
     })
 }
 

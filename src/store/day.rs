@@ -10,12 +10,13 @@ use super::reports::{CallsReport, ReportRules, percentile};
 use super::{Store, StoreError};
 
 /// Parts of the response latency, in their order, as columns of `turns`.
-const PARTS: [&str; 6] = ["endpoint", "transcribe", "understand", "act", "voice", "playout"];
+const PARTS: [&str; 7] =
+    ["network", "endpoint", "transcribe", "understand", "act", "voice", "playout"];
 
 /// How long one part of the response takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartLatency {
-    /// `endpoint`, `transcribe`, `understand`, `act`, `voice` or `playout`.
+    /// `network`, `endpoint`, `transcribe`, `understand`, `act`, `voice` or `playout`.
     pub part: &'static str,
     /// What half of all turns do not exceed.
     pub p50_ms: u32,
@@ -55,7 +56,7 @@ impl Store {
         .await
         .map_err(|error| reading.failed(error))?;
         let turns = sqlx::query(
-            "SELECT endpoint_ms, transcribe_ms, understand_ms, act_ms, voice_ms, playout_ms
+            "SELECT network_ms, endpoint_ms, transcribe_ms, understand_ms, act_ms, voice_ms, playout_ms
              FROM turns JOIN calls ON calls.id = turns.call WHERE calls.started_at >= ?",
         )
         .bind(&since)

@@ -72,7 +72,12 @@ pub struct LineRecord {
 pub struct TurnRecord {
     /// The turn.
     pub turn: TurnId,
-    /// Last voiced sample to the decision that the caller had finished.
+    /// When our first voiced sample left, from answer; not known of turns from before this was noted.
+    pub at_ms: Option<u64>,
+    /// Last voiced sample from the socket to the machine: the jitter buffer. Part of `endpoint_ms`
+    /// in turns from before this was told apart.
+    pub network_ms: u32,
+    /// From there to the decision that the caller had finished.
     pub endpoint_ms: u32,
     /// Transcription, waiting included.
     pub transcribe_ms: u32,
@@ -86,6 +91,8 @@ pub struct TurnRecord {
     pub playout_ms: u32,
     /// The response latency.
     pub total_ms: u32,
+    /// Whether work done before the end of the turn was known was of use.
+    pub speculated: bool,
 }
 
 /// One run of an action.
@@ -416,6 +423,8 @@ fn signalling_json(trace: &TraceRecord) -> Value {
 fn turn_json(turn: &TurnRecord) -> Value {
     json!({
         "turn": turn.turn.0,
+        "at_ms": turn.at_ms,
+        "network_ms": turn.network_ms,
         "endpoint_ms": turn.endpoint_ms,
         "transcribe_ms": turn.transcribe_ms,
         "understand_ms": turn.understand_ms,
@@ -423,6 +432,7 @@ fn turn_json(turn: &TurnRecord) -> Value {
         "voice_ms": turn.voice_ms,
         "playout_ms": turn.playout_ms,
         "total_ms": turn.total_ms,
+        "speculated": turn.speculated,
     })
 }
 

@@ -137,13 +137,16 @@ async fn a_call_is_kept_whole() {
     };
     let turn = TurnRecord {
         turn: TurnId(1),
-        endpoint_ms: 600,
+        at_ms: Some(4_100),
+        network_ms: 60,
+        endpoint_ms: 540,
         transcribe_ms: 200,
         understand_ms: 20,
         act_ms: 5,
         voice_ms: 90,
         playout_ms: 30,
         total_ms: 945,
+        speculated: true,
     };
     let run = ActionRunRecord {
         run: ActionRunId(1),

@@ -209,6 +209,9 @@ impl From<LineRecord> for LineView {
 #[derive(Serialize, ToSchema)]
 struct TurnView {
     turn: u32,
+    /// When our first sound left, from answer; `null` in older records.
+    at_ms: Option<u64>,
+    network_ms: u32,
     endpoint_ms: u32,
     transcribe_ms: u32,
     understand_ms: u32,
@@ -216,12 +219,16 @@ struct TurnView {
     voice_ms: u32,
     playout_ms: u32,
     total_ms: u32,
+    /// Whether work done before the end of the turn was known was of use.
+    speculated: bool,
 }
 
 impl From<&TurnRecord> for TurnView {
     fn from(turn: &TurnRecord) -> Self {
         Self {
             turn: turn.turn.0,
+            at_ms: turn.at_ms,
+            network_ms: turn.network_ms,
             endpoint_ms: turn.endpoint_ms,
             transcribe_ms: turn.transcribe_ms,
             understand_ms: turn.understand_ms,
@@ -229,6 +236,7 @@ impl From<&TurnRecord> for TurnView {
             voice_ms: turn.voice_ms,
             playout_ms: turn.playout_ms,
             total_ms: turn.total_ms,
+            speculated: turn.speculated,
         }
     }
 }

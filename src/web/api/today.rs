@@ -59,7 +59,7 @@ struct Latency {
 
 #[derive(Serialize, ToSchema)]
 struct Part {
-    /// `endpoint`, `transcribe`, `understand`, `act`, `voice` or `playout`.
+    /// `network`, `endpoint`, `transcribe`, `understand`, `act`, `voice` or `playout`.
     part: &'static str,
     p50_ms: u32,
     p95_ms: u32,

@@ -133,7 +133,7 @@ function row(one) {
 
 // ---- one call ----
 
-const TURN_PARTS = ['endpoint', 'transcribe', 'understand', 'act', 'voice', 'playout'];
+const TURN_PARTS = ['network', 'endpoint', 'transcribe', 'understand', 'act', 'voice', 'playout'];
 
 async function showRecord(place, id) {
   const record = await call('GET', `/api/ops/calls/${encodeURIComponent(id)}`);
@@ -248,10 +248,12 @@ function turns(list, section) {
       el(
         'table',
         {},
-        head(['Turn', true], ...TURN_PARTS.map((name) => [words(name), true]), [
-          'Altogether',
-          true,
-        ]),
+        head(
+          ['Turn', true],
+          ...TURN_PARTS.map((name) => [words(name), true]),
+          ['Altogether', true],
+          ['Worked ahead'],
+        ),
         el(
           'tbody',
           {},
@@ -262,6 +264,7 @@ function turns(list, section) {
               el('td', { class: 'right' }, String(at + 1)),
               TURN_PARTS.map((name) => el('td', { class: 'right' }, String(turn[`${name}_ms`]))),
               el('td', { class: 'right' }, `${turn.total_ms} ms`),
+              el('td', {}, turn.speculated ? 'yes' : 'no'),
             ),
           ),
         ),

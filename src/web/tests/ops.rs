@@ -59,8 +59,14 @@ impl Place {
         };
         store.begin_call(&start).await.expect("begins");
         store.answer_call(CALL, at).await.expect("is answered");
-        let turn =
-            TurnRecord { turn: TurnId(1), voice_ms: 300, total_ms: 300, ..TurnRecord::default() };
+        let turn = TurnRecord {
+            turn: TurnId(1),
+            network_ms: 60,
+            voice_ms: 300,
+            total_ms: 360,
+            speculated: true,
+            ..TurnRecord::default()
+        };
         let lines = [line(0, "frontdoor", "Hello."), line(1_500, "caller", "I lost my card")];
         store.append(CALL, &lines).await.expect("appends");
         store.append(CALL, &[Entry::Turn(turn)]).await.expect("appends");
@@ -93,8 +99,9 @@ async fn today_is_told_in_numbers() {
         assert_eq!((&today["handed_over"], &today["contained"]), (&1.into(), &0.into()));
         assert_eq!(today["containment_percent"], 0.0);
         assert_eq!(today["reasons"][0]["reason"], "asked");
-        assert_eq!(today["latency"]["p95_ms"], 300);
-        assert_eq!(today["latency"]["parts"][4]["part"], "voice");
+        assert_eq!(today["latency"]["p95_ms"], 360);
+        assert_eq!(today["latency"]["parts"][0]["part"], "network");
+        assert_eq!(today["latency"]["parts"][5]["part"], "voice");
         let hours = today["by_hour"].as_array().expect("a list");
         let calls: i64 = hours.iter().filter_map(|hour| hour["calls"].as_i64()).sum();
         assert_eq!(calls, 1);
@@ -133,6 +140,8 @@ async fn calls_are_found_and_read_and_that_is_noted() {
     assert_eq!(record["summary"]["call_id"], CALL.to_string());
     assert_eq!(record["lines"][1]["text"], "I lost my card");
     assert_eq!(record["turns"][0]["voice_ms"], 300);
+    assert_eq!(record["turns"][0]["network_ms"], 60);
+    assert_eq!(record["turns"][0]["speculated"], true);
     assert_eq!(record["handoffs"][0]["reference"], REFERENCE);
     assert_eq!(record["handoffs"][0]["document"]["queue"], "cards");
     assert_eq!(record["has_recording"], true);
