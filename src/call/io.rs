@@ -7,7 +7,9 @@ use std::time::Duration;
 use crate::acd::handoff::Handoff;
 use crate::acd::{BackInQueue, LeftQueue, WaitEnd};
 use crate::audio::{AudioFrame, SampleRate};
-use crate::base::{ActionRunId, CallId, Pii, QueueName, SpeechId, Termination, UtteranceId};
+use crate::base::{
+    ActionRunId, CallId, Effort, Pii, QueueName, SpeechId, Termination, UtteranceId,
+};
 use crate::conversation::{ActionResult, Expected, TransferOutcome, WaitNews};
 use crate::nlu::{IntentName, Readings, Understanding};
 use crate::speech::EndpointerConfig;
@@ -161,6 +163,9 @@ pub enum CallInput {
         /// The intent.
         task: String,
     },
+    /// So much may be spent on callers from now on. Before [`CallInput::Answered`] it decides how the
+    /// call begins, too; later, [`Effort::KeypadMenu`] and less change nothing of how it goes on.
+    Effort(Effort),
     /// The leg is gone.
     LegEnded(Termination),
     /// The time given by [`super::Call::poll_timeout`] has come.

@@ -16,7 +16,7 @@ use super::{Call, CallOutput, HeardResult, LineSpeaker, Timer, TranscriptLine};
 
 /// An utterance without words that was voiced for so long was speech: a click or a cough lasts
 /// 100 to 200 ms, and a word of one syllable takes about 250 ms.
-const UNCLEAR_VOICED_MIN: Duration = Duration::from_millis(250);
+pub(super) const UNCLEAR_VOICED_MIN: Duration = Duration::from_millis(250);
 
 /// How speech of which no word could be made out stands in the transcript.
 const UNCLEAR: &str = "[unclear]";
@@ -92,6 +92,9 @@ impl Call {
                 self.go_on_without_echo(now);
             }
             return;
+        }
+        if !self.listens_to_words() {
+            return self.on_unheard(now, &span);
         }
         let pre_roll = Duration::from_millis(self.settings.endpointer.pre_roll_ms);
         self.ears.prepare(&mut span, pre_roll);

@@ -13,6 +13,7 @@
 
 mod acts;
 mod ears;
+mod effort;
 mod handoff;
 mod io;
 mod keys;
@@ -45,7 +46,8 @@ use waiting::InLine;
 pub use crate::conversation::WaitNews;
 
 use crate::base::{
-    ActionRunId, Pii, SpeechId, Termination, TerminationResult, TimerTable, TurnId, UtteranceId,
+    ActionRunId, Effort, Pii, SpeechId, Termination, TerminationResult, TimerTable, TurnId,
+    UtteranceId,
 };
 use crate::conversation::{Conversation, ConversationInput, Expectation, Expected, Rules};
 use crate::nlu::spoken::mask_secrets;
@@ -92,6 +94,10 @@ pub struct Call {
     answered_at: Option<Instant>,
     on_hold: bool,
     ended: bool,
+    /// What may be spent on this call.
+    effort: Effort,
+    /// It began as a keypad menu, or goes straight to people.
+    is_cut_short: bool,
 
     next_utterance: UtteranceId,
     pending: Vec<PendingUtterance>,
@@ -145,6 +151,8 @@ impl Call {
             answered_at: None,
             on_hold: false,
             ended: false,
+            effort: Effort::Full,
+            is_cut_short: false,
             next_utterance: UtteranceId::default(),
             pending: Vec::new(),
             keys: String::new(),
@@ -218,6 +226,7 @@ impl Call {
             CallInput::WaitEnded { why } => self.on_wait_ended(now, why),
             CallInput::CallbackBooked { booked } => self.on_callback_booked(now, booked),
             CallInput::BackFromAgent { task } => self.on_back_from_agent(now, task),
+            CallInput::Effort(effort) => self.on_effort(effort),
             CallInput::LegEnded(termination) => self.on_leg_ended(now, termination),
             CallInput::Timeout => self.on_timeout(now),
         }

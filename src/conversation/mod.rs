@@ -64,7 +64,7 @@ use waiting::Wait;
 
 use crate::acd::LeftQueue;
 use crate::acd::handoff::HandoffReason;
-use crate::base::{ActionRunId, Pii};
+use crate::base::{ActionRunId, Effort, Pii};
 use crate::nlu::{IntentName, IntentScore, Part, SlotName, SlotValue};
 use crate::prompts::{Generation, Pattern, PersonRule, QueueName, VerificationName};
 
@@ -118,6 +118,8 @@ pub struct Conversation {
     /// Silences in a row.
     silences: u32,
     heard_anything: bool,
+    /// How much was to be spent on callers when the call came.
+    begins_with: Effort,
     out_of_scope_turns: u32,
     next_run: ActionRunId,
     /// What the ticket is about that the caller says they call about.
@@ -161,6 +163,7 @@ impl Conversation {
             voice_failed: false,
             silences: 0,
             heard_anything: false,
+            begins_with: Effort::Full,
             out_of_scope_turns: 0,
             next_run: ActionRunId::default(),
             about_ticket: None,
@@ -287,7 +290,10 @@ impl Conversation {
     }
 
     fn offer_keypad_menu(&mut self) {
-        self.say_pattern(Pattern::KeypadMenu, &[]);
+        // It is not our ears that are the trouble in a call that begins with the menu.
+        let began_well = self.begins_with.allows_conversation();
+        let busy = if began_well { Pattern::KeypadMenu } else { Pattern::VeryBusy };
+        self.say_first_of(&[busy, Pattern::KeypadMenu], &[]);
         self.stage = Stage::KeypadMenu;
         self.listen(Expectation::keys(1));
     }

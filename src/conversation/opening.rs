@@ -6,6 +6,7 @@
 //!                │ not asked                 ▲          │ yes
 //!                └───────────────────────────┘          └─▶ (a task), or a person
 //! ```
+//! Where too many call at once, the disclosure is followed by a menu of keys, or by people.
 //! Nothing is recorded before a yes. A request in place of an answer is taken, and is no yes. What is
 //! said about a ticket stands in the caller's record; a record without it leads to the greeting.
 
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 
 use crate::acd::handoff::HandoffReason;
 use crate::acd::standing::Standing;
-use crate::base::Pii;
+use crate::base::{Effort, Pii};
 use crate::nlu::Understanding;
 use crate::nlu::spoken::YesNo;
 use crate::nlu::spoken::yes_no::parse as parse_yes_no;
@@ -29,11 +30,36 @@ use super::{Conversation, DialogAct, RecordingConsent};
 const SUBJECT: &str = "caller_ticket_subject";
 
 impl Conversation {
+    /// How a conversation begins that has not begun yet. With [`Effort::KeypadMenu`] nobody is asked
+    /// what they want, and with [`Effort::StraightToPeople`] they are not asked for a key either.
+    /// Whether the call may be recorded is not asked then, since an answer would have to be heard.
+    pub fn begin_with(&mut self, effort: Effort) {
+        self.begins_with = effort;
+    }
+
+    /// Begins where too many call at once for talking with all of them. Says whether it has.
+    fn begin_busy(&mut self) -> bool {
+        match self.begins_with {
+            Effort::Full | Effort::NoSpeculation | Effort::SmallHearing => return false,
+            Effort::KeypadMenu => {
+                self.offer_keypad_menu();
+            }
+            Effort::StraightToPeople => {
+                self.say_first_of(&[Pattern::StraightToPeople], &[]);
+                self.request_person(HandoffReason::Outage, None);
+            }
+        }
+        true
+    }
+
     pub(super) fn on_started(&mut self, caller: BTreeMap<String, Pii<String>>) {
         self.caller = caller;
         let generation = self.generation_arc();
         if let Some(disclosure) = &generation.house.disclosure {
             self.say_template(disclosure, &BTreeMap::new());
+        }
+        if self.begin_busy() {
+            return;
         }
         // Without words for the question nobody is asked, and so nothing is recorded.
         if self.rules.recording == RecordingConsent::Asked

@@ -120,6 +120,11 @@ pub enum Pattern {
     RecordingAgreed,
     /// The caller has not.
     RecordingDeclined,
+    /// Too many call at once for talking with all of them: "press 0 for a person". Without it the
+    /// words of `## Keypad menu` are said.
+    VeryBusy,
+    /// And callers go to people at once. Promises nothing.
+    StraightToPeople,
 }
 
 /// Whether a profile can do without a [`Pattern`].
@@ -135,7 +140,7 @@ pub enum PatternNeed {
 
 impl Pattern {
     /// Every pattern, in the order of a call.
-    pub const ALL: [Self; 58] = [
+    pub const ALL: [Self; 60] = [
         Self::NoInput,
         Self::NoMatch,
         Self::Clarify,
@@ -194,6 +199,8 @@ impl Pattern {
         Self::RecordingQuestion,
         Self::RecordingAgreed,
         Self::RecordingDeclined,
+        Self::VeryBusy,
+        Self::StraightToPeople,
     ];
 
     /// Its heading in `patterns.md`.
@@ -257,6 +264,8 @@ impl Pattern {
             Self::RecordingQuestion => "Recording question",
             Self::RecordingAgreed => "Recording agreed",
             Self::RecordingDeclined => "Recording declined",
+            Self::VeryBusy => "Very busy",
+            Self::StraightToPeople => "Straight to people",
         }
     }
 
@@ -293,6 +302,9 @@ impl Pattern {
             Self::RecordingQuestion | Self::RecordingAgreed | Self::RecordingDeclined => {
                 PatternNeed::Optional
             }
+            // Said only while the machine is too busy to talk with new callers; `## Keypad menu`
+            // stands in for the one, and nothing for the other.
+            Self::VeryBusy | Self::StraightToPeople => PatternNeed::Optional,
             _ => PatternNeed::Required,
         }
     }
