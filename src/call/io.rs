@@ -46,6 +46,15 @@ pub struct CallSettings {
     pub inter_digit: Duration,
 }
 
+/// How soon something is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// The caller has finished and waits for us.
+    TurnOver,
+    /// Done ahead, while the caller pauses: they may go on, and then nobody needs it.
+    Speculative,
+}
+
 /// What became of an utterance that was sent to be transcribed.
 #[derive(Debug, Clone)]
 pub enum HeardResult {
@@ -97,6 +106,13 @@ pub enum CallInput {
         utterance: UtteranceId,
         /// How.
         understanding: Option<Understanding>,
+    },
+    /// Whether a caller who pauses has finished, by how they sound.
+    EndJudged {
+        /// What they said last.
+        utterance: UtteranceId,
+        /// 0 to 1 that it is all; `None` if nobody can tell.
+        probability: Option<f32>,
     },
     /// A piece of speech is ready, at 8 kHz.
     SpeechAudio {
@@ -185,6 +201,28 @@ pub enum CallOutput {
         rate: SampleRate,
         /// What was asked for.
         expected: Expected,
+        /// How soon. What is speculative is either hurried or withdrawn later, unless its answer comes
+        /// before.
+        urgency: Urgency,
+    },
+    /// The turn is over, and the caller waits for the transcript that was asked for ahead.
+    Hurry {
+        /// Of which.
+        utterance: UtteranceId,
+    },
+    /// What was asked for about this utterance is not needed: the caller has gone on.
+    Withdraw {
+        /// Which one.
+        utterance: UtteranceId,
+    },
+    /// Judge by the sound (mono) whether the caller has finished.
+    JudgeEnd {
+        /// Names it in the answer.
+        utterance: UtteranceId,
+        /// All of the utterance so far.
+        samples: Vec<i16>,
+        /// Their rate.
+        rate: SampleRate,
     },
     /// Classify these words.
     Understand {
@@ -201,6 +239,8 @@ pub enum CallOutput {
         text: Pii<String>,
         /// Free of personal data: its sound may be kept.
         fixed: bool,
+        /// How soon.
+        urgency: Urgency,
     },
     /// This speech is no longer wanted.
     CancelSpeech {

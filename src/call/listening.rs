@@ -8,11 +8,11 @@ use crate::conversation::{ConversationInput, Expected};
 use crate::nlu::spoken::yes_no::parse as parse_yes_no;
 use crate::nlu::spoken::{YesNo, is_backchannel, is_echo_of};
 use crate::nlu::{Readings, Understanding};
-use crate::speech::{EndpointEvent, SpeechSpan, TurnInput, TurnOutput, TurnState};
+use crate::speech::{EndpointEvent, SpeechSpan, TurnInput, TurnState};
 
 use super::speaking::PlayItem;
 use super::timing::TurnClock;
-use super::{Call, CallOutput, HeardResult, LineSpeaker, Timer, TranscriptLine};
+use super::{Call, CallOutput, HeardResult, LineSpeaker, Timer, TranscriptLine, Urgency};
 
 /// An utterance without words that was voiced for so long was speech: a click or a cough lasts
 /// 100 to 200 ms, and a word of one syllable takes about 250 ms.
@@ -62,15 +62,11 @@ impl Call {
             match event {
                 Some(EndpointEvent::Started) => self.on_caller_started(),
                 Some(EndpointEvent::Ended(span)) => self.on_utterance(now, span, waited),
-                None => {}
+                Some(EndpointEvent::Paused(_) | EndpointEvent::Resumed { .. }) | None => {}
             }
             self.ears.share.count(chunk.judgement, self.endpointer.voiced());
-            if self.turn.state() == TurnState::Overlapped
-                && self.endpointer.is_speaking()
-                && let Some(TurnOutput::StopAgent) =
-                    self.turn.handle(TurnInput::CallerVoiced(self.ears.share.own()))
-            {
-                self.stop_agent(now);
+            if self.turn.state() == TurnState::Overlapped {
+                self.overlap_chunk(now, &chunk, probability);
             }
         }
     }
@@ -132,6 +128,7 @@ impl Call {
             samples: span.samples,
             rate: span.rate,
             expected: self.expectation.expected.clone(),
+            urgency: Urgency::TurnOver,
         });
     }
 
@@ -339,6 +336,6 @@ impl Call {
         } else {
             Duration::from_millis(self.settings.endpointer.silence_ms)
         };
-        self.endpointer.set_silence_ms(silence.as_millis() as u64);
+        self.endpointer.set_silence(silence);
     }
 }

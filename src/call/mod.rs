@@ -18,6 +18,7 @@ mod handoff;
 mod io;
 mod keys;
 mod listening;
+mod overlap;
 mod put_through;
 mod speaking;
 mod timing;
@@ -34,7 +35,7 @@ use ears::Ears;
 pub use handoff::handoff_document;
 pub use io::{
     CallFacts, CallInput, CallOutput, CallSettings, HeardResult, LineSpeaker, PlayoutFrame, Taken,
-    TranscriptLine,
+    TranscriptLine, Urgency,
 };
 use listening::PendingUtterance;
 use put_through::PutThrough;
@@ -199,6 +200,8 @@ impl Call {
             CallInput::Understood { utterance, understanding } => {
                 self.on_understood(now, utterance, understanding);
             }
+            // Nobody is asked yet.
+            CallInput::EndJudged { .. } => self.stale += 1,
             CallInput::SpeechAudio { speech, samples } => {
                 self.on_speech_audio(now, speech, &samples);
             }

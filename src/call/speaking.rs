@@ -7,7 +7,7 @@ use crate::base::{Pii, SpeechId};
 use crate::conversation::{ConversationInput, Phrase};
 use crate::speech::{TurnInput, TurnState};
 
-use super::{Call, CallOutput, LineSpeaker, PlayoutFrame, Timer, TranscriptLine};
+use super::{Call, CallOutput, LineSpeaker, PlayoutFrame, Timer, TranscriptLine, Urgency};
 
 /// Samples in a frame: 20 ms at 8 kHz.
 pub(super) const FRAME: usize = 160;
@@ -64,7 +64,8 @@ impl Call {
             fixed,
             tried_again: false,
         });
-        self.outputs.push_back(CallOutput::Speak { speech, text, fixed });
+        let urgency = Urgency::TurnOver;
+        self.outputs.push_back(CallOutput::Speak { speech, text, fixed, urgency });
         speech
     }
 
@@ -122,7 +123,8 @@ impl Call {
                 self.question = Some(again);
             }
             self.timers.set(Timer::Speech, now + Self::speech_limit());
-            self.outputs.push_back(CallOutput::Speak { speech: again, text, fixed });
+            let urgency = Urgency::TurnOver;
+            self.outputs.push_back(CallOutput::Speak { speech: again, text, fixed, urgency });
             return;
         }
         self.playout.retain(|item| item.speech != speech);

@@ -363,14 +363,19 @@ impl CallTask {
     async fn drain_outputs(&mut self) {
         while let Some(output) = self.call.poll_output() {
             match output {
-                CallOutput::Transcribe { utterance, samples, rate, expected } => {
-                    self.dispatch.transcribe(utterance, (samples, rate), &expected);
+                CallOutput::Transcribe { utterance, samples, rate, expected, urgency } => {
+                    self.dispatch.transcribe(utterance, (samples, rate), &expected, urgency);
+                }
+                CallOutput::Hurry { utterance } => self.dispatch.hurry(utterance),
+                CallOutput::Withdraw { utterance } => self.dispatch.withdraw(utterance),
+                CallOutput::JudgeEnd { utterance, samples, rate } => {
+                    self.dispatch.judge_end(utterance, (samples, rate));
                 }
                 CallOutput::Understand { utterance, text } => {
                     self.dispatch.understand(utterance, text);
                 }
-                CallOutput::Speak { speech, text, fixed } => {
-                    self.dispatch.speak(speech, text, fixed);
+                CallOutput::Speak { speech, text, fixed, urgency } => {
+                    self.dispatch.speak(speech, text, fixed, urgency);
                 }
                 CallOutput::CancelSpeech { speech } => self.dispatch.cancel_speech(speech),
                 CallOutput::Record => self.begin_recording(),

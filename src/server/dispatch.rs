@@ -16,7 +16,7 @@ use crate::acd::handoff::Handoff;
 use crate::actions::{ActionRequest, Actions, FailureKind};
 use crate::audio::{SampleRate, resample_whole};
 use crate::base::{ActionRunId, CallId, Pii, SpeechId, UtteranceId};
-use crate::call::{CallInput, HeardResult};
+use crate::call::{CallInput, HeardResult, Urgency};
 use crate::conversation::{ActionResult, Expected, FailureWords};
 use crate::engine::hearing::{Focus, Hearing, HearingError, HearingRequest, ListenFor, Transcript};
 use crate::engine::understanding::Understander;
@@ -56,6 +56,8 @@ pub(super) struct Dispatch {
     call: CallId,
     inputs: mpsc::Sender<CallInput>,
     speeches: HashMap<SpeechId, AbortHandle>,
+    /// What is under way about utterances, of which there are a few at most.
+    utterances: HashMap<UtteranceId, Vec<AbortHandle>>,
 }
 
 impl Dispatch {
@@ -65,20 +67,23 @@ impl Dispatch {
         call: CallId,
         inputs: mpsc::Sender<CallInput>,
     ) -> Self {
-        Self { services, understander, call, inputs, speeches: HashMap::new() }
+        let (speeches, utterances) = (HashMap::new(), HashMap::new());
+        Self { services, understander, call, inputs, speeches, utterances }
     }
 
     /// Has an utterance transcribed that has this rate.
     pub fn transcribe(
-        &self,
+        &mut self,
         utterance: UtteranceId,
         (samples, rate): (Vec<i16>, SampleRate),
         expected: &Expected,
+        urgency: Urgency,
     ) {
         let listen_for = listen_for(expected);
         let hearing = self.services.engines.hearing.clone();
         let (inputs, call) = (self.inputs.clone(), self.call);
-        let span = tracing::info_span!("stt", utterance = utterance.0);
+        let is_ahead = urgency == Urgency::Speculative;
+        let span = tracing::info_span!("stt", utterance = utterance.0, is_ahead);
         let work = async move {
             let audio = (samples.as_slice(), rate);
             let result = match transcribe(&hearing, (call, utterance), audio, listen_for).await {
@@ -105,10 +110,37 @@ impl Dispatch {
             // A closed channel means that the call has ended: nobody needs the answer.
             let _ = inputs.send(CallInput::Transcribed { utterance, result }).await;
         };
-        tokio::spawn(work.instrument(span));
+        self.begin(utterance, work.instrument(span));
     }
 
-    pub fn understand(&self, utterance: UtteranceId, text: Pii<String>) {
+    /// Begins something about an utterance that can be withdrawn.
+    fn begin(&mut self, utterance: UtteranceId, work: impl Future<Output = ()> + Send + 'static) {
+        self.utterances.retain(|_, tasks| {
+            tasks.retain(|task| !task.is_finished());
+            !tasks.is_empty()
+        });
+        let task = tokio::spawn(work).abort_handle();
+        self.utterances.entry(utterance).or_default().push(task);
+    }
+
+    /// A caller waits for what was asked for ahead.
+    pub fn hurry(&self, utterance: UtteranceId) {
+        tracing::debug!(utterance = utterance.0, "the turn is over before its transcript is there");
+    }
+
+    /// Nobody needs any more what was asked for about this utterance.
+    pub fn withdraw(&mut self, utterance: UtteranceId) {
+        for task in self.utterances.remove(&utterance).unwrap_or_default() {
+            task.abort();
+        }
+    }
+
+    /// There is no model that tells by the sound whether a caller has finished.
+    pub fn judge_end(&self, utterance: UtteranceId, _audio: (Vec<i16>, SampleRate)) {
+        self.tell(CallInput::EndJudged { utterance, probability: None });
+    }
+
+    pub fn understand(&mut self, utterance: UtteranceId, text: Pii<String>) {
         let pool = self.services.engines.understanding.clone();
         let understander = Arc::clone(&self.understander);
         let inputs = self.inputs.clone();
@@ -133,13 +165,14 @@ impl Dispatch {
             };
             let _ = inputs.send(CallInput::Understood { utterance, understanding }).await;
         };
-        tokio::spawn(work.instrument(span));
+        self.begin(utterance, work.instrument(span));
     }
 
-    pub fn speak(&mut self, speech: SpeechId, text: Pii<String>, fixed: bool) {
+    pub fn speak(&mut self, speech: SpeechId, text: Pii<String>, fixed: bool, urgency: Urgency) {
         let voice = self.services.engines.voice.clone();
         let inputs = self.inputs.clone();
-        let span = tracing::info_span!("tts", speech = speech.0);
+        let is_ahead = urgency == Urgency::Speculative;
+        let span = tracing::info_span!("tts", speech = speech.0, is_ahead);
         let cacheable = if fixed { Cacheable::Fixed } else { Cacheable::Personal };
         let work = async move {
             let mut stream = match voice.speak(SpeakRequest { text, cacheable }) {

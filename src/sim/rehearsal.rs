@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::acd::handoff::Handoff;
 use crate::acd::{BackInQueue, LeftQueue, WaitEnd};
 use crate::audio::{AudioFrame, MediaTime, SampleRate};
-use crate::base::{Pii, QueueName, SpeechId, Termination, TerminationResult};
+use crate::base::{Pii, QueueName, SpeechId, Termination, TerminationResult, UtteranceId};
 use crate::call::{Call, CallInput, CallOutput, HeardResult, TranscriptLine, TurnTiming, WaitNews};
 use crate::conversation::{ActionResult, TransferOutcome};
 use crate::nlu::{Readings, Understanding};
@@ -194,6 +194,7 @@ pub fn rehearse(
         due: BTreeMap::new(),
         next_event: 0,
         spoken: VecDeque::new(),
+        withdrawable: BTreeMap::new(),
         waiting_since: None,
         secret: false,
         result: Rehearsed {
@@ -231,6 +232,8 @@ struct Stage<'w> {
     next_event: u64,
     /// Said and not yet transcribed.
     spoken: VecDeque<String>,
+    /// What was asked for, by utterance.
+    withdrawable: BTreeMap<UtteranceId, String>,
     waiting_since: Option<Instant>,
     /// What the caller says or keys now was begun while a secret was asked for.
     secret: bool,
@@ -321,7 +324,13 @@ impl Stage<'_> {
             CallOutput::Transcribe { utterance, .. } => {
                 let said = self.spoken.pop_front().unwrap_or_default();
                 let result = self.world.hear(&said);
+                self.withdrawable.insert(utterance, said);
                 self.later(TRANSCRIBE, CallInput::Transcribed { utterance, result });
+            }
+            CallOutput::Hurry { .. } => {}
+            CallOutput::Withdraw { utterance } => self.withdraw(utterance),
+            CallOutput::JudgeEnd { utterance, .. } => {
+                self.later(STORE, CallInput::EndJudged { utterance, probability: None });
             }
             CallOutput::Understand { utterance, text } => {
                 let understanding = self.world.understand(text.expose());
@@ -371,6 +380,14 @@ impl Stage<'_> {
         }
     }
 
+    /// The caller went on: what they said is heard again, with the rest.
+    fn withdraw(&mut self, withdrawn: UtteranceId) {
+        self.due.retain(|_, input| utterance_of(input) != Some(withdrawn));
+        if let Some(said) = self.withdrawable.remove(&withdrawn) {
+            self.spoken.push_front(said);
+        }
+    }
+
     fn enqueue(&mut self, queue: String) {
         let mut after = Duration::ZERO;
         for (delay, event) in self.world.wait_in(&queue) {
@@ -402,6 +419,16 @@ impl Stage<'_> {
         let samples = our_speech(text);
         self.later(FIRST_SOUND, CallInput::SpeechAudio { speech, samples });
         self.later(FIRST_SOUND, CallInput::SpeechDone { speech });
+    }
+}
+
+/// Which utterance this tells something about, if it does.
+fn utterance_of(input: &CallInput) -> Option<UtteranceId> {
+    match input {
+        CallInput::Transcribed { utterance, .. }
+        | CallInput::Understood { utterance, .. }
+        | CallInput::EndJudged { utterance, .. } => Some(*utterance),
+        _ => None,
     }
 }
 

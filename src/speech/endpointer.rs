@@ -4,9 +4,12 @@
 //!            voiced for start_ms                    silent for silence_ms
 //!  Silent ─────────────────────────▶ Speaking ───────────────────────────▶ Silent
 //!    (keeps pre_roll_ms of audio)      (keeps all audio)      emits Ended(span)
-//!                                      └─ longer than utterance_max_ms: Ended(cut), still Speaking
+//!                                      ├─ longer than utterance_max_ms: Ended(cut), still Speaking
+//!                                      └─ silent for pause_ms: Paused(span so far), still Speaking;
+//!                                         voiced again: Resumed
 //! ```
 //!
+//! A pause is told long before it is known to be the end, so that what is to be done then can be begun.
 //! The audio of an utterance is handed out whole; nothing the caller said is dropped in here.
 
 use std::collections::VecDeque;
@@ -29,6 +32,8 @@ pub struct EndpointerConfig {
     pub start_ms: u64,
     /// Silence that ends an utterance, in ms.
     pub silence_ms: u64,
+    /// Silence that is told as a pause within an utterance, in ms; `None`: pauses are not told.
+    pub pause_ms: Option<u64>,
     /// Audio kept from before the speech was believed, in ms.
     pub pre_roll_ms: u64,
     /// Longest utterance, in ms; a longer one is handed out in pieces.
@@ -42,6 +47,7 @@ impl Default for EndpointerConfig {
             threshold: 0.5,
             start_ms: 96,
             silence_ms: 600,
+            pause_ms: Some(96),
             pre_roll_ms: 320,
             utterance_max_ms: 25_000,
         }
@@ -51,7 +57,8 @@ impl Default for EndpointerConfig {
 /// One utterance's audio and where it lies in the stream.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SpeechSpan {
-    /// All samples from a little before the first voiced one up to the end of the utterance.
+    /// All samples from a little before the first voiced one up to the end of the utterance, or, of one
+    /// that is not over, to the latest.
     pub samples: Vec<i16>,
     /// Their rate.
     pub rate: SampleRate,
@@ -76,13 +83,43 @@ impl std::fmt::Debug for SpeechSpan {
 pub enum EndpointEvent {
     /// The caller has begun to speak.
     Started,
+    /// The caller is silent in the midst of an utterance, or at its end: all of it so far. Told once in
+    /// a pause.
+    Paused(SpeechSpan),
+    /// The caller goes on after a pause that was told.
+    Resumed {
+        /// How long they were silent.
+        after: Duration,
+    },
     /// An utterance is over.
     Ended(SpeechSpan),
 }
 
+#[derive(Debug, Clone, Copy)]
 enum State {
     Silent { voiced_run: usize },
-    Speaking { start: MediaTime, voiced_until: MediaTime, voiced_samples: usize },
+    Speaking(Speaking),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Speaking {
+    start: MediaTime,
+    voiced_until: MediaTime,
+    voiced_samples: usize,
+    pause: Pause,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Over,
+    /// For its length.
+    CutOff,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pause {
+    None,
+    Told,
 }
 
 /// Cuts one stream. Feed it every chunk in order.
@@ -100,9 +137,10 @@ impl Endpointer {
         Self { config, state: State::Silent { voiced_run: 0 }, held: VecDeque::new(), position: 0 }
     }
 
-    /// Changes how much silence ends an utterance, from the next chunk on.
-    pub fn set_silence_ms(&mut self, silence_ms: u64) {
-        self.config.silence_ms = silence_ms;
+    /// Changes how much silence ends an utterance. It holds at once: what is silent for long enough
+    /// already is over with [`Endpointer::poll_over`], or with the next chunk.
+    pub fn set_silence(&mut self, silence: Duration) {
+        self.config.silence_ms = silence.as_millis() as u64;
     }
 
     /// Says at which rate the next chunks come. What is held is converted: an utterance goes on
@@ -120,23 +158,26 @@ impl Endpointer {
         self.position = scaled(self.position).max(self.held.len() as u64);
         self.state = match self.state {
             State::Silent { voiced_run } => State::Silent { voiced_run: scaled_len(voiced_run) },
-            State::Speaking { voiced_until, voiced_samples, .. } => State::Speaking {
+            State::Speaking(speaking) => State::Speaking(Speaking {
                 start: MediaTime(self.position - self.held.len() as u64),
-                voiced_until: MediaTime(scaled(voiced_until.0).min(self.position)),
-                voiced_samples: scaled_len(voiced_samples),
-            },
+                voiced_until: MediaTime(scaled(speaking.voiced_until.0).min(self.position)),
+                voiced_samples: scaled_len(speaking.voiced_samples),
+                pause: speaking.pause,
+            }),
         };
     }
 
     /// Whether the caller is speaking (or pausing within an utterance).
     pub fn is_speaking(&self) -> bool {
-        matches!(self.state, State::Speaking { .. })
+        matches!(self.state, State::Speaking(_))
     }
 
     /// How long the caller has been voiced in the present utterance.
     pub fn voiced(&self) -> Duration {
         match self.state {
-            State::Speaking { voiced_samples, .. } => self.config.rate.duration_of(voiced_samples),
+            State::Speaking(Speaking { voiced_samples, .. }) => {
+                self.config.rate.duration_of(voiced_samples)
+            }
             State::Silent { voiced_run } => self.config.rate.duration_of(voiced_run),
         }
     }
@@ -147,18 +188,32 @@ impl Endpointer {
         self.position += chunk.len() as u64;
         match self.state {
             State::Silent { voiced_run } => self.while_silent(chunk.len(), probability, voiced_run),
-            State::Speaking { .. } => self.while_speaking(chunk.len(), probability),
+            State::Speaking(speaking) => self.while_speaking(chunk.len(), probability, speaking),
         }
+    }
+
+    /// What is over by now, because less silence ends it than when the latest chunk came.
+    pub fn poll_over(&mut self) -> Option<EndpointEvent> {
+        let State::Speaking(speaking) = self.state else { return None };
+        self.is_over(&speaking).then(|| self.end(speaking, End::Over))
+    }
+
+    /// All of what is being said so far.
+    pub fn snapshot(&self) -> Option<SpeechSpan> {
+        let State::Speaking(speaking) = self.state else { return None };
+        let samples = self.held.iter().copied().collect();
+        Some(self.span(speaking, samples))
     }
 
     fn while_silent(&mut self, len: usize, probability: f32, run: usize) -> Option<EndpointEvent> {
         let voiced_run = if probability >= self.config.threshold { run + len } else { 0 };
         if voiced_run >= self.samples_in(self.config.start_ms) {
-            self.state = State::Speaking {
+            self.state = State::Speaking(Speaking {
                 start: MediaTime(self.position - self.held.len() as u64),
                 voiced_until: MediaTime(self.position),
                 voiced_samples: voiced_run,
-            };
+                pause: Pause::None,
+            });
             return Some(EndpointEvent::Started);
         }
         self.state = State::Silent { voiced_run };
@@ -168,32 +223,70 @@ impl Endpointer {
         None
     }
 
-    fn while_speaking(&mut self, len: usize, probability: f32) -> Option<EndpointEvent> {
-        let State::Speaking { start, ref mut voiced_until, ref mut voiced_samples } = self.state
-        else {
-            return None;
-        };
+    fn while_speaking(
+        &mut self,
+        len: usize,
+        probability: f32,
+        mut speaking: Speaking,
+    ) -> Option<EndpointEvent> {
+        let mut resumed = None;
         if probability >= self.config.threshold - HYSTERESIS {
-            *voiced_until = MediaTime(self.position);
-            *voiced_samples += len;
+            if speaking.pause == Pause::Told {
+                let until = self.position - len as u64;
+                let silent = until.saturating_sub(speaking.voiced_until.0) as usize;
+                let after = self.config.rate.duration_of(silent);
+                resumed = Some(EndpointEvent::Resumed { after });
+            }
+            speaking.voiced_until = MediaTime(self.position);
+            speaking.voiced_samples += len;
+            speaking.pause = Pause::None;
         }
-        let (voiced_until, voiced_samples) = (*voiced_until, *voiced_samples);
-        let silent = self.position - voiced_until.0;
-        let over = silent >= self.samples_in(self.config.silence_ms) as u64;
-        let too_long = self.held.len() >= self.samples_in(self.config.utterance_max_ms);
-        if !over && !too_long {
+        self.state = State::Speaking(speaking);
+        // One that is too long as well is cut with the next chunk.
+        if resumed.is_some() {
+            return resumed;
+        }
+        if self.is_over(&speaking) {
+            return Some(self.end(speaking, End::Over));
+        }
+        if self.held.len() >= self.samples_in(self.config.utterance_max_ms) {
+            return Some(self.end(speaking, End::CutOff));
+        }
+        self.pause(speaking)
+    }
+
+    fn pause(&mut self, speaking: Speaking) -> Option<EndpointEvent> {
+        let pause = self.samples_in(self.config.pause_ms?) as u64;
+        if speaking.pause == Pause::Told || self.position - speaking.voiced_until.0 < pause {
             return None;
         }
+        self.state = State::Speaking(Speaking { pause: Pause::Told, ..speaking });
+        self.snapshot().map(EndpointEvent::Paused)
+    }
+
+    fn is_over(&self, speaking: &Speaking) -> bool {
+        let silent = self.position - speaking.voiced_until.0;
+        silent >= self.samples_in(self.config.silence_ms) as u64
+    }
+
+    /// Hands out what was said; of what is cut off for its length, the rest follows.
+    fn end(&mut self, speaking: Speaking, end: End) -> EndpointEvent {
+        let cut = end == End::CutOff;
         let samples: Vec<i16> = self.held.drain(..).collect();
-        let voiced = self.config.rate.duration_of(voiced_samples);
-        self.state = if over {
-            State::Silent { voiced_run: 0 }
+        self.state = if cut {
+            let start = MediaTime(self.position);
+            State::Speaking(Speaking { start, voiced_samples: 0, ..speaking })
         } else {
-            State::Speaking { start: MediaTime(self.position), voiced_until, voiced_samples: 0 }
+            State::Silent { voiced_run: 0 }
         };
+        EndpointEvent::Ended(SpeechSpan { cut, ..self.span(speaking, samples) })
+    }
+
+    fn span(&self, speaking: Speaking, samples: Vec<i16>) -> SpeechSpan {
+        let Speaking { start, voiced_until, voiced_samples, .. } = speaking;
         let rate = self.config.rate;
-        let span = SpeechSpan { samples, rate, start, voiced_until, voiced, cut: !over };
-        Some(EndpointEvent::Ended(span))
+        let voiced = rate.duration_of(voiced_samples);
+        SpeechSpan { samples, rate, start, voiced_until, voiced, cut: false }
     }
 
     /// Hands out what is being said, as far as it has come, and begins anew: nothing more comes of this
@@ -201,10 +294,8 @@ impl Endpointer {
     pub fn finish(&mut self) -> Option<SpeechSpan> {
         let state = std::mem::replace(&mut self.state, State::Silent { voiced_run: 0 });
         let samples: Vec<i16> = self.held.drain(..).collect();
-        let State::Speaking { start, voiced_until, voiced_samples } = state else { return None };
-        let rate = self.config.rate;
-        let voiced = rate.duration_of(voiced_samples);
-        Some(SpeechSpan { samples, rate, start, voiced_until, voiced, cut: false })
+        let State::Speaking(speaking) = state else { return None };
+        Some(self.span(speaking, samples))
     }
 
     fn samples_in(&self, ms: u64) -> usize {
@@ -228,13 +319,20 @@ mod tests {
         events
     }
 
+    /// The events without pauses.
+    fn cuts(endpointer: &mut Endpointer, probabilities: &[f32]) -> Vec<EndpointEvent> {
+        let mut events = run(endpointer, probabilities);
+        events.retain(|event| matches!(event, EndpointEvent::Started | EndpointEvent::Ended(_)));
+        events
+    }
+
     #[test]
     fn an_utterance_keeps_its_pre_roll_and_ends_after_the_silence() {
         let mut endpointer = Endpointer::new(EndpointerConfig::default());
         let mut p = vec![0.0; 50];
         p.extend([0.9; 20]);
         p.extend([0.1; 30]);
-        let events = run(&mut endpointer, &p);
+        let events = cuts(&mut endpointer, &p);
         assert_eq!(events[0], EndpointEvent::Started);
         let EndpointEvent::Ended(span) = &events[1] else { panic!("{events:?}") };
         assert_eq!(span.voiced_until, MediaTime(70 * CHUNK as u64));
@@ -255,12 +353,12 @@ mod tests {
     #[test]
     fn patience_bridges_a_pause() {
         let mut endpointer = Endpointer::new(EndpointerConfig::default());
-        endpointer.set_silence_ms(1_500);
+        endpointer.set_silence(Duration::from_millis(1_500));
         let mut p = vec![0.9; 10];
         p.extend([0.0; 35]); // 1.1 s
         p.extend([0.9; 10]);
-        assert_eq!(run(&mut endpointer, &p), [EndpointEvent::Started]);
-        let events = run(&mut endpointer, &[0.0; 60]);
+        assert_eq!(cuts(&mut endpointer, &p), [EndpointEvent::Started]);
+        let events = cuts(&mut endpointer, &[0.0; 60]);
         let [EndpointEvent::Ended(span)] = &events[..] else { panic!("{events:?}") };
         assert_eq!(span.voiced, Duration::from_millis(20 * 32));
     }
@@ -290,6 +388,7 @@ mod tests {
             let probability = if n < 10 { 0.9 } else { 0.0 };
             events.extend(endpointer.handle_chunk(&[7; 2 * CHUNK], probability));
         }
+        events.retain(|event| !matches!(event, EndpointEvent::Paused(_)));
         let [EndpointEvent::Ended(span)] = &events[..] else { panic!("{events:?}") };
         assert_eq!(span.rate, SampleRate::HZ_16000);
         // 320 ms before, 640 ms and then 320 ms of voice, 600 ms of silence: in chunks of 32 ms.
@@ -313,5 +412,87 @@ mod tests {
             next = Some(MediaTime(span.start.0 + span.samples.len() as u64));
         }
         assert!(next.expect("ended").0 >= 100 * CHUNK as u64);
+    }
+
+    #[test]
+    fn a_pause_is_told_once_with_all_that_was_said_and_so_is_its_end() {
+        let mut endpointer = Endpointer::new(EndpointerConfig::default());
+        let mut p = vec![0.9; 10];
+        p.extend([0.0; 8]);
+        p.extend([0.9; 4]);
+        p.extend([0.0; 3]);
+        let events = run(&mut endpointer, &p);
+        let [
+            EndpointEvent::Started,
+            EndpointEvent::Paused(first),
+            EndpointEvent::Resumed { after },
+            EndpointEvent::Paused(second),
+        ] = &events[..]
+        else {
+            panic!("{events:?}")
+        };
+        // 96 ms are three chunks.
+        assert_eq!((first.samples.len(), first.start), (13 * CHUNK, MediaTime(0)));
+        assert_eq!((first.voiced_until, first.cut), (MediaTime(10 * CHUNK as u64), false));
+        assert_eq!(*after, Duration::from_millis(8 * 32));
+        assert_eq!((second.samples.len(), second.start), (25 * CHUNK, MediaTime(0)));
+        assert_eq!(second.voiced, Duration::from_millis(14 * 32));
+        assert_eq!(endpointer.snapshot().as_ref(), Some(second));
+    }
+
+    #[test]
+    fn less_silence_holds_at_once() {
+        let mut endpointer = Endpointer::new(EndpointerConfig::default());
+        assert_eq!(endpointer.poll_over(), None);
+        let mut p = vec![0.9; 10];
+        p.extend([0.0; 10]);
+        run(&mut endpointer, &p);
+        assert_eq!(endpointer.poll_over(), None, "600 ms are not over");
+        endpointer.set_silence(Duration::from_millis(320));
+        let Some(EndpointEvent::Ended(span)) = endpointer.poll_over() else { panic!("over") };
+        assert_eq!(span.samples.len(), 20 * CHUNK);
+        assert!(!endpointer.is_speaking());
+        assert_eq!(endpointer.poll_over(), None);
+        // And more of it does.
+        let mut p = vec![0.9; 10];
+        p.extend([0.0; 9]);
+        run(&mut endpointer, &p);
+        endpointer.set_silence(Duration::from_millis(1_000));
+        assert!(run(&mut endpointer, &[0.0; 20]).is_empty());
+    }
+
+    #[test]
+    fn what_is_cut_off_in_a_pause_goes_on_after_it() {
+        let config =
+            EndpointerConfig { utterance_max_ms: 480, silence_ms: 600, ..Default::default() };
+        let mut endpointer = Endpointer::new(config);
+        let mut p = vec![0.9; 10];
+        p.extend([0.0; 8]);
+        p.extend([0.9; 5]);
+        let events = run(&mut endpointer, &p);
+        let [
+            EndpointEvent::Started,
+            EndpointEvent::Paused(_),
+            EndpointEvent::Ended(first),
+            EndpointEvent::Resumed { after },
+        ] = &events[..]
+        else {
+            panic!("{events:?}")
+        };
+        assert!(first.cut);
+        assert_eq!(*after, Duration::from_millis(8 * 32));
+        let rest = endpointer.snapshot().expect("it goes on");
+        assert_eq!(rest.start, MediaTime(first.samples.len() as u64));
+        assert_eq!(rest.voiced, Duration::from_millis(5 * 32));
+    }
+
+    #[test]
+    fn pauses_need_not_be_told() {
+        let config = EndpointerConfig { pause_ms: None, ..Default::default() };
+        let mut endpointer = Endpointer::new(config);
+        let mut p = vec![0.9; 10];
+        p.extend([0.0; 8]);
+        p.extend([0.9; 4]);
+        assert_eq!(run(&mut endpointer, &p), [EndpointEvent::Started]);
     }
 }

@@ -35,6 +35,8 @@ impl std::fmt::Debug for Segment {
 impl Segmenter {
     /// Starts at the beginning of a stream.
     pub fn new(config: EndpointerConfig, vad: Box<dyn Vad>) -> Self {
+        // Nothing is begun before an utterance is over.
+        let config = EndpointerConfig { pause_ms: None, ..config };
         Self {
             chunker: Chunker::default(),
             leveller: Leveller::default(),

@@ -338,8 +338,15 @@ impl SpokenCall {
 
     async fn carry_out(&mut self, output: CallOutput) -> anyhow::Result<()> {
         match output {
-            CallOutput::Transcribe { utterance, samples, rate, expected } => {
+            CallOutput::Transcribe { utterance, samples, rate, expected, .. } => {
                 self.transcribe(utterance, (&samples, rate), &expected).await?;
+            }
+            CallOutput::Hurry { .. } => {}
+            CallOutput::Withdraw { utterance } => {
+                self.due.retain(|_, input| utterance_of(input) != Some(utterance));
+            }
+            CallOutput::JudgeEnd { utterance, .. } => {
+                self.later(pace::STORE, CallInput::EndJudged { utterance, probability: None });
             }
             CallOutput::Understand { utterance, text } => {
                 let understanding = understand(&self.understander, text).await?;
@@ -422,6 +429,16 @@ impl SpokenCall {
 fn speech_of(input: &CallInput) -> Option<SpeechId> {
     match input {
         CallInput::SpeechAudio { speech, .. } | CallInput::SpeechDone { speech } => Some(*speech),
+        _ => None,
+    }
+}
+
+/// Which utterance this tells something about, if it does.
+fn utterance_of(input: &CallInput) -> Option<UtteranceId> {
+    match input {
+        CallInput::Transcribed { utterance, .. }
+        | CallInput::Understood { utterance, .. }
+        | CallInput::EndJudged { utterance, .. } => Some(*utterance),
         _ => None,
     }
 }
