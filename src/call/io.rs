@@ -14,7 +14,7 @@ use crate::conversation::{ActionResult, Expected, TransferOutcome, WaitNews};
 use crate::nlu::{IntentName, Readings, Understanding};
 use crate::speech::EndpointerConfig;
 
-use super::TurnTiming;
+use super::{PatienceConfig, TurnTiming};
 
 /// What is known of a call before it is answered.
 #[derive(Debug, Clone)]
@@ -38,6 +38,8 @@ pub struct CallSettings {
     pub endpointer: EndpointerConfig,
     /// Silence that ends an utterance where patience is asked for.
     pub patient_silence: Duration,
+    /// How long a caller who pauses is waited for, once it is known what they said.
+    pub patience: PatienceConfig,
     /// Speech over ours that stops us.
     pub barge_in: Duration,
     /// Silence where an answer is expected before we ask again.

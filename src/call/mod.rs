@@ -19,6 +19,7 @@ mod io;
 mod keys;
 mod listening;
 mod overlap;
+mod patience;
 mod put_through;
 mod speaking;
 mod timing;
@@ -38,6 +39,7 @@ pub use io::{
     TranscriptLine, Urgency,
 };
 use listening::PendingUtterance;
+pub use patience::{Patience, PatienceConfig, PauseEvidence};
 use put_through::PutThrough;
 use speaking::PlayItem;
 use timing::TurnClock;

@@ -10,7 +10,7 @@ use crate::acd::handoff::{
 use crate::acd::standing::RecordMeaning;
 use crate::acd::{BackInQueue, LeftQueue, WaitEnd, WaitRange};
 use crate::base::{ActionRunId, Pii};
-use crate::nlu::{ConfidencePolicy, Readings, SlotKind, Understanding};
+use crate::nlu::{Awaited, ConfidencePolicy, Readings, SlotKind, Understanding};
 use crate::prompts::{ActionName, QueueName, VerificationName};
 
 /// Something that happened to the conversation.
@@ -262,6 +262,8 @@ pub struct Expectation {
     pub keys_max: Option<usize>,
     /// Silence is tolerated this many times longer than usual.
     pub silence_factor: u32,
+    /// Digits of the number that is asked for that were taken already.
+    pub digits_taken: usize,
 }
 
 /// The kind of answer that is expected.
@@ -275,6 +277,18 @@ pub enum Expected {
     Slot(SlotKind),
     /// Keys only.
     Keys,
+}
+
+impl Expectation {
+    /// What is listened for, as the completeness of what is said is judged by.
+    pub const fn awaited(&self) -> Awaited<'_> {
+        match &self.expected {
+            Expected::Request => Awaited::Request,
+            Expected::YesNo => Awaited::YesNo,
+            Expected::Keys => Awaited::Keys,
+            Expected::Slot(kind) => Awaited::Slot { kind, digits_taken: self.digits_taken },
+        }
+    }
 }
 
 impl Expected {
@@ -295,7 +309,14 @@ const UNASKED_KEYS_MAX: usize = 20;
 impl Expectation {
     /// Expects this, with usual patience.
     pub fn of(expected: Expected) -> Self {
-        Self { expected, patient: false, secret: false, keys_max: None, silence_factor: 1 }
+        Self {
+            expected,
+            patient: false,
+            secret: false,
+            keys_max: None,
+            silence_factor: 1,
+            digits_taken: 0,
+        }
     }
 
     /// Expects up to `keys_max` keys.

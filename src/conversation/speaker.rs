@@ -137,6 +137,8 @@ impl Conversation {
     }
 
     pub(super) fn listen(&mut self, expectation: Expectation) {
+        let digits_taken = self.piece_len();
+        let expectation = Expectation { digits_taken, ..expectation };
         if !self.speaker.since_listen.is_empty() {
             self.speaker.last = std::mem::take(&mut self.speaker.since_listen);
         }

@@ -10,4 +10,5 @@ pub mod wer;
 pub use policy::{ConfidencePolicy, Decision};
 pub use reading::{Reading, Readings, choose, choose_phrase};
 pub use slot::{Choice, Provenance, SlotKind, SlotName, SlotValue};
+pub use spoken::{Awaited, Completeness, completeness};
 pub use understanding::{IntentName, IntentScore, Part, Understanding};
