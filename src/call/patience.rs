@@ -136,7 +136,8 @@ impl Patience {
         let mut whole = completeness(words, evidence.expectation.awaited());
         let unsure = evidence.confidence.is_some_and(|confidence| confidence < CONFIDENT);
         if unsure || lacks_words(words, evidence.voiced) {
-            whole = whole.less_sure();
+            // What was lost may as well have been the end: doubt, but no more than that.
+            whole = whole.less_sure().max(whole.min(Completeness::Open));
         }
         match evidence.end_probability {
             Some(ends) if ends >= self.config.end_likely => whole.surer(),

@@ -46,6 +46,7 @@ impl Bench {
         let settings = CallSettings {
             endpointer: EndpointerConfig::default(),
             patient_silence: Duration::from_millis(1_500),
+            patience: PatienceConfig::default(),
             barge_in: Duration::from_millis(400),
             no_input: Duration::from_secs(6),
             inter_digit: Duration::from_secs(3),

@@ -34,6 +34,8 @@ pub struct Config {
     pub media: MediaConfig,
     /// `[hearing]`.
     pub hearing: HearingConfig,
+    /// `[turns]`.
+    pub turns: TurnsConfig,
     /// `[understanding]`.
     pub understanding: UnderstandingConfig,
     /// `[conversation]`.
@@ -332,6 +334,33 @@ pub struct HearingConfig {
     pub patient_silence_ms: u64,
     /// Speech over ours that stops us.
     pub barge_in_ms: u64,
+}
+
+/// `[turns]`: how long a caller who pauses is waited for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TurnsConfig {
+    /// Nothing ends a turn sooner.
+    pub silence_min_ms: u64,
+    /// After a whole value, a clear answer, a request in so many words.
+    pub complete_ms: u64,
+    /// After what reads like a whole sentence.
+    pub likely_ms: u64,
+    /// After what may be all or not.
+    pub open_ms: u64,
+    /// After what breaks off.
+    pub unfinished_ms: u64,
+    /// After a part of a value that is asked for.
+    pub value_gap_ms: u64,
+    /// After "hold on".
+    pub hold_on_ms: u64,
+    /// How much longer than their own pauses callers are waited for; 0: that is not learned.
+    pub pace_percent: u32,
+    /// The model that judges ends by ear: its name in the model manifest.
+    pub end_model: Option<String>,
+    /// 0 to 1: from here on that model says that the turn is over.
+    pub end_likely: f32,
+    /// 0 to 1: up to here it says that it is not.
+    pub end_unlikely: f32,
 }
 
 /// `[understanding]`.

@@ -24,6 +24,7 @@ mod validate_sip;
 mod validate_sql;
 mod validate_transfers;
 mod validate_trunks;
+mod validate_turns;
 mod validate_web;
 mod validate_webrtc;
 mod web;
@@ -36,7 +37,7 @@ pub use caller::{CallerLookupConfig, ConsentConfig, OPEN_TICKET, RecordingConfig
 pub use checked::{
     CertificateConfig, Config, ConversationConfig, DigestAlgorithm, HandoffConfig, HearingConfig,
     HttpConfig, ListenAddress, MediaConfig, ModelsConfig, ServerConfig, SipConfig, SrtpMode,
-    Transport, UnderstandingConfig, VerificationConfig, VoiceConfig, WebhookConfig,
+    Transport, TurnsConfig, UnderstandingConfig, VerificationConfig, VoiceConfig, WebhookConfig,
 };
 pub use desk::{CallbacksConfig, DeskConfig};
 pub use error::{ConfigError, Problem};

@@ -13,6 +13,7 @@ pub(super) struct RawConfig {
     pub numbers: BTreeMap<String, RawNumber>,
     pub media: RawMedia,
     pub hearing: RawHearing,
+    pub turns: RawTurns,
     pub understanding: RawUnderstanding,
     pub conversation: RawConversation,
     pub voice: RawVoice,
@@ -116,6 +117,22 @@ pub(super) struct RawHearing {
     pub endpoint_silence_ms: Option<i64>,
     pub patient_silence_ms: Option<i64>,
     pub barge_in_ms: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTurns {
+    pub silence_min_ms: Option<i64>,
+    pub complete_ms: Option<i64>,
+    pub likely_ms: Option<i64>,
+    pub open_ms: Option<i64>,
+    pub unfinished_ms: Option<i64>,
+    pub value_gap_ms: Option<i64>,
+    pub hold_on_ms: Option<i64>,
+    pub pace_percent: Option<i64>,
+    pub end_model: Option<String>,
+    pub end_likely: Option<f64>,
+    pub end_unlikely: Option<f64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -28,6 +28,8 @@ fn defaults_fill_everything_but_the_profile() {
     assert_eq!(config.sip.listen[1].to_string(), "tcp:127.0.0.1:5060");
     assert_eq!((config.sip.session_expires_s, config.sip.session_min_s), (1800, 90));
     assert_eq!(config.hearing.endpoint_silence_ms, 600);
+    assert_eq!((config.turns.complete_ms, config.turns.value_gap_ms), (300, 2300));
+    assert_eq!(config.turns.end_model, None);
     assert_eq!(config.understanding.accept_confidence, 0.55);
     assert_eq!((config.handoff.webhook, config.http, config.sip.trace), (None, None, true));
     let empty = complaint("");
@@ -179,6 +181,10 @@ fn single_values_that_do_not_fit() {
         ("[media]\ncodecs = []", "is empty"),
         ("[media]\nsrtp = \"on\"", "media.srtp: \"on\" is not \"off\", \"offered\" or"),
         ("[hearing]\npatient_silence_ms = 200", "less than endpoint_silence_ms"),
+        ("[turns]\nlikely_ms = 200", "turns.likely_ms: 200 is less than complete_ms (300)"),
+        ("[turns]\nsilence_min_ms = 50", "turns.silence_min_ms: 50 is not between 150 and 10000"),
+        ("[turns]\npace_percent = 80", "Use 100 or more, or 0"),
+        ("[turns]\nend_unlikely = 0.9", "0.9 is not less than end_likely (0.8)"),
         ("[handoff]\nwebhook_url = \"https://x/y\"", "webhook_secret_env: is missing"),
         (
             "[handoff]\nwebhook_url = \"ftp://x\"\nwebhook_secret_env = \"KEY\"",

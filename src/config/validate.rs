@@ -68,7 +68,7 @@ impl Checker<'_> {
         }
     }
 
-    fn fraction(&mut self, path: &[&str], value: Option<f64>, default: f32) -> f32 {
+    pub(super) fn fraction(&mut self, path: &[&str], value: Option<f64>, default: f32) -> f32 {
         match value {
             None => default,
             Some(value) if (0.0..=1.0).contains(&value) => value as f32,
@@ -176,6 +176,7 @@ pub(super) fn validate(
         trunks,
         numbers,
         media,
+        turns: validate_turns::turns(&mut check, raw.turns),
         hearing: hearing(&mut check, raw.hearing),
         understanding: understanding(&mut check, raw.understanding),
         conversation: ConversationConfig {

@@ -279,18 +279,6 @@ pub enum Expected {
     Keys,
 }
 
-impl Expectation {
-    /// What is listened for, as the completeness of what is said is judged by.
-    pub const fn awaited(&self) -> Awaited<'_> {
-        match &self.expected {
-            Expected::Request => Awaited::Request,
-            Expected::YesNo => Awaited::YesNo,
-            Expected::Keys => Awaited::Keys,
-            Expected::Slot(kind) => Awaited::Slot { kind, digits_taken: self.digits_taken },
-        }
-    }
-}
-
 impl Expected {
     /// The word used in records.
     pub const fn as_str(&self) -> &'static str {
@@ -322,6 +310,16 @@ impl Expectation {
     /// Expects up to `keys_max` keys.
     pub fn keys(keys_max: usize) -> Self {
         Self { keys_max: Some(keys_max), ..Self::of(Expected::Keys) }
+    }
+
+    /// What is listened for, as the completeness of what is said is judged by.
+    pub const fn awaited(&self) -> Awaited<'_> {
+        match &self.expected {
+            Expected::Request => Awaited::Request,
+            Expected::YesNo => Awaited::YesNo,
+            Expected::Keys => Awaited::Keys,
+            Expected::Slot(kind) => Awaited::Slot { kind, digits_taken: self.digits_taken },
+        }
     }
 
     /// After how many keys they are looked at. Where none are asked for they are collected all the

@@ -15,7 +15,7 @@ use tracing::Instrument;
 use crate::acd::standing::RecordMeaning;
 use crate::actions::Actions;
 use crate::base::CallId;
-use crate::call::CallSettings;
+use crate::call::{CallSettings, PatienceConfig};
 use crate::config::{CallerLookupConfig, Config, Transport};
 use crate::conversation::{RecordingConsent, Rules, VerificationRule};
 use crate::net::sip::{
@@ -552,6 +552,25 @@ pub(super) fn today() -> (i32, u8, u8) {
     (i32::from(date.year()), date.month().unsigned_abs(), date.day().unsigned_abs())
 }
 
+/// How long callers who pause are waited for under this configuration.
+pub fn patience(config: &Config) -> PatienceConfig {
+    let turns = &config.turns;
+    PatienceConfig {
+        silence_min: Duration::from_millis(turns.silence_min_ms),
+        complete: Duration::from_millis(turns.complete_ms),
+        likely: Duration::from_millis(turns.likely_ms),
+        open: Duration::from_millis(turns.open_ms),
+        unfinished: Duration::from_millis(turns.unfinished_ms),
+        value_gap: Duration::from_millis(turns.value_gap_ms),
+        hold_on: Duration::from_millis(turns.hold_on_ms),
+        unheard: Duration::from_millis(config.hearing.endpoint_silence_ms),
+        unheard_patient: Duration::from_millis(config.hearing.patient_silence_ms),
+        pace_percent: turns.pace_percent,
+        end_likely: turns.end_likely,
+        end_unlikely: turns.end_unlikely,
+    }
+}
+
 /// How a call behaves under this configuration.
 pub fn call_settings(config: &Config) -> CallSettings {
     CallSettings {
@@ -562,6 +581,7 @@ pub fn call_settings(config: &Config) -> CallSettings {
             ..EndpointerConfig::default()
         },
         patient_silence: Duration::from_millis(config.hearing.patient_silence_ms),
+        patience: patience(config),
         barge_in: Duration::from_millis(config.hearing.barge_in_ms),
         no_input: Duration::from_millis(config.conversation.no_input_timeout_ms),
         inter_digit: INTER_DIGIT,
