@@ -59,6 +59,18 @@ pub fn ringback(rate: SampleRate, level_dbfs: f64) -> Vec<i16> {
     cycle
 }
 
+/// Two soft notes, a fourth apart, that say that the line is alive; 240 ms.
+pub fn chime(rate: SampleRate, level_dbfs: f64) -> Vec<i16> {
+    let note = |frequency_hz: f64| {
+        let note = sine(rate, frequency_hz, level_dbfs, Duration::from_millis(120));
+        let len = note.len() as f64;
+        // Without an edge it does not click.
+        let window = move |n: usize| (TAU / 2.0 * (n as f64 + 0.5) / len).sin();
+        note.into_iter().enumerate().map(move |(n, s)| (f64::from(s) * window(n)).round() as i16)
+    };
+    note(440.0).chain(note(587.33)).collect()
+}
+
 /// Peak level in dBFS of one frequency within the samples (Goertzel); -100 where there is none.
 ///
 /// A Hann window keeps other tones out: they must be at least 4 / duration apart (20 Hz for
@@ -96,6 +108,17 @@ mod tests {
         assert!(detect(&samples, RATE, 1200.0) < -70.0);
         assert_eq!(detect(&[], RATE, 1000.0), -100.0);
         assert_eq!(detect(&[0; 800], RATE, 1000.0), -100.0);
+    }
+
+    #[test]
+    fn a_chime_begins_and_ends_softly() {
+        let samples = chime(RATE, -30.0);
+        assert_eq!(samples.len(), RATE.samples_in(Duration::from_millis(240)));
+        let loudest = samples.iter().map(|s| s.unsigned_abs()).max();
+        assert!(loudest.is_some_and(|peak| (900..=1_037).contains(&peak)), "{loudest:?}");
+        assert!(samples[0].abs() < 20 && samples[samples.len() - 1].abs() < 20);
+        assert!(detect(&samples[..960], RATE, 440.0) > -35.0);
+        assert!(detect(&samples[960..], RATE, 587.33) > -35.0);
     }
 
     #[test]

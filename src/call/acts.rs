@@ -55,7 +55,6 @@ impl Call {
                     self.running = Some(run);
                     self.timers.cancel(Timer::NoInput);
                     self.timers.set(Timer::Acting, now + Self::acting_limit());
-                    self.timers.set(Timer::Patience, now + Self::patience_limit());
                     let action = action.as_str().to_owned();
                     self.outputs.push_back(CallOutput::RunAction { run, action, inputs });
                 }

@@ -20,6 +20,7 @@ mod keys;
 mod listening;
 mod overlap;
 mod patience;
+mod presence;
 mod put_through;
 mod speaking;
 mod timing;
@@ -40,6 +41,7 @@ pub use io::{
 };
 use listening::PendingUtterance;
 pub use patience::{Patience, PatienceConfig, PauseEvidence};
+use presence::Presence;
 use put_through::PutThrough;
 use speaking::PlayItem;
 use timing::TurnClock;
@@ -68,8 +70,6 @@ enum Timer {
     Deciding,
     /// An action is overdue.
     Acting,
-    /// An action takes so long that the caller should be told.
-    Patience,
     /// A hand-off is not on the disk yet.
     Storing,
     /// Nobody knows yet what came of putting the caller through.
@@ -120,6 +120,7 @@ pub struct Call {
     hang_up_after_speech: Option<String>,
     /// What is being said is that nobody took the call.
     tells_of_failure: bool,
+    presence: Presence,
     put_through: PutThrough,
     in_line: InLine,
 
@@ -168,6 +169,7 @@ impl Call {
             playout: VecDeque::new(),
             hang_up_after_speech: None,
             tells_of_failure: false,
+            presence: Presence::default(),
             put_through: PutThrough::No,
             in_line: InLine::No,
             turn_id: TurnId::default(),
@@ -216,7 +218,6 @@ impl Call {
                 }
                 self.running = None;
                 self.timers.cancel(Timer::Acting);
-                self.timers.cancel(Timer::Patience);
                 self.converse(now, ConversationInput::ActionFinished { run, result });
             }
             CallInput::HandoffStored { stored } => {
@@ -312,7 +313,6 @@ impl Call {
                         self.converse(now, ConversationInput::ActionFinished { run, result });
                     }
                 }
-                Timer::Patience => self.converse(now, ConversationInput::ActionSlow),
                 Timer::Storing => {
                     self.converse(now, ConversationInput::HandoffStored { stored: false });
                 }
@@ -351,6 +351,7 @@ impl Call {
             && self.pending.is_empty()
             && !self.endpointer.is_speaking()
             && self.hang_up_after_speech.is_none()
+            && !self.caller_waits()
         {
             let patience = self.settings.no_input * self.expectation.silence_factor;
             self.timers.set(Timer::NoInput, now + patience);
@@ -365,11 +366,6 @@ impl Call {
     /// Longest wait for a transcript before the hearing counts as down.
     fn deciding_limit() -> Duration {
         Duration::from_secs(15)
-    }
-
-    /// Silence during an action after which the caller is asked for a moment.
-    fn patience_limit() -> Duration {
-        Duration::from_millis(1_200)
     }
 
     /// Longest wait for a hand-off to be on the disk before it counts as lost.

@@ -34,13 +34,30 @@ pub(super) struct PlayItem {
     fixed: bool,
     /// It failed once and was asked for again.
     tried_again: bool,
+    /// It says that something takes a moment, and nothing else.
+    pub aside: bool,
 }
 
 impl PlayItem {
+    /// Whether there is nothing to play of it yet, or for now.
+    pub fn has_run_dry(&self) -> bool {
+        self.samples.is_empty() && !self.complete
+    }
+
+    /// Whether it only says that something takes a moment, and has itself not come yet.
+    pub fn is_late_aside(&self) -> bool {
+        self.aside && self.received == 0 && !self.complete
+    }
+
     /// Its words, once any of it has been played.
     pub fn words_begun(&self) -> Option<&str> {
         (self.played > 0).then_some(self.text.expose().as_str())
     }
+}
+
+/// Whether anything can be heard in it.
+pub(super) fn is_voiced(samples: &[i16]) -> bool {
+    samples.iter().any(|sample| sample.unsigned_abs() >= VOICED_LEVEL)
 }
 
 impl Call {
@@ -63,6 +80,7 @@ impl Call {
             started_ms: None,
             fixed,
             tried_again: false,
+            aside: false,
         });
         let urgency = Urgency::TurnOver;
         self.outputs.push_back(CallOutput::Speak { speech, text, fixed, urgency });
@@ -77,7 +95,10 @@ impl Call {
         };
         item.samples.extend(samples.iter().copied());
         item.received += samples.len();
-        self.timers.set(Timer::Speech, now + Self::speech_limit());
+        // Words that fill the time do not give the others more of it.
+        if !item.aside {
+            self.timers.set(Timer::Speech, now + Self::speech_limit());
+        }
         if let Some(clock) = &mut self.clock
             && clock.acted.is_some()
             && next_to_play
@@ -96,7 +117,8 @@ impl Call {
 
     /// Speech was due: a queue that has run dry and is not complete has failed.
     pub(super) fn on_speech_overdue(&mut self, now: Instant) {
-        let Some(item) = self.playout.front() else { return };
+        let next = self.playout.iter().find(|item| !item.aside).or(self.playout.front());
+        let Some(item) = next else { return };
         if item.complete || !item.samples.is_empty() || self.on_hold {
             self.timers.set(Timer::Speech, now + Self::speech_limit());
             return;
@@ -113,6 +135,10 @@ impl Call {
             self.stale += 1;
             return;
         };
+        if item.aside {
+            self.playout.retain(|item| item.speech != speech);
+            return self.retire_played(now);
+        }
         if !item.tried_again && item.received == 0 {
             let again = self.next_speech;
             self.next_speech = again.next();
@@ -137,6 +163,7 @@ impl Call {
     pub fn next_frame(&mut self, now: Instant) -> PlayoutFrame {
         let mut samples = [0_i16; FRAME];
         let mut filled = 0;
+        self.drop_late_asides(now);
         while filled < FRAME && !self.on_hold {
             let elapsed_ms = self.elapsed_ms(now);
             let Some(item) = self.playout.front_mut() else { break };
@@ -154,6 +181,9 @@ impl Call {
                 }
                 item.played += take;
                 filled += take;
+                if !item.aside {
+                    self.presence.spoke();
+                }
             }
             if !item.samples.is_empty() || !item.complete {
                 break;
@@ -166,6 +196,7 @@ impl Call {
             self.put_through.fill(&mut samples);
         }
         self.play_music(&mut samples, filled > 0);
+        self.keep_company(now, &mut samples);
         self.ears.play(&samples);
         PlayoutFrame { samples, speaking: !self.playout.is_empty() || filled > 0 }
     }
@@ -179,7 +210,7 @@ impl Call {
         if may_begin && !self.playout.is_empty() {
             self.turn.handle(TurnInput::AgentStarted);
         }
-        if samples.iter().all(|sample| sample.unsigned_abs() < VOICED_LEVEL) {
+        if !is_voiced(samples) {
             return;
         }
         let Some(clock) = &mut self.clock else { return };
@@ -197,7 +228,7 @@ impl Call {
     }
 
     /// Takes out what has been played to its end, and does what waits for silence.
-    fn retire_played(&mut self, now: Instant) {
+    pub(super) fn retire_played(&mut self, now: Instant) {
         while let Some(item) = self.playout.front() {
             if !item.complete || !item.samples.is_empty() {
                 return;
@@ -256,7 +287,9 @@ impl Call {
         // there is nothing left to interrupt for. That nobody took the call must be heard by callers
         // who were talking while it rang, too.
         let is_leaving = self.hang_up_after_speech.is_some() || self.put_through.is_waiting();
-        if self.playout.is_empty() || is_leaving || self.tells_of_failure {
+        // Nor is there anything to interrupt where we only say that it takes a moment.
+        let says_something = self.playout.iter().any(|item| !item.aside);
+        if !says_something || is_leaving || self.tells_of_failure {
             return;
         }
         let was_heard = self.playout.iter().any(|item| item.played > 0);

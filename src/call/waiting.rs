@@ -303,7 +303,7 @@ impl Call {
         self.keys.clear();
         self.clock = None;
         self.tells_of_failure = false;
-        for timer in [Timer::NoInput, Timer::InterDigit, Timer::Deciding, Timer::Patience] {
+        for timer in [Timer::NoInput, Timer::InterDigit, Timer::Deciding] {
             self.timers.cancel(timer);
         }
     }

@@ -13,6 +13,15 @@ use crate::base::{ActionRunId, Pii};
 use crate::nlu::{Awaited, ConfidencePolicy, Readings, SlotKind, Understanding};
 use crate::prompts::{ActionName, QueueName, VerificationName};
 
+/// Which silence it is in which a caller waits for us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lull {
+    /// The first since we said something else.
+    First,
+    /// Another one: they were asked for a moment already.
+    Again,
+}
+
 /// Something that happened to the conversation.
 #[derive(Debug, Clone)]
 pub enum ConversationInput {
@@ -41,8 +50,8 @@ pub enum ConversationInput {
         /// The first was pressed before the question could be heard.
         before_question: bool,
     },
-    /// An action that was asked for is taking long.
-    ActionSlow,
+    /// The caller waits for us, and has heard nothing for so long that they should be told.
+    Lull(Lull),
     /// Nothing was said where an answer was expected.
     Silence,
     /// An action that was asked for has ended.

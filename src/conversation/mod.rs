@@ -51,8 +51,8 @@ use std::sync::Arc;
 
 pub use acts::{
     ActionReport, ActionResult, ConversationInput, DialogAct, Expectation, Expected, FailureWords,
-    HandoffRequest, Phrase, RecordingConsent, Rules, Signals, TransferOutcome, VerificationReport,
-    VerificationRule, WaitNews, WaitTopic,
+    HandoffRequest, Lull, Phrase, RecordingConsent, Rules, Signals, TransferOutcome,
+    VerificationReport, VerificationRule, WaitNews, WaitTopic,
 };
 use by_ear::Ear;
 use outcome::ActionSuccess;
@@ -190,7 +190,7 @@ impl Conversation {
             ConversationInput::Keyed { keys, before_question } => {
                 self.on_keyed(&keys, before_question);
             }
-            ConversationInput::ActionSlow => self.on_action_slow(),
+            ConversationInput::Lull(lull) => self.on_lull(lull),
             ConversationInput::Silence => self.on_silence(),
             ConversationInput::ActionFinished { run, result } => self.on_action(run, result),
             ConversationInput::HandoffStored { stored } => self.on_handoff_stored(stored),
@@ -324,10 +324,18 @@ impl Conversation {
         true
     }
 
-    fn on_action_slow(&mut self) {
-        if matches!(self.stage, Stage::Acting { .. }) {
-            self.say_pattern(Pattern::OneMoment, &[]);
+    /// Says that it takes a moment. Callers in line know that they wait.
+    fn on_lull(&mut self, lull: Lull) {
+        if self.is_resting() || self.is_over() {
+            return;
         }
+        let before = self.speaker.since_listen.len();
+        match lull {
+            Lull::First => self.say_pattern(Pattern::OneMoment, &[]),
+            Lull::Again => self.say_first_of(&[Pattern::StillWorking, Pattern::OneMoment], &[]),
+        }
+        // Nobody who asks for the last words again means these.
+        self.speaker.since_listen.truncate(before);
     }
 
     /// Nothing here gets any further: it is a person's turn. Who waits for one need not be told.

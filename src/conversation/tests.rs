@@ -700,7 +700,7 @@ fn a_person_asked_for_during_an_action_comes_after_its_result() {
     talk.verify();
     talk.say("yes");
     let (run, _, _) = talk.action();
-    talk.input(ConversationInput::ActionSlow);
+    talk.input(ConversationInput::Lull(Lull::First));
     assert!(!talk.last_words().is_empty(), "one moment");
     talk.say("agent");
     talk.done(run, &[("card_last4", "4417")]);

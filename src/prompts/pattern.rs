@@ -45,6 +45,8 @@ pub enum Pattern {
     TaskDone,
     /// While something takes long.
     OneMoment,
+    /// And while it goes on.
+    StillWorking,
     /// A part of a number was said; the rest is waited for.
     GoOn,
     /// The caller wants something changed before a confirmation, and it is not clear what.
@@ -140,7 +142,7 @@ pub enum PatternNeed {
 
 impl Pattern {
     /// Every pattern, in the order of a call.
-    pub const ALL: [Self; 60] = [
+    pub const ALL: [Self; 61] = [
         Self::NoInput,
         Self::NoMatch,
         Self::Clarify,
@@ -162,6 +164,7 @@ impl Pattern {
         Self::TaskFailed,
         Self::TaskDone,
         Self::OneMoment,
+        Self::StillWorking,
         Self::GoOn,
         Self::WhatToChange,
         Self::Help,
@@ -227,6 +230,7 @@ impl Pattern {
             Self::TaskFailed => "Task failed",
             Self::TaskDone => "Task done",
             Self::OneMoment => "One moment",
+            Self::StillWorking => "Still working",
             Self::GoOn => "Go on",
             Self::WhatToChange => "What to change",
             Self::Help => "Help",
@@ -302,6 +306,8 @@ impl Pattern {
             Self::RecordingQuestion | Self::RecordingAgreed | Self::RecordingDeclined => {
                 PatternNeed::Optional
             }
+            // `## One moment` has other words to go on with.
+            Self::StillWorking => PatternNeed::Optional,
             // Said only while the machine is too busy to talk with new callers; `## Keypad menu`
             // stands in for the one, and nothing for the other.
             Self::VeryBusy | Self::StraightToPeople => PatternNeed::Optional,

@@ -15,7 +15,7 @@ use crate::base::{ActionRunId, CallId, Pii};
 use crate::config::Config;
 use crate::conversation::{
     ActionResult, Conversation, ConversationInput, DialogAct, Expectation, Expected, FailureWords,
-    HandoffRequest, Phrase, RecordingConsent, Rules, Step, TransferOutcome,
+    HandoffRequest, Lull, Phrase, RecordingConsent, Rules, Step, TransferOutcome,
 };
 use crate::engine::understanding::{Understander, UnderstandingError};
 use crate::nlu::{Readings, SlotKind, SlotName, SlotValue, Understanding};
@@ -257,7 +257,7 @@ impl TextCall {
                 let finished = ConversationInput::ActionFinished { run, result };
                 return match pace {
                     Pace::Quick => vec![finished],
-                    Pace::Slow => vec![ConversationInput::ActionSlow, finished],
+                    Pace::Slow => vec![ConversationInput::Lull(Lull::First), finished],
                 };
             }
             DialogAct::HandOff(request) => {

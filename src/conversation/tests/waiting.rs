@@ -509,7 +509,7 @@ fn silence_and_broken_models_end_no_wait() {
             ConversationInput::Silence,
             ConversationInput::HearingDown,
             ConversationInput::VoiceDown,
-            ConversationInput::ActionSlow,
+            ConversationInput::Lull(Lull::First),
         ] {
             talk.input(input);
             assert!(talk.acts.is_empty(), "{:?}", talk.acts);
