@@ -1,5 +1,6 @@
 //! Models and the worker pools they run on. Decides nothing.
 
+pub mod end_of_turn;
 pub mod hearing;
 pub mod models;
 pub mod understanding;

@@ -55,6 +55,9 @@ pub enum Room {
     Voice,
     /// Speech or not.
     Vad,
+    /// Finished or not.
+    #[serde(rename = "end-of-turn")]
+    EndOfTurn,
 }
 
 impl fmt::Display for Room {
@@ -64,6 +67,7 @@ impl fmt::Display for Room {
             Self::Understanding => "understanding",
             Self::Voice => "voice",
             Self::Vad => "vad",
+            Self::EndOfTurn => "end-of-turn",
         })
     }
 }
@@ -316,7 +320,8 @@ mod tests {
         let error = manifest.get("large").expect_err("unknown").to_string();
         assert_eq!(
             error,
-            "no model is called `large`; known are: tiny.en, base, minilm, joe, silero"
+            "no model is called `large`; known are: tiny.en, base, minilm, joe, silero, \
+             smart-turn"
         );
     }
 

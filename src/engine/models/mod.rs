@@ -25,5 +25,6 @@ pub use error::{ConvertError, ModelError};
 pub use fetch::FetchSummary;
 pub use ggml::check_ggml_file;
 pub use manifest::{Conversion, Manifest, Model, Package, PinnedFile, Role, Room, Source, Take};
+pub(super) use mel::{N_FFT_BINS, filter_bank};
 pub use progress::{Progress, megabytes};
 pub use store::{ModelState, ModelStore, ReadyModel, resolve_whisper};
