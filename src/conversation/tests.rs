@@ -92,7 +92,7 @@ struct Talk {
 }
 
 /// How conversations are held here, with callers put through to the people of these queues.
-fn rules(transfers: &[&str]) -> Rules {
+pub(crate) fn rules(transfers: &[&str]) -> Rules {
     let declared = declared();
     Rules {
         policy: ConfidencePolicy::default(),

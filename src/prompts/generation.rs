@@ -224,10 +224,13 @@ impl Generation {
     /// Every template that may be spoken.
     fn spoken(&self) -> Vec<&Template> {
         let mut all: Vec<&Template> = Vec::new();
+        // What a caller hears first is made first, and then what has to be there at once.
+        all.extend(&self.house.disclosure);
         all.extend(&self.house.greeting);
+        let at_once = [Pattern::RecordingQuestion, Pattern::OneMoment, Pattern::StillWorking];
+        all.extend(at_once.iter().filter_map(|one| self.patterns.says.get(one)).flatten());
         let tickets = self.house.ticket_greeting.iter();
         all.extend(tickets.flat_map(|greeting| greeting.ask.iter().chain(&greeting.otherwise)));
-        all.extend(&self.house.disclosure);
         all.extend(self.house.not_by_phone.iter().map(|entry| &entry.answer));
         all.extend(self.patterns.says.values().flatten());
         let verifying = self.patterns.verifications.values().flatten();

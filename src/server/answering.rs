@@ -14,6 +14,7 @@ use crate::audio::SampleRate;
 use crate::base::{CallId, Pii};
 use crate::call::{Call, CallFacts};
 use crate::config::{Called, Config, SrtpMode};
+use crate::conversation::{Conversation, Rules};
 use crate::net::media::MediaPort;
 use crate::net::media_session::MediaSession;
 use crate::net::sdp::{
@@ -21,6 +22,7 @@ use crate::net::sdp::{
 };
 use crate::net::secure::Identity;
 use crate::net::sip::IncomingCall;
+use crate::prompts::Generation;
 use crate::store::CallStart;
 use crate::web::view::{LiveCallView, Phase};
 
@@ -28,6 +30,7 @@ use super::ServerError;
 use super::admission::Line;
 use super::call_task::{CallTask, KeyPaths};
 use super::dispatch::Dispatch;
+use super::first_words::FirstWords;
 use super::floor::Opening;
 use super::leg::{Leg, SipSide};
 use super::lookup::caller_record;
@@ -57,6 +60,8 @@ pub(super) struct Arrival {
     /// Kept to its end, whatever is edited meanwhile.
     pub running: Running,
     pub started: SystemTime,
+    /// What is said first, as far as it is made already.
+    pub first_words: FirstWords,
 }
 
 /// The caller's leg with its media.
@@ -84,18 +89,14 @@ pub(super) async fn hold(
         false => (open_recorder(config, call, rate), None),
     };
     let path = recorder.as_ref().map(|(_, path)| path.clone());
-    let records = open_records(shared, &arrival, path).await;
+    let records = open_records(shared, &arrival, path);
     let live = shared.live.begin(call, live_view(&arrival));
-    let Arrival { caller, called, channel, running, started, .. } = arrival;
+    let Arrival { caller, called, channel, running, started, first_words, .. } = arrival;
     let Running { generation, understander } = running;
     let unix_ms = started.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
     let callback = callback_number(config, (channel, &caller), &record);
     let facts = CallFacts { call, caller, called, channel, answered_unix_ms: unix_ms };
-    let mut rules = shared.rules.clone();
-    rules.today = today();
-    let opening = Opening::at(&generation.hours, &jiff::Zoned::now());
-    rules.staffed = shared.people.acd.staffed(opening);
-    rules.callback.clone_from(&callback);
+    let rules = rules_for(shared, &generation, callback.clone());
     let meaning = rules.record.clone();
     let vad = Box::new(services.engines.vad.session());
     let (inputs_sender, inputs) = mpsc::channel(INPUTS_LEN_MAX);
@@ -105,7 +106,7 @@ pub(super) async fn hold(
         leg: reached.leg,
         media: reached.media,
         direction: reached.direction,
-        dispatch: Dispatch::new(services.clone(), understander, call, inputs_sender),
+        dispatch: Dispatch::new(services.clone(), understander, call, inputs_sender, first_words),
         inputs,
         records,
         live,
@@ -122,6 +123,25 @@ pub(super) async fn hold(
         media_ip: reached.near,
     };
     task.run(record).await;
+}
+
+/// By which rules a conversation is held that begins now.
+fn rules_for(shared: &Shared, generation: &Generation, callback: Option<Pii<String>>) -> Rules {
+    let opening = Opening::at(&generation.hours, &jiff::Zoned::now());
+    let staffed = shared.people.acd.staffed(opening);
+    Rules { today: today(), staffed, callback, ..shared.rules.clone() }
+}
+
+/// Has the voice begin with what a call is going to begin with. `record` is what is known of the caller.
+pub(super) fn begin_words(
+    shared: &Shared,
+    call: CallId,
+    running: &Running,
+    record: &BTreeMap<String, Pii<String>>,
+) -> FirstWords {
+    let rules = rules_for(shared, &running.generation, None);
+    let conversation = Conversation::new(running.generation.clone(), rules, seed_of(call));
+    FirstWords::of(&shared.services.engines.voice, conversation, record)
 }
 
 /// Where a caller could be called back: on the number they call from, or that of their record. What a page
@@ -144,11 +164,7 @@ fn user_of(uri: &str) -> &str {
     user.map_or("", |(user, _)| user)
 }
 
-async fn open_records(
-    shared: &Shared,
-    arrival: &Arrival,
-    recording: Option<PathBuf>,
-) -> CallRecorder {
+fn open_records(shared: &Shared, arrival: &Arrival, recording: Option<PathBuf>) -> CallRecorder {
     let generation = &arrival.running.generation;
     let start = CallStart {
         id: arrival.call,
@@ -161,7 +177,6 @@ async fn open_records(
     };
     let services = &shared.services;
     CallRecorder::open(services.store.clone(), start, recording, Arc::clone(&services.metrics))
-        .await
 }
 
 /// The call as it is shown while it is in progress.
@@ -219,7 +234,15 @@ pub(super) async fn answer_sip(
         }
     };
     let started = SystemTime::now();
-    let (incoming, running) = routed(&shared, incoming).await?;
+    let (mut incoming, running) = routed(&shared, incoming).await?;
+    let mut first_words = begin_words(&shared, call, &running, &record);
+    tokio::select! {
+        () = first_words.wait_for_sound() => {}
+        () = incoming.cancelled() => {
+            metrics.refused(RefusedFor::GaveUp);
+            return Err("the caller gave up while it rang".to_owned());
+        }
+    }
     let (caller, called) = (incoming.caller.uri.clone(), incoming.called.uri.clone());
     let (trunk, sip_call_id) = (incoming.trunk.clone(), incoming.sip_call_id.clone());
     let leg = match incoming.answer(media.sdp.clone()).await {
@@ -236,7 +259,7 @@ pub(super) async fn answer_sip(
     let local = media.local;
     let side = SipSide { leg, local, sdp_version: 1, protection, trace: trace.clone() };
     let reached = media.reached(Leg::Sip(Box::new(side)), seed_of(call));
-    let arrival = Arrival { call, caller, called, channel: "sip", running, started };
+    let arrival = Arrival { call, caller, called, channel: "sip", running, started, first_words };
     hold(&shared, arrival, reached, record).await;
     drop(line);
     trace.keep().await;

@@ -20,11 +20,12 @@ use crate::call::{CallInput, HeardResult, Urgency};
 use crate::conversation::{ActionResult, Expected, FailureWords};
 use crate::engine::hearing::{Focus, Hearing, HearingError, HearingRequest, ListenFor, Transcript};
 use crate::engine::understanding::Understander;
-use crate::engine::voice::{Cacheable, SpeakRequest};
+use crate::engine::voice::Cacheable;
 use crate::nlu::SlotKind;
 use crate::store::{Saved, Store, put_handoff_or_file};
 
 use super::Engines;
+use super::first_words::{Begun, FirstWords};
 use super::floor::Acd;
 use super::metrics::{HandoffPlace, Metrics};
 use super::promises::{OpenPromise, Promises};
@@ -55,6 +56,7 @@ pub(super) struct Dispatch {
     understander: Arc<Understander>,
     call: CallId,
     inputs: mpsc::Sender<CallInput>,
+    first_words: FirstWords,
     speeches: HashMap<SpeechId, AbortHandle>,
     /// What is under way about utterances, of which there are a few at most.
     utterances: HashMap<UtteranceId, Vec<AbortHandle>>,
@@ -66,9 +68,10 @@ impl Dispatch {
         understander: Arc<Understander>,
         call: CallId,
         inputs: mpsc::Sender<CallInput>,
+        first_words: FirstWords,
     ) -> Self {
         let (speeches, utterances) = (HashMap::new(), HashMap::new());
-        Self { services, understander, call, inputs, speeches, utterances }
+        Self { services, understander, call, inputs, first_words, speeches, utterances }
     }
 
     /// Has an utterance transcribed that has this rate.
@@ -174,9 +177,11 @@ impl Dispatch {
         let is_ahead = urgency == Urgency::Speculative;
         let span = tracing::info_span!("tts", speech = speech.0, is_ahead);
         let cacheable = if fixed { Cacheable::Fixed } else { Cacheable::Personal };
+        let ready = self.first_words.take(&text);
         let work = async move {
-            let mut stream = match voice.speak(SpeakRequest { text, cacheable }) {
-                Ok(stream) => stream,
+            let begun = ready.map_or_else(|| Begun::ask(&voice, text, cacheable), Ok);
+            let mut stream = match begun {
+                Ok(begun) => begun,
                 Err(error) => {
                     tracing::error!(%error, "cannot speak");
                     let _ = inputs.send(CallInput::SpeechFailed { speech }).await;

@@ -12,6 +12,7 @@ mod dispatch;
 mod engines;
 mod error;
 mod exposition;
+mod first_words;
 mod floor;
 mod http;
 mod leg;

@@ -51,22 +51,23 @@ pub(super) struct CallRecorder {
 
 impl CallRecorder {
     /// Begins the record. A store that is down is logged; the call goes on without a record.
-    pub async fn open(
+    pub fn open(
         store: Store,
         start: CallStart,
         recording: Option<std::path::PathBuf>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let call = start.id;
-        if let Err(error) = store.begin_call(&start).await {
-            tracing::error!(%error, "the call has no record");
-        } else if let Err(error) = store.answer_call(call, Timestamp::now()).await {
-            tracing::error!(%error, "the time of the answer was not recorded");
-        }
+        let (call, answered_at) = (start.id, Timestamp::now());
         let (entries, mut queue) = mpsc::channel::<Entry>(QUEUE_LEN_MAX);
         let writer = tokio::spawn({
             let store = store.clone();
             async move {
+                // The caller, who has been answered, does not wait for the disk.
+                if let Err(error) = store.begin_call(&start).await {
+                    tracing::error!(%error, "the call has no record");
+                } else if let Err(error) = store.answer_call(call, answered_at).await {
+                    tracing::error!(%error, "the time of the answer was not recorded");
+                }
                 let mut batch = Vec::new();
                 while queue.recv_many(&mut batch, 64).await > 0 {
                     if let Err(error) = store.append(call, &batch).await {

@@ -20,7 +20,7 @@ use crate::net::webrtc::{Answered, WebLeg, WebRtc, WebRtcError};
 use crate::web::{Ask, BrowserAnswer, BrowserCall, NotDone};
 
 use super::admission::{Line, Refusal};
-use super::answering::{Arrival, Reached, hold};
+use super::answering::{Arrival, Reached, begin_words, hold};
 use super::leg::{COMMANDS_LEN_MAX, Keys, Leg, WebSide};
 use super::lookup::caller_record;
 use super::metrics::RefusedFor;
@@ -193,6 +193,8 @@ impl WebCalls {
             }
             None => BTreeMap::new(),
         };
+        // They are made while the browser and we look for a way to each other.
+        let first_words = begin_words(shared, id, &running, &record);
         let called = match call.called.as_str() {
             "" => running.generation.profile.clone(),
             number => number.to_owned(),
@@ -204,6 +206,7 @@ impl WebCalls {
             channel: "web",
             running,
             started: SystemTime::now(),
+            first_words,
         };
         let Answered { leg, media, .. } = answered;
         let leg = Leg::Web(Box::new(WebSide::new(leg, commands, entry)));
