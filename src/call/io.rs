@@ -36,10 +36,10 @@ pub struct CallFacts {
 pub struct CallSettings {
     /// How speech is cut into utterances.
     pub endpointer: EndpointerConfig,
-    /// Silence that ends an utterance where patience is asked for.
-    pub patient_silence: Duration,
-    /// How long a caller who pauses is waited for, once it is known what they said.
+    /// How long a caller who pauses is waited for.
     pub patience: PatienceConfig,
+    /// A model is asked at each pause whether the caller sounds as if they had finished.
+    pub judges_end: bool,
     /// Speech over ours that stops us.
     pub barge_in: Duration,
     /// Silence where an answer is expected before we ask again.
@@ -203,8 +203,8 @@ pub enum CallOutput {
         rate: SampleRate,
         /// What was asked for.
         expected: Expected,
-        /// How soon. What is speculative is either hurried or withdrawn later, unless its answer comes
-        /// before.
+        /// How soon. What is speculative is hurried if the turn is over before its answer comes, and
+        /// withdrawn if nobody needs it.
         urgency: Urgency,
     },
     /// The turn is over, and the caller waits for the transcript that was asked for ahead.

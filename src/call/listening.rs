@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::audio::AudioFrame;
+use crate::audio::{AudioFrame, SampleRate};
 use crate::base::{Pii, UtteranceId};
 use crate::conversation::{ConversationInput, Expected};
 use crate::nlu::spoken::yes_no::parse as parse_yes_no;
@@ -11,6 +11,7 @@ use crate::nlu::{Readings, Understanding};
 use crate::speech::{EndpointEvent, SpeechSpan, TurnInput, TurnState};
 
 use super::speaking::PlayItem;
+use super::speculation::{DoneAhead, Meant, Words};
 use super::timing::TurnClock;
 use super::{Call, CallOutput, HeardResult, LineSpeaker, Timer, TranscriptLine, Urgency};
 
@@ -29,6 +30,11 @@ pub(super) struct PendingUtterance {
     /// The question we listened for an answer to could not be heard yet when it was begun.
     pub before_question: bool,
     pub text: Option<(Pii<String>, f32)>,
+    /// What all pieces up to here mean.
+    pub meant: Meant,
+    /// Its sound, until the words are there: what was asked for ahead may be given up for others who
+    /// wait.
+    pub unheard: Option<(Vec<i16>, SampleRate)>,
     /// The values that it may have been.
     pub readings: Readings,
     /// It was said while a secret was asked for.
@@ -54,15 +60,17 @@ impl Call {
             return;
         }
         self.ears.hear(frame);
+        self.latest_audio = Some((now, waited));
         self.endpointer.set_rate(frame.rate);
         while let Some(chunk) = self.ears.next_chunk(self.vad.chunk_len()) {
             let probability = self.vad.probability(&chunk.for_vad);
             self.ears.share.pass(chunk.length);
-            let event = self.endpointer.handle_chunk(&chunk.as_it_came, probability);
-            match event {
-                Some(EndpointEvent::Started) => self.on_caller_started(),
-                Some(EndpointEvent::Ended(span)) => self.on_utterance(now, span, waited),
-                Some(EndpointEvent::Paused(_) | EndpointEvent::Resumed { .. }) | None => {}
+            match self.endpointer.handle_chunk(&chunk.as_it_came, probability) {
+                Some(EndpointEvent::Started) => self.on_caller_started(now),
+                Some(EndpointEvent::Paused(span)) => self.on_paused(now, span),
+                Some(EndpointEvent::Resumed { after }) => self.on_resumed(after),
+                Some(EndpointEvent::Ended(span)) => self.on_utterance(now, span),
+                None => {}
             }
             self.ears.share.count(chunk.judgement, self.endpointer.voiced());
             if self.turn.state() == TurnState::Overlapped {
@@ -71,65 +79,140 @@ impl Call {
         }
     }
 
-    fn on_caller_started(&mut self) {
+    fn on_caller_started(&mut self, now: Instant) {
         self.utterance_secret = self.expectation.secret;
         self.timers.cancel(Timer::NoInput);
         let we_speak =
             matches!(self.turn.state(), TurnState::AgentSpeaking | TurnState::Overlapped);
         self.ears.over_ours = we_speak || self.ears.echo_is_due();
+        // What ended the utterance was a pause: the turn goes on.
+        if let Some(clock) = &self.clock
+            && !self.pending.is_empty()
+            && self.playout.is_empty()
+        {
+            let (_, waited) = self.latest_audio.unwrap_or((now, Duration::ZERO));
+            let since = now.saturating_duration_since(clock.voiced_until);
+            self.patience.went_on_after(since.saturating_sub(waited + self.endpointer.voiced()));
+        }
+        self.apply_patience();
         self.turn.handle(TurnInput::CallerStarted);
     }
 
-    fn on_utterance(&mut self, now: Instant, mut span: SpeechSpan, waited: Duration) {
-        if self.ears.share.is_all_echo() {
-            if !span.cut {
-                self.turn.handle(TurnInput::CallerEnded);
-                self.utterance_secret = false;
-                self.go_on_without_echo(now);
-            }
-            return;
-        }
-        if !self.listens_to_words() {
-            return self.on_unheard(now, &span);
-        }
-        let pre_roll = Duration::from_millis(self.settings.endpointer.pre_roll_ms);
-        self.ears.prepare(&mut span, pre_roll);
+    pub(super) fn take_utterance_id(&mut self) -> UtteranceId {
         let id = self.next_utterance;
         self.next_utterance = id.next();
-        let overlapped = self.turn.state() == TurnState::Overlapped;
-        if !span.cut {
-            self.turn.handle(TurnInput::CallerEnded);
+        id
+    }
+
+    /// Audio kept from before speech.
+    pub(super) fn pre_roll(&self) -> Duration {
+        Duration::from_millis(self.settings.endpointer.pre_roll_ms)
+    }
+
+    /// When this was begun that has come to its latest sample.
+    pub(super) fn began(&self, now: Instant, span: &SpeechSpan) -> Instant {
+        let length = span.rate.duration_of(span.samples.len()).saturating_sub(self.pre_roll());
+        now.checked_sub(length).unwrap_or(now)
+    }
+
+    /// Whether the question we listen for an answer to could not be heard yet at this moment.
+    pub(super) fn is_before_question(&self, began: Instant) -> bool {
+        self.asked_at.is_none_or(|asked| began < asked)
+    }
+
+    pub(super) fn on_utterance(&mut self, now: Instant, mut span: SpeechSpan) {
+        if self.ears.share.is_all_echo() || span.voiced.is_zero() {
+            return self.on_nothing_said(now, &span);
         }
-        let end = span.start.0 + span.samples.len() as u64;
-        let behind = (end - span.voiced_until.0) as usize + self.ears.waiting_len();
-        let since_voiced = span.rate.duration_of(behind);
-        let reached = now.checked_sub(since_voiced).unwrap_or(now);
-        let voiced_until = reached.checked_sub(waited).unwrap_or(reached);
-        self.clock = Some(TurnClock::new(voiced_until, reached, now));
-        let length = span.rate.duration_of(span.samples.len()).saturating_sub(pre_roll);
-        let started = now.checked_sub(length).unwrap_or(now);
+        if !self.listens_to_words() && self.pending.is_empty() {
+            self.withdraw();
+            return self.on_unheard(now, &span);
+        }
+        let mut ahead = self.use_speculation(&span);
+        self.ears.prepare(&mut span, self.pre_roll());
+        let overlapped = self.turn.state() == TurnState::Overlapped;
+        let secret = self.expectation.secret || self.utterance_secret;
+        let began = self.began(now, &span);
+        self.clock = Some(self.clock_from(now, &span));
+        let id = match &ahead {
+            Some(ahead) => ahead.id,
+            None => self.take_utterance_id(),
+        };
         self.pending.push(PendingUtterance {
             id,
-            started_ms: self.elapsed_ms(started),
-            before_question: self.asked_at.is_none_or(|asked| started < asked),
+            started_ms: self.elapsed_ms(began),
+            before_question: self.is_before_question(began),
             text: None,
+            meant: ahead.as_mut().map(|ahead| std::mem::take(&mut ahead.meant)).unwrap_or_default(),
+            unheard: None,
             readings: Readings::default(),
-            secret: self.expectation.secret || self.utterance_secret,
+            secret,
             overlapped,
             voiced: span.voiced,
             ours: self.ears.may_be_our_words().then(|| self.our_latest_words()),
         });
-        if !span.cut {
+        if span.cut {
+            self.apply_patience();
+        } else {
+            self.turn.handle(TurnInput::CallerEnded);
             self.utterance_secret = false;
         }
         self.timers.set(Timer::Deciding, now + Self::deciding_limit());
-        self.outputs.push_back(CallOutput::Transcribe {
-            utterance: id,
-            samples: span.samples,
-            rate: span.rate,
-            expected: self.expectation.expected.clone(),
-            urgency: Urgency::TurnOver,
-        });
+        let audio = (span.samples, span.rate);
+        match ahead {
+            Some(ahead) => self.take_ahead(now, ahead, audio),
+            None => self.transcribe(id, audio),
+        }
+    }
+
+    /// Goes on from where what was done ahead about an utterance has got to.
+    fn take_ahead(&mut self, now: Instant, ahead: DoneAhead, audio: (Vec<i16>, SampleRate)) {
+        let utterance = ahead.id;
+        let Some(Words { text, confidence, readings }) = ahead.words else {
+            if let Some(piece) = self.pending.last_mut() {
+                piece.unheard = Some(audio);
+            }
+            return self.outputs.push_back(CallOutput::Hurry { utterance });
+        };
+        if let Some(clock) = &mut self.clock {
+            clock.speculated = true;
+        }
+        let result = HeardResult::Text { text, confidence, readings };
+        self.on_transcribed(now, utterance, result);
+    }
+
+    fn transcribe(&mut self, utterance: UtteranceId, (samples, rate): (Vec<i16>, SampleRate)) {
+        let expected = self.expectation.expected.clone();
+        let urgency = Urgency::TurnOver;
+        let transcribe = CallOutput::Transcribe { utterance, samples, rate, expected, urgency };
+        self.outputs.push_back(transcribe);
+    }
+
+    /// Begins to measure how long the caller waits. What they said is over by now, and came with the
+    /// latest audio.
+    fn clock_from(&self, now: Instant, span: &SpeechSpan) -> TurnClock {
+        let (at, waited) = self.latest_audio.unwrap_or((now, Duration::ZERO));
+        let end = span.start.0 + span.samples.len() as u64;
+        let behind = (end - span.voiced_until.0) as usize + self.ears.waiting_len();
+        let reached = at.checked_sub(span.rate.duration_of(behind)).unwrap_or(at);
+        let voiced_until = reached.checked_sub(waited).unwrap_or(reached);
+        TurnClock::new(voiced_until, reached, now)
+    }
+
+    /// An utterance is over that was our own voice, or the silence after one that was cut off for its
+    /// length.
+    fn on_nothing_said(&mut self, now: Instant, span: &SpeechSpan) {
+        self.withdraw();
+        if !span.cut {
+            self.turn.handle(TurnInput::CallerEnded);
+            self.utterance_secret = false;
+            if let Some(clock) = &mut self.clock
+                && clock.transcribed.is_none()
+            {
+                clock.endpointed = now;
+            }
+            self.go_on_without_echo(now);
+        }
     }
 
     pub(super) fn on_transcribed(
@@ -138,24 +221,32 @@ impl Call {
         utterance: UtteranceId,
         result: HeardResult,
     ) {
+        if self.is_ahead(utterance) {
+            return self.on_words_ahead(now, result);
+        }
         let Some(pending) = self.pending.iter_mut().find(|p| p.id == utterance) else {
             self.stale += 1;
             return;
         };
-        match result {
-            HeardResult::Text { text, .. } if pending.is_echo(&text) => {
+        let unheard = pending.unheard.take();
+        match (result, unheard) {
+            (HeardResult::Text { text, .. }, _) if pending.is_echo(&text) => {
                 self.pending.retain(|p| p.id != utterance);
+                self.drop_prepared();
                 if self.pending.is_empty() {
                     self.clock = None;
                     self.timers.cancel(Timer::Deciding);
                 }
                 return self.go_on_without_echo(now);
             }
-            HeardResult::Text { text, confidence, readings } => {
+            (HeardResult::Text { text, confidence, readings }, _) => {
                 pending.text = Some((text, confidence));
                 pending.readings = readings;
             }
-            HeardResult::Failed => {
+            // Its place was given to somebody whose turn was over.
+            (HeardResult::Failed, Some(audio)) => return self.transcribe(utterance, audio),
+            (HeardResult::Failed, None) => {
+                self.withdraw();
                 self.pending.clear();
                 self.clock = None;
                 self.timers.cancel(Timer::Deciding);
@@ -178,7 +269,7 @@ impl Call {
     }
 
     /// What we have said last and are saying now, as far as it can be what comes back.
-    fn our_latest_words(&self) -> Pii<String> {
+    pub(super) fn our_latest_words(&self) -> Pii<String> {
         /// An utterance can hold the end of one sentence and the next.
         const LINES: usize = 2;
         let ours = self.lines.iter().filter(|line| line.speaker == LineSpeaker::Frontdoor);
@@ -191,13 +282,14 @@ impl Call {
 
     /// Goes on to what was meant, once the words of all pieces are there.
     fn take_words(&mut self, now: Instant) {
-        let Some(utterance) = self.pending.last().map(|p| p.id) else { return };
-        // The caller went on before we answered: both pieces are one turn.
-        let all_in = self.pending.iter().all(|p| p.text.is_some());
-        if !all_in || (self.endpointer.is_speaking() && self.playout.is_empty()) {
+        if self.pending.is_empty() || self.pending.iter().any(|p| p.text.is_none()) {
             return;
         }
         self.timers.cancel(Timer::Deciding);
+        // The caller went on before we answered: both pieces are one turn.
+        if self.is_going_on() {
+            return self.go_on_ahead(now);
+        }
         if let Some(clock) = &mut self.clock {
             clock.transcribed = Some(now);
         }
@@ -207,11 +299,39 @@ impl Call {
         }
         if text.trim().is_empty() || self.is_only_backchannel(&text) {
             self.pending.clear();
+            self.drop_prepared();
             self.clock = None;
             self.turn.handle(TurnInput::Ignored);
             return self.arm_no_input(now);
         }
-        self.outputs.push_back(CallOutput::Understand { utterance, text: Pii::new(text) });
+        self.understand(now, Pii::new(text));
+    }
+
+    /// Whether the caller is saying more of what we are to answer.
+    fn is_going_on(&self) -> bool {
+        self.endpointer.is_speaking() && self.playout.is_empty()
+    }
+
+    /// Goes on to what these words of the turn mean, if it is known; else it is asked for.
+    fn understand(&mut self, now: Instant, text: Pii<String>) {
+        let fresh = self.next_utterance;
+        let Some(piece) = self.pending.last_mut() else { return };
+        match std::mem::take(&mut piece.meant) {
+            Meant::Known(words, understanding) if words == text => {
+                let utterance = piece.id;
+                return self.on_understood(now, utterance, understanding);
+            }
+            Meant::Asked(words) if words == text => piece.meant = Meant::Asked(words),
+            earlier => {
+                // An answer about other words may be on its way.
+                if !matches!(earlier, Meant::NotAsked) {
+                    piece.id = fresh;
+                    self.next_utterance = fresh.next();
+                }
+                piece.meant = Meant::Asked(text.clone());
+                self.outputs.push_back(CallOutput::Understand { utterance: piece.id, text });
+            }
+        }
         self.timers.set(Timer::Deciding, now + Self::deciding_limit());
     }
 
@@ -249,6 +369,7 @@ impl Call {
             readings: Readings::default(),
         };
         self.converse_about(now, line, input);
+        self.drop_prepared();
         self.settle_if_unanswered();
     }
 
@@ -281,13 +402,26 @@ impl Call {
         utterance: UtteranceId,
         understanding: Option<Understanding>,
     ) {
-        let current = self.pending.last().is_some_and(|p| p.id == utterance);
+        if self.is_ahead(utterance) {
+            return self.on_understood_ahead(understanding);
+        }
         let complete = self.pending.iter().all(|p| p.text.is_some());
-        if !current || !complete {
+        let is_going_on = self.is_going_on();
+        let Some(piece) = self.pending.last_mut().filter(|p| p.id == utterance && complete) else {
             self.stale += 1;
             return;
-        }
+        };
         self.timers.cancel(Timer::Deciding);
+        if is_going_on {
+            // Kept, in case that what is being said turns out to be nothing.
+            if let Meant::Asked(text) = std::mem::take(&mut piece.meant) {
+                piece.meant = Meant::Known(text, understanding);
+            }
+            if let Some(clock) = &mut self.clock {
+                clock.transcribed = None;
+            }
+            return;
+        }
         if let Some(clock) = &mut self.clock {
             clock.understood = Some(now);
         }
@@ -326,16 +460,7 @@ impl Call {
         let input =
             ConversationInput::Heard { text, confidence, understanding, before_question, readings };
         self.converse_about(now, line, input);
+        self.drop_prepared();
         self.settle_if_unanswered();
-    }
-
-    /// How much silence ends the present utterance.
-    pub(super) fn apply_patience(&mut self) {
-        let silence: Duration = if self.expectation.patient {
-            self.settings.patient_silence
-        } else {
-            Duration::from_millis(self.settings.endpointer.silence_ms)
-        };
-        self.endpointer.set_silence(silence);
     }
 }

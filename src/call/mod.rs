@@ -23,6 +23,7 @@ mod patience;
 mod presence;
 mod put_through;
 mod speaking;
+mod speculation;
 mod timing;
 mod waiting;
 
@@ -44,6 +45,8 @@ pub use patience::{Patience, PatienceConfig, PauseEvidence};
 use presence::Presence;
 use put_through::PutThrough;
 use speaking::PlayItem;
+use speculation::Speculation;
+pub use speculation::SpeculationCounts;
 use timing::TurnClock;
 pub use timing::TurnTiming;
 use waiting::InLine;
@@ -104,6 +107,12 @@ pub struct Call {
 
     next_utterance: UtteranceId,
     pending: Vec<PendingUtterance>,
+    /// What is done ahead about what the caller is saying.
+    speculation: Option<Speculation>,
+    speculation_counts: SpeculationCounts,
+    patience: Patience,
+    /// When audio of the caller came last, and how long it had waited then.
+    latest_audio: Option<(Instant, Duration)>,
     keys: String,
     /// The first of the keys was pressed before the question could be heard.
     keys_before_question: bool,
@@ -117,6 +126,8 @@ pub struct Call {
 
     next_speech: SpeechId,
     playout: VecDeque<PlayItem>,
+    /// What is said next, if the turn turns out to be over.
+    prepared: Option<PlayItem>,
     hang_up_after_speech: Option<String>,
     /// What is being said is that nobody took the call.
     tells_of_failure: bool,
@@ -159,6 +170,10 @@ impl Call {
             is_cut_short: false,
             next_utterance: UtteranceId::default(),
             pending: Vec::new(),
+            speculation: None,
+            speculation_counts: SpeculationCounts::default(),
+            patience: Patience::new(settings.patience),
+            latest_audio: None,
             keys: String::new(),
             keys_before_question: false,
             expectation: Expectation::of(Expected::Request),
@@ -167,6 +182,7 @@ impl Call {
             utterance_secret: false,
             next_speech: SpeechId::default(),
             playout: VecDeque::new(),
+            prepared: None,
             hang_up_after_speech: None,
             tells_of_failure: false,
             presence: Presence::default(),
@@ -204,8 +220,9 @@ impl Call {
             CallInput::Understood { utterance, understanding } => {
                 self.on_understood(now, utterance, understanding);
             }
-            // Nobody is asked yet.
-            CallInput::EndJudged { .. } => self.stale += 1,
+            CallInput::EndJudged { utterance, probability } => {
+                self.on_end_judged(now, utterance, probability);
+            }
             CallInput::SpeechAudio { speech, samples } => {
                 self.on_speech_audio(now, speech, &samples);
             }
@@ -286,6 +303,7 @@ impl Call {
 
     fn on_hold(&mut self) {
         self.on_hold = true;
+        self.withdraw();
         self.timers.cancel(Timer::NoInput);
     }
 
@@ -302,6 +320,7 @@ impl Call {
                 Timer::NoInput => self.converse(now, ConversationInput::Silence),
                 Timer::InterDigit => self.deliver_keys(now),
                 Timer::Deciding => {
+                    self.withdraw();
                     self.pending.clear();
                     self.clock = None;
                     self.turn.handle(crate::speech::TurnInput::Ignored);
@@ -325,6 +344,7 @@ impl Call {
     }
 
     fn on_leg_ended(&mut self, now: Instant, termination: Termination) {
+        self.withdraw();
         self.drop_speech(now);
         self.ended = true;
         self.outputs.push_back(CallOutput::Ended(termination));

@@ -39,6 +39,28 @@ pub(super) struct PlayItem {
 }
 
 impl PlayItem {
+    fn new(speech: SpeechId, phrase: Phrase) -> Self {
+        let Phrase { text, fixed, hidden, .. } = phrase;
+        Self {
+            speech,
+            text,
+            hidden,
+            samples: VecDeque::new(),
+            complete: false,
+            played: 0,
+            received: 0,
+            started_ms: None,
+            fixed,
+            tried_again: false,
+            aside: false,
+        }
+    }
+
+    fn receive(&mut self, samples: &[i16]) {
+        self.samples.extend(samples.iter().copied());
+        self.received += samples.len();
+    }
+
     /// Whether there is nothing to play of it yet, or for now.
     pub fn has_run_dry(&self) -> bool {
         self.samples.is_empty() && !self.complete
@@ -62,39 +84,67 @@ pub(super) fn is_voiced(samples: &[i16]) -> bool {
 
 impl Call {
     pub(super) fn enqueue_speech(&mut self, now: Instant, phrase: Phrase) -> SpeechId {
-        let Phrase { text, fixed, hidden, .. } = phrase;
-        let speech = self.next_speech;
-        self.next_speech = speech.next();
         self.timers.cancel(Timer::NoInput);
         if self.playout.is_empty() {
             self.timers.set(Timer::Speech, now + Self::speech_limit());
         }
-        self.playout.push_back(PlayItem {
-            speech,
-            text: text.clone(),
-            hidden,
-            samples: VecDeque::new(),
-            complete: false,
-            played: 0,
-            received: 0,
-            started_ms: None,
-            fixed,
-            tried_again: false,
-            aside: false,
-        });
-        let urgency = Urgency::TurnOver;
-        self.outputs.push_back(CallOutput::Speak { speech, text, fixed, urgency });
+        if let Some(item) = self.prepared.take_if(|item| item.text == phrase.text) {
+            return self.say_prepared(now, PlayItem { hidden: phrase.hidden, ..item });
+        }
+        let item = self.ask_for_speech(phrase, Urgency::TurnOver);
+        let speech = item.speech;
+        self.playout.push_back(item);
         speech
     }
 
+    fn ask_for_speech(&mut self, phrase: Phrase, urgency: Urgency) -> PlayItem {
+        let speech = self.next_speech;
+        self.next_speech = speech.next();
+        let item = PlayItem::new(speech, phrase);
+        let (text, fixed) = (item.text.clone(), item.fixed);
+        self.outputs.push_back(CallOutput::Speak { speech, text, fixed, urgency });
+        item
+    }
+
+    /// What was made ahead is what is said now.
+    fn say_prepared(&mut self, now: Instant, item: PlayItem) -> SpeechId {
+        if let Some(clock) = &mut self.clock
+            && clock.acted.is_some()
+            && self.playout.is_empty()
+            && item.received > 0
+        {
+            clock.voiced.get_or_insert(now);
+        }
+        let speech = item.speech;
+        self.playout.push_back(item);
+        speech
+    }
+
+    /// Has a sentence made that is to be said soon, probably.
+    pub(super) fn prepare_speech(&mut self, phrase: Phrase) {
+        if self.prepared.as_ref().is_some_and(|item| item.text == phrase.text) {
+            return;
+        }
+        self.drop_prepared();
+        self.prepared = Some(self.ask_for_speech(phrase, Urgency::Speculative));
+    }
+
+    pub(super) fn drop_prepared(&mut self) {
+        if let Some(PlayItem { speech, .. }) = self.prepared.take() {
+            self.outputs.push_back(CallOutput::CancelSpeech { speech });
+        }
+    }
+
     pub(super) fn on_speech_audio(&mut self, now: Instant, speech: SpeechId, samples: &[i16]) {
+        if let Some(item) = self.prepared.as_mut().filter(|item| item.speech == speech) {
+            return item.receive(samples);
+        }
         let next_to_play = self.playout.front().is_some_and(|item| item.speech == speech);
         let Some(item) = self.playout.iter_mut().find(|item| item.speech == speech) else {
             self.stale += 1;
             return;
         };
-        item.samples.extend(samples.iter().copied());
-        item.received += samples.len();
+        item.receive(samples);
         // Words that fill the time do not give the others more of it.
         if !item.aside {
             self.timers.set(Timer::Speech, now + Self::speech_limit());
@@ -108,6 +158,10 @@ impl Call {
     }
 
     pub(super) fn on_speech_done(&mut self, now: Instant, speech: SpeechId) {
+        if let Some(item) = self.prepared.as_mut().filter(|item| item.speech == speech) {
+            item.complete = true;
+            return;
+        }
         match self.playout.iter_mut().find(|item| item.speech == speech) {
             Some(item) => item.complete = true,
             None => self.stale += 1,
@@ -131,6 +185,10 @@ impl Call {
     /// A sentence that failed before it was heard is asked for once more; a second failure means
     /// that the voice is down.
     pub(super) fn on_speech_failed(&mut self, now: Instant, speech: SpeechId) {
+        // It is asked for again if it is to be said.
+        if self.prepared.take_if(|item| item.speech == speech).is_some() {
+            return;
+        }
         let Some(item) = self.playout.iter_mut().find(|item| item.speech == speech) else {
             self.stale += 1;
             return;

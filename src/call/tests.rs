@@ -46,8 +46,8 @@ impl Bench {
         };
         let settings = CallSettings {
             endpointer: EndpointerConfig::default(),
-            patient_silence: Duration::from_millis(1_500),
             patience: PatienceConfig::default(),
+            judges_end: false,
             barge_in: Duration::from_millis(400),
             no_input: Duration::from_secs(6),
             inter_digit: Duration::from_secs(3),

@@ -296,6 +296,7 @@ impl Call {
 
     /// Stops speaking, and forgets what the caller has just said to us. An action that runs goes on.
     fn fall_silent(&mut self, now: Instant) {
+        self.withdraw();
         self.drop_speech(now);
         self.turn.handle(TurnInput::AgentEnded);
         self.turn.handle(TurnInput::Ignored);

@@ -14,7 +14,7 @@ use super::Conversation;
 use super::task::{Scope, Stage};
 
 /// What was heard lately, as far as it may have been values.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Ear {
     /// Of the utterance in hand.
     now: Readings,

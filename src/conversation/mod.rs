@@ -69,6 +69,7 @@ use crate::nlu::{IntentName, IntentScore, Part, SlotName, SlotValue};
 use crate::prompts::{Generation, Pattern, PersonRule, QueueName, VerificationName};
 
 /// The conversation of one call. One owner, no clock: silence arrives as an input.
+#[derive(Clone)]
 pub struct Conversation {
     generation: Arc<Generation>,
     rules: Rules,

@@ -12,6 +12,7 @@ use super::{ActionSuccess, Conversation, DialogAct, Expectation, Phrase};
 pub(super) type Values = BTreeMap<String, String>;
 
 /// Remembers what was said.
+#[derive(Clone)]
 pub(super) struct Speaker {
     /// Next variant per place that has variants.
     next_variant: BTreeMap<String, usize>,

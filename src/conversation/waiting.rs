@@ -34,6 +34,7 @@ use super::{
 pub(super) const WAITS_MAX: u32 = 3;
 
 /// A caller's wait for people, up to the end of their time together.
+#[derive(Clone)]
 pub(super) struct Wait {
     pub queue: QueueName,
     reason: HandoffReason,

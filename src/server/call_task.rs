@@ -451,7 +451,10 @@ impl CallTask {
         let (refused, lost_here) = (self.media.refused(), self.media.lost_here());
         let guard = self.media.guard_counters();
         self.records.protected(self.media.protection());
-        tracing::info!(?stats, ?guard, refused, ?lost_here, stale = self.call.stale, "call over");
+        let ahead = self.call.speculation();
+        self.records.speculated(ahead);
+        let stale = self.call.stale;
+        tracing::info!(?stats, ?guard, refused, ?lost_here, stale, ?ahead, "call over");
         if let Some(recorder) = self.recorder.take() {
             match tokio::task::spawn_blocking(move || recorder.finish()).await {
                 Ok(Ok(_)) => {}

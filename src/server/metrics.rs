@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::base::TerminationResult;
-use crate::call::TurnTiming;
+use crate::call::{SpeculationCounts, TurnTiming};
 use crate::net::sip::{MalformedKind, RegistrationState, SipCountersSnapshot};
 use crate::rtp::Quality;
 
@@ -145,6 +145,7 @@ struct Counts {
     handoffs: BTreeMap<HandoffPlace, u64>,
     talk: BTreeMap<PieceOfTalk, u64>,
     reloads: BTreeMap<&'static str, u64>,
+    speculation: SpeculationCounts,
     /// Turns answered with the help of work done before their end was known, and without.
     ahead: u64,
     in_turn: u64,
@@ -245,6 +246,15 @@ impl Metrics {
         });
     }
 
+    /// So much was done ahead in a call.
+    pub fn speculated(&self, SpeculationCounts { begun, used, withdrawn }: SpeculationCounts) {
+        self.count(|counts| {
+            counts.speculation.begun += begun;
+            counts.speculation.used += used;
+            counts.speculation.withdrawn += withdrawn;
+        });
+    }
+
     /// How a call sounded.
     pub fn sounded(&self, quality: &Quality) {
         let [heard, sent] = &self.scores;
@@ -339,6 +349,14 @@ impl Metrics {
         out.family(name, Kind::Counter, help);
         for (speculated, count) in [("yes", counts.ahead), ("no", counts.in_turn)] {
             out.sample(name, &[("speculated", speculated)], count as f64);
+        }
+        let name = "frontdoor_speculation_total";
+        let help =
+            "Transcripts begun while a caller paused, and what came of them; told at a call's end.";
+        out.family(name, Kind::Counter, help);
+        let SpeculationCounts { begun, used, withdrawn } = counts.speculation;
+        for (outcome, count) in [("begun", begun), ("used", used), ("withdrawn", withdrawn)] {
+            out.sample(name, &[("outcome", outcome)], count as f64);
         }
         let name = "frontdoor_handoffs_stored_total";
         out.family(name, Kind::Counter, "Hand-offs, by where they were kept.");
@@ -499,6 +517,7 @@ mod tests {
             changes: Changes::default(),
             warnings: Vec::new(),
         });
+        metrics.speculated(SpeculationCounts { begun: 5, used: 3, withdrawn: 2 });
         metrics.answered(&TurnTiming {
             turn: TurnId(1),
             at_ms: 9_000,
@@ -539,6 +558,8 @@ mod tests {
             ("frontdoor_response_latency_seconds_bucket{part=\"total\",le=\"1\"}", 1.0),
             ("frontdoor_response_latency_seconds_sum{part=\"transcribe\"}", 0.25),
             ("frontdoor_response_latency_seconds_sum{part=\"network\"}", 0.06),
+            ("frontdoor_speculation_total{outcome=\"begun\"}", 5.0),
+            ("frontdoor_speculation_total{outcome=\"withdrawn\"}", 2.0),
             ("frontdoor_turns_total{speculated=\"yes\"}", 1.0),
             ("frontdoor_turns_total{speculated=\"no\"}", 0.0),
         ] {

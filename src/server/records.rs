@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::audio::Codec;
 use crate::base::{ActionRunId, CallId, Termination, TerminationResult};
-use crate::call::{TranscriptLine, TurnTiming};
+use crate::call::{SpeculationCounts, TranscriptLine, TurnTiming};
 use crate::conversation::{Expected, TransferOutcome};
 use crate::rtp::Quality;
 use crate::store::{
@@ -173,6 +173,11 @@ impl CallRecorder {
         let took_ms = started.elapsed().as_millis() as u32;
         let result = result.to_owned();
         self.push(Entry::Action(ActionRunRecord { run, at_ms, action, result, took_ms }));
+    }
+
+    /// So much was done ahead in the call.
+    pub fn speculated(&self, counts: SpeculationCounts) {
+        self.metrics.speculated(counts);
     }
 
     /// Notes how the call sounded.

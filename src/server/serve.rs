@@ -580,8 +580,8 @@ pub fn call_settings(config: &Config) -> CallSettings {
             utterance_max_ms: config.hearing.utterance_max_s * 1_000,
             ..EndpointerConfig::default()
         },
-        patient_silence: Duration::from_millis(config.hearing.patient_silence_ms),
         patience: patience(config),
+        judges_end: config.turns.end_model.is_some(),
         barge_in: Duration::from_millis(config.hearing.barge_in_ms),
         no_input: Duration::from_millis(config.conversation.no_input_timeout_ms),
         inter_digit: INTER_DIGIT,

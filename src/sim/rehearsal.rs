@@ -322,7 +322,11 @@ impl Stage<'_> {
     fn carry_out(&mut self, output: CallOutput) {
         match output {
             CallOutput::Transcribe { utterance, .. } => {
-                let said = self.spoken.pop_front().unwrap_or_default();
+                // What could not be heard may be heard again.
+                let said = match self.withdrawable.remove(&utterance) {
+                    Some(said) => said,
+                    None => self.spoken.pop_front().unwrap_or_default(),
+                };
                 let result = self.world.hear(&said);
                 self.withdrawable.insert(utterance, said);
                 self.later(TRANSCRIBE, CallInput::Transcribed { utterance, result });

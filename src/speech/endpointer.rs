@@ -172,6 +172,14 @@ impl Endpointer {
         matches!(self.state, State::Speaking(_))
     }
 
+    /// Position just after the last voiced chunk of the present utterance.
+    pub fn voiced_until(&self) -> Option<MediaTime> {
+        match self.state {
+            State::Speaking(Speaking { voiced_until, .. }) => Some(voiced_until),
+            State::Silent { .. } => None,
+        }
+    }
+
     /// How long the caller has been voiced in the present utterance.
     pub fn voiced(&self) -> Duration {
         match self.state {

@@ -147,6 +147,8 @@ pub struct SpokenCall {
     /// The latest value of every slot that was filled in this call.
     slots: BTreeMap<SlotName, SlotValue>,
     turn: Turn,
+    /// The utterance that was heard last.
+    heard_last: Option<UtteranceId>,
 }
 
 impl SpokenCall {
@@ -182,6 +184,7 @@ impl SpokenCall {
             answered: false,
             slots: BTreeMap::new(),
             turn: Turn::default(),
+            heard_last: None,
         }
     }
 
@@ -344,6 +347,9 @@ impl SpokenCall {
             CallOutput::Hurry { .. } => {}
             CallOutput::Withdraw { utterance } => {
                 self.due.retain(|_, input| utterance_of(input) != Some(utterance));
+                if self.heard_last == Some(utterance) {
+                    self.turn.heard.pop();
+                }
             }
             CallOutput::JudgeEnd { utterance, .. } => {
                 self.later(pace::STORE, CallInput::EndJudged { utterance, probability: None });
@@ -412,6 +418,7 @@ impl SpokenCall {
         let transcript =
             transcribe(&self.ears.hearing, (self.id, utterance), audio, listen_for).await?;
         let Transcript { text, confidence, readings, .. } = transcript;
+        self.heard_last = Some(utterance);
         self.turn.heard.push(Heard { text: text.expose().trim().to_owned(), confidence });
         let result = HeardResult::Text { text, confidence, readings };
         self.later(pace::TRANSCRIBE, CallInput::Transcribed { utterance, result });
