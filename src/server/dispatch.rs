@@ -105,6 +105,11 @@ impl Dispatch {
                         readings: transcript.readings,
                     }
                 }
+                // It is asked for again once the turn is over.
+                Err(error) if is_ahead => {
+                    tracing::info!(%error, "the utterance was not transcribed ahead");
+                    HeardResult::Failed
+                }
                 Err(error) => {
                     tracing::error!(%error, "the utterance was not transcribed");
                     HeardResult::Failed
