@@ -9,12 +9,15 @@ mod answer;
 mod caller;
 mod connects;
 mod flood;
+pub mod front_door;
 mod load;
 mod media;
 mod peer;
 mod process;
 mod queue;
+pub mod report;
 mod soak;
+pub mod talker;
 mod tally;
 
 use clap::{Args, Subcommand};

@@ -10,7 +10,7 @@ use crate::cli::eval::cpu::cpu_s_of;
 
 /// What a process has and has used at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(super) struct Usage {
+pub struct Usage {
     /// Seconds of a core since it began, to a hundredth.
     pub cpu_s: f64,
     /// Memory that is in use and not swapped out.
