@@ -181,7 +181,11 @@ fn file_ending(ready: &ReadyModel, ending: &str) -> Result<PathBuf, ServerError>
     }
 }
 
-fn start_vad(store: &ModelStore) -> Result<SileroVad, ServerError> {
+/// Loads the voice-activity model.
+///
+/// # Errors
+/// It is missing or damaged; the message says how to fetch it.
+pub fn start_vad(store: &ModelStore) -> Result<SileroVad, ServerError> {
     let ready = store.checked("silero")?;
     Ok(SileroVad::load(&file_ending(&ready, ".onnx")?)?)
 }

@@ -40,7 +40,7 @@ mod web_side;
 
 pub use customers::{CustomerSystem, Customers, HandoffStorage};
 pub use dispatch::{listen_for, transcribe};
-pub use engines::{Ears, Engines, EnginesReport, derived_dir};
+pub use engines::{Ears, Engines, EnginesReport, derived_dir, start_vad};
 pub use error::ServerError;
 pub use profile::{declared, load_profile, parse_profile, read_profile, shown_path};
 pub use reload::{Changes, Reloaded, Reloader, Running};

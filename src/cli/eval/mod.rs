@@ -15,11 +15,13 @@ mod spoken;
 mod stt;
 mod talk;
 mod tally;
+mod timing;
 
 pub use calls::CallsArgs;
 pub use entities::EntitiesArgs;
 pub use nlu::NluArgs;
 pub use stt::SttArgs;
+pub use timing::TimingArgs;
 
 use std::path::Path;
 
@@ -48,6 +50,11 @@ enum What {
     /// callers (--audio): task success, containment, and what the calls changed that they should
     /// not have
     Calls(CallsArgs),
+    /// Response latency from the recording of a call, beside what its record says
+    ///
+    /// Listens for itself who spoke when: for each turn, from the caller's last voiced sample to our
+    /// first. Points out turns whose record says something else.
+    Timing(TimingArgs),
 }
 
 /// Runs the evaluation and prints its table.
@@ -56,6 +63,7 @@ pub async fn run(args: EvalArgs) -> anyhow::Result<()> {
         What::Stt(args) => stt::run(args).await,
         What::Entities(args) => entities::run(args).await,
         What::Calls(args) => calls::run(args).await,
+        What::Timing(args) => timing::run(args).await,
         What::Nlu(args) => tokio::task::spawn_blocking(move || nlu::run(&args)).await?,
     }
 }
