@@ -15,6 +15,7 @@ mod media;
 mod peer;
 mod process;
 mod queue;
+pub mod recordings;
 pub mod report;
 mod soak;
 pub mod talker;

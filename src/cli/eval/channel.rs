@@ -28,7 +28,7 @@ pub(super) const BURST_LEN: f32 = 2.0;
 pub(super) const SNR_DB: Range<f64> = 5.0..20.0;
 
 /// Sound as it was recorded.
-pub(super) type Recording = (SampleRate, Vec<i16>);
+pub(in crate::cli) type Recording = (SampleRate, Vec<i16>);
 
 /// How the recordings reach the recogniser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

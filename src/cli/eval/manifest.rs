@@ -14,7 +14,7 @@ const NOT_TRANSCRIBED: [&str; 4] = ["noise", "call_agent", "call_mixed", "order_
 
 /// A line of the manifest.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Row {
+pub(in crate::cli) struct Row {
     pub path: String,
     pub transcript: String,
     pub kind: String,
@@ -26,7 +26,7 @@ pub(super) struct Row {
 
 impl Row {
     /// Whether its words are known.
-    pub(super) fn has_words(&self) -> bool {
+    pub(in crate::cli) fn has_words(&self) -> bool {
         !NOT_TRANSCRIBED.contains(&self.kind.as_str())
             && !self.transcript.trim().is_empty()
             && !self.transcript.starts_with("DRAFT")
@@ -37,7 +37,7 @@ impl Row {
 ///
 /// # Errors
 /// It has not the columns path, transcript and kind, or a line has fewer than its header.
-pub(super) fn parse_manifest(text: &str, name: &Path) -> anyhow::Result<Vec<Row>> {
+pub(in crate::cli) fn parse_manifest(text: &str, name: &Path) -> anyhow::Result<Vec<Row>> {
     let mut lines = text.trim_start_matches('\u{feff}').lines();
     let header: Vec<&str> = lines.next().unwrap_or_default().split('\t').map(str::trim).collect();
     let column = |wanted: &str| {
@@ -73,7 +73,7 @@ pub(super) fn parse_manifest(text: &str, name: &Path) -> anyhow::Result<Vec<Row>
 
 /// Reads a row's recording, and makes sure that it is the one the row speaks of: two recordings of
 /// one name, unpacked over each other, would count as errors of the recogniser.
-pub(super) fn read_row(folder: &Path, row: &Row) -> anyhow::Result<Recording> {
+pub(in crate::cli) fn read_row(folder: &Path, row: &Row) -> anyhow::Result<Recording> {
     let path = folder.join(&row.path);
     let (rate, samples) = read(&path)?;
     let lasts_s = samples.len() as f64 / f64::from(rate.hz());

@@ -7,7 +7,7 @@ mod contract;
 pub(super) mod cpu;
 mod database;
 mod entities;
-mod manifest;
+pub(super) mod manifest;
 mod nlu;
 mod running;
 mod scenario;
