@@ -98,8 +98,16 @@ fn we_speak() -> Bench {
 }
 
 fn utterances(bench: &Bench) -> Vec<(Vec<i16>, SampleRate)> {
+    // What somebody said when they paused is withdrawn once they go on.
+    let is_withdrawn = |of: &UtteranceId| {
+        let withdraws =
+            |o: &CallOutput| matches!(o, CallOutput::Withdraw { utterance } if utterance == of);
+        bench.outputs.iter().any(withdraws)
+    };
     let utterance = |output: &CallOutput| match output {
-        CallOutput::Transcribe { samples, rate, .. } => Some((samples.clone(), *rate)),
+        CallOutput::Transcribe { utterance, samples, rate, .. } if !is_withdrawn(utterance) => {
+            Some((samples.clone(), *rate))
+        }
         _ => None,
     };
     bench.outputs.iter().filter_map(utterance).collect()
