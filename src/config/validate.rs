@@ -17,7 +17,7 @@ use super::raw;
 use super::transfers::TransferConfig;
 use super::{
     locate, validate_actions, validate_caller, validate_desk, validate_sip, validate_transfers,
-    validate_trunks, validate_web, validate_webrtc,
+    validate_trunks, validate_turns, validate_web, validate_webrtc,
 };
 
 /// RTP and RTCP: two ports for every call.
