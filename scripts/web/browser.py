@@ -11,12 +11,12 @@
 what is heard in --out (WAV, 16 kHz), and speak either by the browser's own fake microphone, which
 plays --audio once from the moment the page opens it, or, without it, by steps (`say:FILE`), and are silent otherwise.
 
-Steps of both: say:FILE (once the other side has spoken and is silent), wait:SECONDS, caption:REGEX
-(until a line like that is shown), shot:FILE.png, faults (looks for faults of accessibility, needs --axe), crash
+Steps of both: say:FILE (once the other side has spoken and is silent), turn (until the other side has spoken and
+is silent), wait:SECONDS, caption:REGEX (until a line like that is shown), shot:FILE.png, faults (looks for faults of accessibility, needs --axe), crash
 (the browser is gone, as if killed).
 Steps of `call`: phase:NAME (until the page shows it), keys:DIGITS, mute, unmute, hang-up, ended.
 Steps of `desk`: ready, offer (until one is shown; tells what of it), take, phone, decline, part:NAME
-(offer, call, wrap or idle), press:KEY (a shortcut), hang-up, type:TEXT (where the cursor is), choose:TEXT (in
+(offer, call, wrap or idle), status:REGEX (until the line below the caller's name is like that), press:KEY (a shortcut), hang-up, type:TEXT (where the cursor is), choose:TEXT (in
 the dialog that is open), done, reload, replaced.
 
 `axe` looks for faults of accessibility on every page, in both themes, and exits with 1 if there are
@@ -239,6 +239,15 @@ class Page:
             wav = base64.b64encode(file.read()).decode()
         self.driver.execute_async_script("frontdoor.say(arguments[0]).then(arguments[1])", wav)
 
+    def do_turn(self):
+        until("the other side has spoken", lambda: self.run("return frontdoor.quietFor()") >= GAP_S)
+        self.run("frontdoor.spoke = false")
+
+    def heard_s(self):
+        """How much was heard so far."""
+        samples = self.run("return frontdoor.chunks.reduce((sum, chunk) => sum + chunk.length, 0)")
+        return round((len(self.heard) / 2 + samples) / RATE, 2)
+
     def do_caption(self, pattern):
         matches = re.compile(pattern, re.IGNORECASE).search
         line = until(f"a line like {pattern}", lambda: next((line for line in self.run(LINES) if matches(line["text"])), None))
@@ -317,7 +326,7 @@ class CallPage(Page):
 
     def do_phase(self, name):
         until(f"phase {name}", lambda: self.phase() == name)
-        tell(event="phase", phase=name, text=self.run("return document.getElementById('phase').textContent"),
+        tell(event="phase", phase=name, heard_s=self.heard_s(), text=self.run("return document.getElementById('phase').textContent"),
              detail=self.run("return document.getElementById('detail').textContent"))
 
     def do_keys(self, digits):
@@ -348,6 +357,11 @@ class DeskPage(Page):
 
     def do_part(self, name, any_of=None):
         until(f"{name} at the desk", lambda: self.run("return document.body.dataset.part") in (any_of or [name]))
+
+    def do_status(self, pattern):
+        is_like = re.compile(pattern).search
+        until(f"a status like {pattern}", lambda: is_like(self.run("return document.querySelector('.casebar [role=status]')?.textContent ?? ''")))
+        tell(event="status", status=pattern, heard_s=self.heard_s())
 
     def do_ready(self):
         self.press("r")

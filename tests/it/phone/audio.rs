@@ -5,12 +5,15 @@ use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use frontdoor::audio::{Law, SampleRate, read_wav, resample_whole, write_wav};
+use frontdoor::audio::{Law, SampleRate, level_dbfs, read_wav, resample_whole, write_wav};
 use frontdoor::base::{CallId, UtteranceId};
 use frontdoor::engine::hearing::{Hearing, HearingConfig, HearingRequest};
 use frontdoor::engine::models::{ModelStore, resolve_whisper};
 
 use super::front_door::root;
+
+/// A second of silence at 8 kHz.
+pub(super) const SECOND: [i16; 8_000] = [0; 8_000];
 
 /// A human recording from the fixtures.
 pub(super) fn recording(name: &str) -> PathBuf {
@@ -52,6 +55,27 @@ pub(super) fn write_at(path: &Path, samples: &[i16], rate: SampleRate) {
 /// Writes bare mu-law, as packets carry it.
 pub(super) fn write_ulaw(path: &Path, samples: &[i16]) {
     std::fs::write(path, Law::Mu.encode(samples)).expect("written");
+}
+
+/// How long the longest sound lasts that pauses for no more than 300 ms: music goes on, people breathe.
+pub(super) fn longest_sound(samples: &[i16]) -> Duration {
+    const FRAME: usize = 800;
+    const LOUD_DBFS: f32 = -52.0;
+    const PAUSE_FRAMES_MAX: usize = 3;
+    let (mut longest, mut began, mut pause) = (0, None, 0);
+    for (nth, frame) in samples.chunks_exact(FRAME).enumerate() {
+        if level_dbfs(frame) > LOUD_DBFS {
+            let began = *began.get_or_insert(nth);
+            longest = longest.max(nth + 1 - began);
+            pause = 0;
+        } else {
+            pause += 1;
+            if pause > PAUSE_FRAMES_MAX {
+                began = None;
+            }
+        }
+    }
+    SampleRate::HZ_8000.duration_of(longest * FRAME)
 }
 
 /// What is said in a recording, by a recogniser of the test's own, in lower case. Long recordings

@@ -6,15 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use serde_json::Value;
 
+use super::agents::{NEW_PASSWORD, PASSWORD, account, free_port, telephone};
 use super::alone;
-use super::audio::{recording, samples, words_in};
+use super::audio::{SECOND, longest_sound, recording, samples, words_in};
 use super::front_door::{FrontDoor, frontdoor, root, run};
-
-const PASSWORD: &str = "the first of two passwords";
-const NEW_PASSWORD: &str = "the second one, of their own";
 
 /// A browser that carries out steps. What it tells is in its output, an object a line.
 struct Browser {
@@ -67,26 +66,20 @@ impl Browser {
     }
 
     /// Waits until all steps are done; gives what happened, and the words that were heard.
-    fn finish(mut self) -> (Vec<Value>, String) {
+    fn finish(self) -> (Vec<Value>, String) {
+        let (events, heard) = self.finish_with_sound();
+        (events, words_in(&heard))
+    }
+
+    /// The same with all that was heard, at 8 kHz.
+    fn finish_with_sound(mut self) -> (Vec<Value>, Vec<i16>) {
         let mut events = std::mem::take(&mut self.so_far);
         // Its output ends with it.
         events.extend(self.told.iter());
         let status = self.child.wait().expect("it ends");
         assert!(status.success(), "{events:#?}");
-        (events, words_in(&samples(&self.out)))
+        (events, samples(&self.out))
     }
-}
-
-/// An account whose password is to be changed at its first use.
-fn account(door: &FrontDoor, name: &str, options: &[&str]) {
-    let mut command = frontdoor();
-    command.args(["accounts", "add", name, "--password-stdin"]).args(options);
-    command.arg("--config").arg(&door.config).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = command.spawn().expect("it starts");
-    let mut input = child.stdin.take().expect("piped");
-    writeln!(input, "{PASSWORD}").expect("it reads");
-    drop(input);
-    assert!(child.wait().expect("it ends").success());
 }
 
 fn say(name: &str) -> String {
@@ -178,6 +171,84 @@ fn a_caller_whose_agents_browser_dies_is_first_in_line_again() {
 }
 
 #[test]
+#[ignore = "places a real call: needs the models, Chromium and SIPp"]
+fn a_caller_on_hold_hears_music_and_then_somebody_joins_by_telephone() {
+    let _alone = alone();
+    let port = free_port();
+    let door = FrontDoor::start_with(|text| {
+        format!(
+            "{text}\n[transfer_rules]\nhosts = [\"127.0.0.1\"]\n\
+             [desk.numbers]\n\"card fraud\" = \"sip:300@127.0.0.1:{port}\"\n"
+        )
+    });
+    account(&door, "ana", &["--display-name", "Ana", "--skill", "general=4"]);
+    // Whoever joins says something, and hangs up some time later.
+    let said = samples(&root().join("tests/fixtures/audio/book_a_room.wav"));
+    let said = [&SECOND.repeat(4)[..], &said, &SECOND.repeat(60)].concat();
+    let third = telephone(port, "leaves", &door.folder.path().join("third"), &said);
+    let mut at_desk = steps(&["ready", "offer", "take", "part:call", "wait:14"]);
+    // What is said meanwhile, the caller does not hear: they hear the music.
+    at_desk.extend(steps(&["press:h", "status:^On hold"]));
+    at_desk.push(say("car_light.wav"));
+    at_desk.extend(steps(&["press:h", "status:^In the call$", "wait:1"]));
+    at_desk.extend(steps(&["press:c", "choose:card fraud", "status:also here: card fraud"]));
+    at_desk.extend(steps(&["status:^In the call$", "hang-up", "part:wrap", "press:1", "done"]));
+    let agent = Browser::agent(&door, "ana", &at_desk);
+    let caller = Browser::caller(&door, &wants_somebody(&["ended"]));
+    let (told, sound) = caller.finish_with_sound();
+    let (at_desk, agent_heard) = agent.finish();
+    third.finish();
+    let with_agent = told.iter().rfind(|event| event["phase"] == "with_agent").expect("a talk");
+    let until = with_agent["heard_s"].as_f64().expect("seconds");
+    let talk = &sound[(until * 8_000.0) as usize..];
+    let music = longest_sound(talk);
+    assert!(music > Duration::from_secs(6), "the music lasted {music:?}\n{told:#?}");
+    let heard = words_in(talk);
+    assert!(!heard.contains("dashboard"), "the caller was not on hold: {heard}");
+    // Three in the call: whoever joined is heard by both others.
+    assert!(heard.contains("book a"), "the caller heard: {heard}\n{told:#?}");
+    assert!(agent_heard.contains("book a"), "the agent heard: {agent_heard}\n{at_desk:#?}");
+    assert!(agent_heard.contains("dashboard"), "the agent heard: {agent_heard}\n{at_desk:#?}");
+    let record = door.record();
+    assert_eq!(record["transfers"][0]["outcome"], "succeeded", "{record:#}");
+}
+
+#[test]
+#[ignore = "places a real call: needs the models and Chromium"]
+fn a_caller_does_a_task_at_the_front_door_comes_back_and_is_sent_on_to_another_queue() {
+    let _alone = alone();
+    let door = FrontDoor::start();
+    account(&door, "ana", &["--display-name", "Ana", "--skill", "general=4", "--skill", "cards=4"]);
+    let mut at_desk = steps(&["ready", "offer", "take", "part:call", "wait:14"]);
+    at_desk.extend(steps(&["press:f", "choose:balance", "status:^With the front door"]));
+    at_desk.push("status:^In the call$".to_owned());
+    at_desk.push(said_from(&root().join("tests/fixtures/audio/book_a_room.wav")));
+    at_desk.extend(steps(&["wait:2", "press:x", "choose:cards", "part:wrap", "press:1", "done"]));
+    // The same caller, in the other queue.
+    at_desk.extend(steps(&["offer", "take", "part:call", "wait:2", "hang-up", "part:wrap"]));
+    at_desk.extend(steps(&["press:1", "done"]));
+    let agent = Browser::agent(&door, "ana", &at_desk);
+    let at_front_door = ["phase:talking", "turn", "keys:12345678", "turn", "keys:4321"];
+    let sent_on = ["phase:with_agent", "phase:waiting", "phase:with_agent", "ended"];
+    let caller = Browser::caller(&door, &wants_somebody(&[&at_front_door[..], &sent_on].concat()));
+    let (told, heard) = caller.finish();
+    let (at_desk, agent_heard) = agent.finish();
+    assert!(heard.contains("balance"), "{heard}\n{told:#?}");
+    assert!(heard.contains("book a"), "{heard}\n{told:#?}");
+    assert!(agent_heard.contains("dashboard"), "{agent_heard}\n{at_desk:#?}");
+    let offers = at_desk.iter().filter(|event| event["event"] == "offer");
+    let titles: Vec<&str> = offers.filter_map(|offer| offer["title"].as_str()).collect();
+    assert_eq!(titles, ["Call for front desk", "Call for cards"]);
+    let record = door.record();
+    assert!(record.to_string().contains("crm.balance"), "{record:#}");
+    let talks = record["transfers"].as_array().expect("talks").iter();
+    let talks: Vec<_> = talks.map(|talk| (&talk["queue"], &talk["outcome"])).collect();
+    let succeeded = &Value::from("succeeded");
+    let queues = ["front_desk", "cards"].map(Value::from);
+    assert_eq!(talks, [(&queues[0], succeeded), (&queues[1], succeeded)], "{record:#}");
+}
+
+#[test]
 #[ignore = "needs the models and Chromium"]
 fn no_page_has_a_fault_of_accessibility_and_the_desk_is_light() {
     let _alone = alone();
@@ -186,7 +257,16 @@ fn no_page_has_a_fault_of_accessibility_and_the_desk_is_light() {
     let browser = root().join("scripts/web/browser");
     let web = door.web.clone().expect("pages");
     let who = ["--name", "root", "--password", PASSWORD, "--new-password", NEW_PASSWORD];
-    run(Command::new(&browser).args(["weights", "--base", &web]).args(who));
+    let weighed = run(Command::new(&browser).args(["weights", "--base", &web]).args(who));
+    let weights = weighed.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let weights = weights.last().unwrap_or_else(|| panic!("no weights: {weighed}"));
+    // Past the harness, which shows only what failing tests print.
+    let kib = weights["bytes"].as_f64().unwrap_or_default() / 1024.0;
+    let line = format!(
+        "desk page: {kib:.1} KiB in {} files, first paint after {} ms, loaded after {} ms\n",
+        weights["files"], weights["first_paint_ms"], weights["loaded_ms"]
+    );
+    std::io::stderr().write_all(line.as_bytes()).expect("written");
     let who = ["--name", "root", "--password", NEW_PASSWORD];
     let looked = run(Command::new(&browser).args(["axe", "--base", &web]).args(who));
     assert!(looked.lines().count() > 10, "{looked}");

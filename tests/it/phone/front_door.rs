@@ -82,6 +82,7 @@ pub(super) struct FrontDoor {
     server: Running,
     pub config: PathBuf,
     log: PathBuf,
+    environment: Vec<(String, String)>,
     pub uri: String,
     pub uri_tcp: String,
     /// Where it answers other programs, if it does.
@@ -116,27 +117,36 @@ impl FrontDoor {
         let text = change(folder.path(), demo_config(folder.path()));
         fs::write(&config, text).expect("writable");
         let log = folder.path().join("log");
-        let file = File::create(&log).expect("writable");
-        let mut command = frontdoor();
-        command.envs(environment.iter().copied());
-        command.args(["--log", "trace", "serve", "--config"]).arg(&config).stderr(file);
-        let (server, lines) = Running::start(&mut command, |line| line.starts_with("ready"));
-        let uris: Vec<String> = lines
-            .iter()
-            .filter_map(|line| line.trim().strip_prefix("call"))
-            .map(|uri| uri.trim().to_owned())
-            .collect();
-        let [uri, uri_tcp, ..] = &uris[..] else { panic!("two addresses expected: {lines:?}") };
-        let (uri, uri_tcp) = (uri.clone(), uri_tcp.clone());
-        let http = lines.iter().find_map(|line| {
-            let url = line.trim().strip_prefix("http ")?.split_whitespace().next()?;
-            Some(url.trim_end_matches("/health").to_owned())
-        });
-        let web = lines.iter().find_map(|line| {
-            let url = line.trim().strip_prefix("web ")?.split_whitespace().next()?;
-            Some(url.trim_end_matches("/call").to_owned())
-        });
-        Self { server, config, log, uri, uri_tcp, uris, http, web, folder }
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment: Vec<(String, String)> = environment.iter().map(own).collect();
+        let (server, told) = launch(&config, &log, &environment);
+        let Told { uris, http, web } = told;
+        let (uri, uri_tcp) = (uris[0].clone(), uris[1].clone());
+        Self { server, config, log, environment, uri, uri_tcp, uris, http, web, folder }
+    }
+
+    /// Ends it at once, as a crash would: it can tell nobody anything any more.
+    pub fn kill(&mut self) {
+        self.server.kill();
+    }
+
+    /// Ends it in good order, to be started again.
+    pub fn stop_for_now(&mut self) {
+        self.server.stop();
+    }
+
+    /// Starts it again with the data that are there. It is to be called at other ports from then on.
+    pub fn start_again(&mut self) {
+        let (server, told) = launch(&self.config, &self.log, &self.environment);
+        let Told { uris, http, web } = told;
+        self.server = server;
+        (self.uri, self.uri_tcp) = (uris[0].clone(), uris[1].clone());
+        (self.uris, self.http, self.web) = (uris, http, web);
+    }
+
+    /// The file in which it keeps what happened.
+    pub fn records(&self) -> PathBuf {
+        self.folder.path().join("data/frontdoor.sqlite")
     }
 
     /// `frontdoor SUBCOMMAND ...` with this server's configuration; must succeed.
@@ -192,6 +202,36 @@ impl FrontDoor {
         self.server.stop();
         self.log()
     }
+}
+
+/// What a front door tells when it is ready.
+struct Told {
+    uris: Vec<String>,
+    http: Option<String>,
+    web: Option<String>,
+}
+
+/// Starts the program, whose log goes on where it was.
+fn launch(config: &Path, log: &Path, environment: &[(String, String)]) -> (Running, Told) {
+    let file = File::options().create(true).append(true).open(log).expect("writable");
+    let mut command = frontdoor();
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    command.args(["--log", "trace", "serve", "--config"]).arg(config).stderr(file);
+    let (server, lines) = Running::start(&mut command, |line| line.starts_with("ready"));
+    let uris: Vec<String> = lines
+        .iter()
+        .filter_map(|line| line.trim().strip_prefix("call"))
+        .map(|uri| uri.trim().to_owned())
+        .collect();
+    assert!(uris.len() >= 2, "two addresses expected: {lines:?}");
+    let told = |name: &str, page: &str| {
+        lines.iter().find_map(|line| {
+            let url = line.trim().strip_prefix(name)?.split_whitespace().next()?;
+            Some(url.trim_end_matches(page).to_owned())
+        })
+    };
+    let (http, web) = (told("http ", "/health"), told("web ", "/call"));
+    (server, Told { uris, http, web })
 }
 
 /// `frontdoor.toml` of this checkout, on free ports of this machine, with its data in `folder`.

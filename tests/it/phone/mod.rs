@@ -2,6 +2,7 @@
 //! recordings. They take as long as calls do, so they run one at a time, and they need the models
 //! (`frontdoor models fetch`) and, each, its telephone (`scripts/test` installs them all).
 
+mod agents;
 mod audio;
 mod browser;
 mod calls;
@@ -12,6 +13,8 @@ mod encryption;
 mod faults;
 mod front_door;
 mod interop;
+mod killed;
+mod own_phone;
 mod peers;
 mod transfer;
 

@@ -2,12 +2,12 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
+use super::agents::free_port;
 use super::front_door::{FrontDoor, root, run};
 
 /// What `frontdoor call` saw.
@@ -22,9 +22,14 @@ pub(super) struct OwnCall {
 
 /// Arguments of `frontdoor call` for a caller of this front door.
 pub(super) fn own_call(door: &FrontDoor, uri: &str, steps: &[&str]) -> Command {
+    own_call_from("5550199", door, uri, steps)
+}
+
+/// The same for a caller with this number.
+pub(super) fn own_call_from(from: &str, door: &FrontDoor, uri: &str, steps: &[&str]) -> Command {
     let mut command = super::front_door::frontdoor();
     command
-        .args(["call", "--to", uri, "--from", "5550199", "--voice", "flite", "--out"])
+        .args(["call", "--to", uri, "--from", from, "--voice", "flite", "--out"])
         .arg(door.folder.path().join("call.wav"))
         .arg("--json")
         .arg(door.folder.path().join("call.json"))
@@ -134,9 +139,11 @@ pub(super) struct SippAgent {
 impl SippAgent {
     /// Starts it in this folder, where the scenario's recordings are.
     pub fn start(scenario: &Path, folder: &Path) -> Self {
-        let free = UdpSocket::bind("127.0.0.1:0").expect("a free port");
-        let port = free.local_addr().expect("bound").port();
-        drop(free);
+        Self::start_at(free_port(), scenario, folder)
+    }
+
+    /// The same at a port that has been told to others.
+    pub fn start_at(port: u16, scenario: &Path, folder: &Path) -> Self {
         let child = Command::new("sipp")
             .current_dir(folder)
             .arg("-sf")
@@ -199,12 +206,26 @@ impl Baresip {
         seconds: u32,
         phone: Phone<'_>,
     ) -> Self {
+        let settings = Self::set_up(folder, "127.0.0.1:0", "5550123", spoken, phone);
+        Self::run(settings, &["-e", &format!("/dial {uri}")], seconds)
+    }
+
+    /// A telephone at this port that answers whoever calls this user there, and speaks a recording from then
+    /// on; it ends by itself after so many seconds.
+    pub fn answers(port: u16, user: &str, folder: &Path, spoken: &Path, seconds: u32) -> Self {
+        let phone = Phone { parameters: ";answermode=auto", ..Phone::default() };
+        let listen = format!("127.0.0.1:{port}");
+        Self::run(Self::set_up(folder, &listen, user, spoken, phone), &[], seconds)
+    }
+
+    /// Writes its settings; gives their folder.
+    fn set_up(folder: &Path, listen: &str, user: &str, spoken: &Path, phone: Phone<'_>) -> PathBuf {
         let settings = folder.join("baresip");
         fs::create_dir_all(&settings).expect("a folder");
         let modules: String =
             phone.modules.iter().map(|module| format!("module {module}.so\n")).collect();
         let config = format!(
-            "sip_listen 127.0.0.1:0\n\
+            "sip_listen {listen}\n\
              audio_source aufile,{spoken}\n\
              audio_player aubridge,none\n\
              audio_alert aubridge,none\n\
@@ -215,25 +236,30 @@ impl Baresip {
              module aubridge.so\n\
              module sndfile.so\n\
              {modules}\
-             {settings}\
+             {further}\
              module_app account.so\n\
              module_app menu.so\n\
              snd_path {folder}\n",
             spoken = spoken.display(),
-            settings = phone.settings,
+            further = phone.settings,
             folder = settings.display(),
         );
         fs::write(settings.join("config"), config).expect("writable");
         let codecs = if phone.codecs.is_empty() { "PCMU/8000,PCMA/8000" } else { phone.codecs };
         let parameters = phone.parameters;
         let account =
-            format!("<sip:5550123@127.0.0.1>;regint=0;audio_codecs={codecs}{parameters}\n");
+            format!("<sip:{user}@127.0.0.1>;regint=0;audio_codecs={codecs}{parameters}\n");
         fs::write(settings.join("accounts"), account).expect("writable");
         fs::write(settings.join("contacts"), "").expect("writable");
+        settings
+    }
+
+    fn run(settings: PathBuf, commands: &[&str], seconds: u32) -> Self {
         let child = Command::new("baresip")
             .arg("-f")
             .arg(&settings)
-            .args(["-e", &format!("/dial {uri}"), "-t", &seconds.to_string()])
+            .args(commands)
+            .args(["-t", &seconds.to_string()])
             .stdin(Stdio::null())
             .stdout(fs::File::create(settings.join("out")).expect("writable"))
             .stderr(fs::File::create(settings.join("err")).expect("writable"))

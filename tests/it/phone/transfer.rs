@@ -10,15 +10,12 @@ use frontdoor::audio::{SampleRate, tone};
 use serde_json::Value;
 
 use super::alone;
-use super::audio::{recording, samples, write_ulaw};
+use super::audio::{SECOND, recording, samples, write_ulaw};
 use super::front_door::{FrontDoor, root};
 use super::peers::{OwnCall, SippAgent, call, sipp};
 
 /// Where nobody listens: for callers who are moved by somebody else.
 const NOBODYS_PORT: u16 = 9;
-
-/// A second of silence at 8 kHz.
-const SECOND: [i16; 8_000] = [0; 8_000];
 
 /// A scenario for SIPp.
 fn scenario(name: &str) -> String {
