@@ -250,6 +250,8 @@ pub enum RouterInput {
     Queues(BTreeMap<QueueName, QueueRules>),
     /// Somebody signed in at a desk (again): they are away until they say that they are ready.
     SignedIn(AgentProfile),
+    /// Somebody who is signed in is good at other things from now on; what they do stays as it is.
+    ProfileChanged(AgentProfile),
     /// They say what they do.
     Presence {
         /// Who.

@@ -89,6 +89,7 @@ impl Router {
         match input {
             RouterInput::Queues(queues) => self.set_queues(now, queues),
             RouterInput::SignedIn(profile) => self.sign_in(now, profile),
+            RouterInput::ProfileChanged(profile) => self.change_profile(profile)?,
             RouterInput::Presence { agent, presence } => {
                 self.say_presence(now, &agent, presence)?;
             }
@@ -115,14 +116,14 @@ impl Router {
         self.outputs.pop_front()
     }
 
-    /// Whether one more caller may wait there.
+    /// Whether one more caller may wait there, besides so many others who are on their way.
     ///
     /// # Errors
     /// There is no such queue, or it is full.
-    pub fn has_room(&self, queue: &QueueName) -> Result<(), RouterRefusal> {
+    pub fn has_room(&self, queue: &QueueName, coming: usize) -> Result<(), RouterRefusal> {
         let found = self.queues.get(queue).ok_or(RouterRefusal::NoQueue)?;
         let here = |entry: &&Entry| entry.is_in_line() && entry.waiter.queue == *queue;
-        match self.entries.values().filter(here).count() < found.rules.len_max {
+        match self.entries.values().filter(here).count() + coming < found.rules.len_max {
             true => Ok(()),
             false => Err(RouterRefusal::QueueFull),
         }
@@ -172,7 +173,7 @@ impl Router {
         if self.entries.contains_key(&waiter.call) {
             return Err(RouterRefusal::Already);
         }
-        self.has_room(&waiter.queue)?;
+        self.has_room(&waiter.queue, 0)?;
         if let Some(only) = &waiter.only {
             self.signed_in(only)?;
         }
@@ -255,6 +256,15 @@ impl Router {
                 }
             }
         }
+    }
+
+    /// What they have been offered or have taken, they keep.
+    fn change_profile(&mut self, profile: AgentProfile) -> Result<(), RouterRefusal> {
+        self.signed_in(&profile.agent)?;
+        if let Some(agent) = self.agents.get_mut(&profile.agent) {
+            agent.profile = profile;
+        }
+        Ok(())
     }
 
     fn say_presence(

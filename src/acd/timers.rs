@@ -110,7 +110,7 @@ impl Router {
         let Some(entry) = self.entries.get(&call) else { return false };
         let due = is_due(now, entry, self.moves_at(entry));
         let Some((_, to)) = self.way_on(entry).filter(|_| due) else { return false };
-        let has_room = self.has_room(&to).is_ok();
+        let has_room = self.has_room(&to, 0).is_ok();
         let Some(entry) = self.entries.get_mut(&call) else { return false };
         if !has_room {
             entry.stays_until = now + MOVE_AGAIN;

@@ -28,6 +28,11 @@ impl AgentCall {
         Self { agent, display_name, talk, began: Instant::now(), waited }
     }
 
+    /// Who it is.
+    pub fn agent(&self) -> &AgentId {
+        &self.agent
+    }
+
     /// What happens next while the two do not hear each other. Safe to cancel.
     pub async fn next_while_waiting(&mut self) -> Happening {
         let Talk { agent, desk, .. } = &mut self.talk;
@@ -94,7 +99,7 @@ impl CallTask {
                 self.end_talk(&mut with, "failed").await;
                 self.wait_for_another();
                 // The floor puts them at the head, and says so.
-                acd.agent_lost(call);
+                acd.agent_lost(call, &with.agent);
             }
             Leave::SentOn => {
                 self.end_talk(&mut with, "succeeded").await;

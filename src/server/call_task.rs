@@ -233,6 +233,7 @@ impl CallTask {
     }
 
     pub(super) async fn stopped(&mut self) {
+        self.queueing.people.acd.cut_off(self.dispatch.call());
         let reason = "the server was stopped during the call";
         self.end(Termination::new(TerminationResult::OurError, reason)).await;
     }

@@ -317,6 +317,7 @@ impl Server {
 
     async fn drain(mut self) {
         self.shared.admission.drain();
+        self.shared.people.acd.close_book();
         self.sip.unregister();
         self.sip.refuse_new_calls();
         let in_progress = self.shared.admission.in_progress().max(self.shared.calls.len());

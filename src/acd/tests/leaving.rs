@@ -34,14 +34,17 @@ fn nobody_is_let_in_twice_or_nowhere_or_into_a_full_queue() {
     floor.comes(2, "front");
     let third = RouterInput::Enqueue(floor.caller(3, "front"));
     assert_eq!(floor.refused(third.clone()), RouterRefusal::QueueFull);
-    assert_eq!(floor.router.has_room(&QueueName::new("front")), Err(RouterRefusal::QueueFull));
+    assert_eq!(floor.router.has_room(&QueueName::new("front"), 0), Err(RouterRefusal::QueueFull));
     // An offer does not make room; a call that is taken does.
     floor.agent("agent", &[]);
     assert_eq!(floor.refused(third.clone()), RouterRefusal::QueueFull);
     floor.takes("agent");
     let taken = RouterInput::Enqueue(floor.caller(1, "front"));
     assert_eq!(floor.refused(taken), RouterRefusal::Already);
-    assert_eq!(floor.router.has_room(&QueueName::new("front")), Ok(()));
+    assert_eq!(floor.router.has_room(&QueueName::new("front"), 0), Ok(()));
+    // Whoever is on the way there takes room, too.
+    let full = Err(RouterRefusal::QueueFull);
+    assert_eq!(floor.router.has_room(&QueueName::new("front"), 1), full);
     floor.give(third);
     let only = Some(AgentId::new("stranger"));
     let mut floor = Floor::new([queue("front")]);

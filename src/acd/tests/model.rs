@@ -59,6 +59,7 @@ impl Model {
             RouterInput::Presence { agent, .. } | RouterInput::AgentLost { agent } => {
                 self.desk(agent).err()
             }
+            RouterInput::ProfileChanged(profile) => self.desk(&profile.agent).err(),
             RouterInput::Enqueue(waiter) => self.refuses_caller(waiter),
             RouterInput::Leave { call, why } => match self.callers.get(call) {
                 None => Some(RouterRefusal::NoCall),
@@ -144,6 +145,10 @@ impl Model {
                     state: AgentState::Offline,
                     shown: None,
                 });
+                desk.profile = profile.clone();
+            }
+            RouterInput::ProfileChanged(profile) => {
+                let desk = self.desks.get_mut(&profile.agent).expect("it was taken");
                 desk.profile = profile.clone();
             }
             RouterInput::Enqueue(waiter) => {

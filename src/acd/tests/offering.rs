@@ -376,3 +376,22 @@ fn who_is_not_signed_in_can_say_nothing() {
     let done = RouterInput::WrapUpDone { agent: agent() };
     assert_eq!(floor.refused(done), RouterRefusal::NoAgent);
 }
+
+#[test]
+fn what_somebody_is_good_at_counts_from_the_next_call_on() {
+    let mut floor = Floor::new([QueueRules { needs: vec![need("cards", 3)], ..queue("front") }]);
+    floor.agent("agent", &[("cards", 2)]);
+    assert_eq!(floor.comes(1, "front"), []);
+    let profile = |level: u8| AgentProfile {
+        agent: agent(),
+        skills: [(Skill::new("cards"), Level::new(level).expect("1 to 5"))].into(),
+        languages: [].into(),
+    };
+    let changed = floor.give(RouterInput::ProfileChanged(profile(3)));
+    assert!(matches!(changed[0], RouterOutput::Offer { .. }), "{changed:?}");
+    // What they are offered, they keep.
+    assert_eq!(floor.give(RouterInput::ProfileChanged(profile(1))), []);
+    floor.takes("agent");
+    let nobody = AgentProfile { agent: AgentId::new("nobody"), ..profile(1) };
+    assert_eq!(floor.refused(RouterInput::ProfileChanged(nobody)), RouterRefusal::NoAgent);
+}

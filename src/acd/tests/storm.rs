@@ -77,7 +77,8 @@ impl Storm {
         match self.rng.u32(0..1_000) {
             0..130 => RouterInput::Enqueue(self.waiter()),
             130..180 => RouterInput::Leave { call: self.call(|_| true), why: self.reason() },
-            180..210 => RouterInput::SignedIn(self.profile()),
+            180..205 => RouterInput::SignedIn(self.profile()),
+            205..210 => RouterInput::ProfileChanged(self.profile()),
             210..320 => RouterInput::Presence { agent: self.agent(), presence: self.presence() },
             320..332 => RouterInput::AgentLost { agent: self.agent() },
             332..490 => {

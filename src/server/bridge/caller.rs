@@ -249,7 +249,8 @@ impl CallTask {
         };
         record.outcome = words.to_owned();
         self.records.transfer(record);
-        if outcome == TransferOutcome::Succeeded {
+        // Who is cut off by the server's stop is called back.
+        if outcome == TransferOutcome::Succeeded && !self.stop.is_cancelled() {
             order.keep_promise();
         }
         if !self.call.is_ended() {

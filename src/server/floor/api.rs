@@ -144,9 +144,19 @@ pub(super) enum Command {
         why: LeftQueue,
     },
     Joined(CallId),
-    JoinFailed(CallId),
+    JoinFailed {
+        call: CallId,
+        /// Whom they could not be joined to. It may be told when somebody else has the call already.
+        agent: AgentId,
+    },
     Ended(CallId),
-    AgentLost(CallId),
+    AgentLost {
+        call: CallId,
+        /// Whose audio died; as above.
+        agent: AgentId,
+    },
+    CutOff(CallId),
+    CloseBook,
     Tell {
         call: CallId,
         news: AgentCallNews,
@@ -250,9 +260,10 @@ impl Acd {
         self.send(Command::Joined(call));
     }
 
-    /// They could not be joined, through no fault of the caller's: back to the head of the queue.
-    pub fn join_failed(&self, call: CallId) {
-        self.send(Command::JoinFailed(call));
+    /// This agent and the caller could not be joined, through no fault of the caller's: back to the head of
+    /// the queue. Of an agent who has the call no more it means nothing.
+    pub fn join_failed(&self, call: CallId, agent: &AgentId) {
+        self.send(Command::JoinFailed { call, agent: agent.clone() });
     }
 
     /// The agent has no more to do with the call: somebody hung up, or it was passed on.
@@ -260,9 +271,21 @@ impl Acd {
         self.send(Command::Ended(call));
     }
 
-    /// The agent's audio died while they talked, and nobody hung up: back to the head of the queue.
-    pub fn agent_lost(&self, call: CallId) {
-        self.send(Command::AgentLost(call));
+    /// This agent's audio died while they talked, and nobody hung up: back to the head of the queue.
+    pub fn agent_lost(&self, call: CallId, agent: &AgentId) {
+        self.send(Command::AgentLost { call, agent: agent.clone() });
+    }
+
+    /// The server stops and ends the call, wherever the caller is: who was with an agent has not been served,
+    /// and people call them back.
+    pub fn cut_off(&self, call: CallId) {
+        self.send(Command::CutOff(call));
+    }
+
+    /// The server takes no more calls: nobody is called back any more either. What is in the book is for the
+    /// next start.
+    pub fn close_book(&self) {
+        self.send(Command::CloseBook);
     }
 
     /// What the agent's page is to show of the call.

@@ -150,10 +150,32 @@ impl FloorState {
             CallbackStage::NotBefore(at) => *at <= now.at,
             CallbackStage::InQueue | CallbackStage::Trying { .. } => false,
         };
+        if self.book_is_closed {
+            return;
+        }
         let due = self.book.iter().filter(|(call, callback)| is_due(call, callback));
         for call in due.map(|(call, _)| *call).collect::<Vec<_>>() {
             self.enqueue_callback(now, call);
         }
+    }
+
+    /// Nobody is called back any more: those in the queue are taken out of it. Whoever is being called may
+    /// answer yet.
+    pub(super) fn close_book(&mut self, now: Now) {
+        self.book_is_closed = true;
+        let in_queue = |callback: &Callback| matches!(callback.stage, CallbackStage::InQueue);
+        let waiting = self.book.iter().filter(|(_, callback)| in_queue(callback));
+        for call in waiting.map(|(call, _)| *call).collect::<Vec<_>>() {
+            self.take_out_of_queue(now, call);
+        }
+    }
+
+    /// A customer waits for the next start.
+    fn take_out_of_queue(&mut self, now: Now, call: CallId) {
+        let why = LeftQueue::Elsewhere;
+        self.route(now, RouterInput::Leave { call, why });
+        self.callers.remove(&call);
+        self.callback_waits(call, CallbackStage::NotBefore(now.at));
     }
 
     fn enqueue_callback(&mut self, now: Now, call: CallId) {
@@ -302,7 +324,7 @@ impl FloorState {
     }
 
     /// A customer is back at the head of the queue: what was being tried is called off.
-    pub(super) fn callback_is_back(&mut self, call: CallId, why: BackInQueue) {
+    pub(super) fn callback_is_back(&mut self, now: Now, call: CallId, why: BackInQueue) {
         let Some(callback) = self.book.get_mut(&call) else { return };
         let stage = std::mem::replace(&mut callback.stage, CallbackStage::InQueue);
         let CallbackStage::Trying { cancel, .. } = stage else { return };
@@ -314,6 +336,9 @@ impl FloorState {
         let attempts = callback.attempts;
         let mark = CallbackMark::Waiting { attempts, not_before: None };
         self.write(Entry::Mark(call, mark), Then::Nothing);
+        if self.book_is_closed {
+            self.take_out_of_queue(now, call);
+        }
     }
 
     /// A customer waits no longer.

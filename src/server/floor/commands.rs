@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::acd::handoff::Handoff;
-use crate::acd::{LeftQueue, RouterInput, RouterRefusal, WaiterKind};
+use crate::acd::{AgentId, LeftQueue, RouterInput, RouterRefusal, WaiterKind};
 use crate::base::CallId;
 use crate::store::{WaitOutcome, WaitingRecord};
 
@@ -47,7 +47,8 @@ impl FloorState {
         self.waits_again(call);
     }
 
-    /// Why a caller could not wait there, as far as that can be seen.
+    /// Why a caller could not wait there, as far as that can be seen. Those who are being written down will
+    /// wait there, too.
     fn refuses_waiter(&self, arriving: &Arriving) -> Option<RouterRefusal> {
         let waiter = &arriving.waiter;
         if let Some(only) = &waiter.only
@@ -55,7 +56,8 @@ impl FloorState {
         {
             return Some(RouterRefusal::NoAgent);
         }
-        self.router.has_room(&waiter.queue).err()
+        let coming = self.arriving.values().filter(|other| other.waiter.queue == waiter.queue);
+        self.router.has_room(&waiter.queue, coming.count()).err()
     }
 
     /// It is written down that a caller waits, or the store is away: their hand-off is kept in any case.
@@ -182,6 +184,22 @@ impl FloorState {
             self.end_talk(now, call);
             self.write(Entry::Forget(call), Then::Nothing);
         }
+    }
+
+    /// The server ends the call: who was talking with an agent has not been served. Of all others it is said
+    /// that they leave, as if they had hung up.
+    pub(super) fn cut_off(&mut self, now: Now, call: CallId) {
+        let talk = self.callers.get(&call).and_then(Caller::talk);
+        if talk.is_some_and(|talk| talk.joined.is_some()) {
+            self.end_talk(now, call);
+            self.write(Entry::BreakOff(call), Then::Nothing);
+        }
+    }
+
+    /// Whether an agent has this call, or is being joined to it.
+    pub(super) fn has_call(&self, agent: &AgentId, call: CallId) -> bool {
+        let talk = self.callers.get(&call).and_then(Caller::talk);
+        talk.is_some_and(|talk| talk.agent == *agent)
     }
 
     /// An agent has no more to do with a call: they go on to the work after it.

@@ -61,10 +61,9 @@ impl FloorState {
 
     /// Shows an offer on a page. Whoever has none open is passed over at once.
     fn offer(&mut self, now: Now, agent: &AgentId, offer: Offer) {
-        let event = self.offer_event(now, &offer);
-        if let (Some(desk), Some(event)) = (self.desks.get_mut(agent), event)
-            && desk.is_open()
-        {
+        // Whoever has been taken out of line meanwhile is offered to nobody: the router knows.
+        let Some(event) = self.offer_event(now, &offer) else { return };
+        if let Some(desk) = self.desks.get_mut(agent).filter(|desk| desk.is_open()) {
             desk.offer = Some(offer);
             desk.tell(event);
             if desk.is_open() {
@@ -149,7 +148,7 @@ impl FloorState {
         }
         match is_here {
             true => self.tell_caller(call, QueueEvent::Back { why }),
-            false => self.callback_is_back(call, why),
+            false => self.callback_is_back(now, call, why),
         }
     }
 

@@ -92,6 +92,8 @@ pub(super) struct FloorState {
     pub(super) callers: BTreeMap<CallId, Caller>,
     pub(super) bookings: BTreeMap<CallId, Booking>,
     pub(super) book: BTreeMap<CallId, Callback>,
+    /// Nobody is called back any more: the server stops.
+    pub(super) book_is_closed: bool,
     /// Tries to call somebody back so far; names them.
     pub(super) tries: u32,
     pub(super) taking: Option<Taking>,
@@ -123,6 +125,7 @@ impl FloorState {
             callers: BTreeMap::new(),
             bookings: BTreeMap::new(),
             book: BTreeMap::new(),
+            book_is_closed: false,
             tries: 0,
             taking: None,
             counts: DayCounts::new(now.day()),
@@ -176,9 +179,19 @@ impl FloorState {
             }
             Command::Leave { call, why } => self.leave(now, call, why),
             Command::Joined(call) => self.joined(now, call),
-            Command::JoinFailed(call) => self.join_failed(now, call),
+            Command::JoinFailed { call, agent } => {
+                if self.has_call(&agent, call) {
+                    self.join_failed(now, call);
+                }
+            }
             Command::Ended(call) => self.ended(now, call),
-            Command::AgentLost(call) => self.agent_lost(now, call),
+            Command::AgentLost { call, agent } => {
+                if self.has_call(&agent, call) {
+                    self.agent_lost(now, call);
+                }
+            }
+            Command::CutOff(call) => self.cut_off(now, call),
+            Command::CloseBook => self.close_book(now),
             Command::Tell { call, news } => self.tell_call(now, call, Some(news)),
             Command::UpdateHandoff { call, handoff } => self.update_handoff(now, call, handoff),
             Command::Book { call, number, reply } => self.book(now, call, number, reply),
@@ -201,17 +214,28 @@ impl FloorState {
             Note::DeskOpened { agent, member, reply } => {
                 self.desk_opened(now, agent, member, reply);
             }
-            Note::Staff(staff) => {
-                for (agent, member) in &staff {
-                    if let Some(desk) = self.desks.get_mut(agent) {
-                        desk.member.display_name.clone_from(&member.display_name);
-                    }
-                }
-                self.staff = staff;
-            }
+            Note::Staff(staff) => self.on_staff(now, staff),
             Note::Generations(generations) => self.on_generations(now, generations),
         }
         self.settle(now);
+    }
+
+    /// Accounts have changed: who is at their desk is known by what they are good at now.
+    fn on_staff(&mut self, now: Now, staff: Staff) {
+        let mut changed = Vec::new();
+        for (agent, member) in &staff {
+            let Some(desk) = self.desks.get_mut(agent).filter(|desk| desk.member != *member) else {
+                continue;
+            };
+            if desk.member.profile != member.profile && desk.is_signed_in() {
+                changed.push(member.profile.clone());
+            }
+            desk.member = member.clone();
+        }
+        self.staff = staff;
+        for profile in changed {
+            self.route(now, RouterInput::ProfileChanged(profile));
+        }
     }
 
     /// Something was said in a call.
@@ -246,6 +270,11 @@ impl FloorState {
         self.look_at_callers(now);
         self.look_at_book(now);
         self.settle(now);
+    }
+
+    /// Whether somebody waits to be told that something is on the disk.
+    pub fn is_awaited(&self) -> bool {
+        !self.arriving.is_empty() || !self.bookings.is_empty()
     }
 
     /// Something to be done elsewhere.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -39,6 +39,9 @@ const NOTES_LEN_MAX: usize = 256;
 
 /// Customers to be called back at once; one more goes back into the queue.
 const CALLBACK_JOBS_LEN_MAX: usize = 64;
+
+/// How long a note may take on its way, once its entry was written or given up.
+const NOTE_GRACE: Duration = Duration::from_millis(250);
 
 /// How long the last entries may take to be written when the server stops.
 const LEDGER_CLOSE_LIMIT: Duration = Duration::from_secs(5);
@@ -313,6 +316,7 @@ impl FloorTask {
             self.state.on_command(this_moment(), command);
             self.carry_out();
         }
+        self.tell_the_last().await;
         let Self { ledger, tasks, notes, .. } = self;
         // Whoever waits for a note now waits in vain.
         drop(notes);
@@ -324,6 +328,19 @@ impl FloorTask {
             stop_writing.cancel();
             // The task ends by itself now; what it could say it has said in the log.
             let _ = writing.await;
+        }
+    }
+}
+
+impl FloorTask {
+    /// Whoever waits to be told that something is on the disk is told, as soon as it is.
+    async fn tell_the_last(&mut self) {
+        let end = tokio::time::Instant::now() + DISK_LIMIT + NOTE_GRACE;
+        while self.state.is_awaited() {
+            // Each of them has a note, whatever becomes of its entry.
+            let Ok(Some(note)) = timeout_at(end, self.notes.1.recv()).await else { return };
+            self.state.on_note(this_moment(), note);
+            self.carry_out();
         }
     }
 }

@@ -386,25 +386,32 @@ impl CallTask {
             }
             Err(not) => {
                 tracing::warn!(%agent, why = not.why(), "the agent's audio could not be set up");
-                self.not_joined();
+                self.not_joined(&agent);
             }
         }
     }
 
     /// Whoever took the call cannot be heard: the floor says that the caller is first again.
-    fn not_joined(&mut self) {
+    fn not_joined(&mut self, agent: &AgentId) {
         self.queueing.standing = Standing::InLine;
-        self.queueing.people.acd.join_failed(self.dispatch.call());
+        self.queueing.people.acd.join_failed(self.dispatch.call(), agent);
+    }
+
+    fn hung_up_too_early(&mut self, agent: &AgentId, reply: Reply<()>) {
+        let _ = reply.send(Ok(()));
+        tracing::info!(%agent, "the agent hung up before they could be heard");
+        self.not_joined(agent);
     }
 
     /// The agent asks for something while the caller is not to be heard yet, or is at the front door.
     async fn on_command(&mut self, command: AgentCommand) {
         let standing = std::mem::replace(&mut self.queueing.standing, Standing::Out);
         match (command, standing) {
-            (AgentCommand::HangUp(reply), Standing::Connecting(_) | Standing::Ready(..)) => {
-                let _ = reply.send(Ok(()));
-                tracing::info!("the agent hung up before they could be heard");
-                self.not_joined();
+            (AgentCommand::HangUp(reply), Standing::Connecting(connecting)) => {
+                self.hung_up_too_early(&connecting.agent, reply);
+            }
+            (AgentCommand::HangUp(reply), Standing::Ready(with, _)) => {
+                self.hung_up_too_early(with.agent(), reply);
             }
             (AgentCommand::HangUp(reply), standing @ Standing::AtFrontDoor(_)) => {
                 let _ = reply.send(Ok(()));
@@ -446,14 +453,15 @@ impl CallTask {
             AgentStep::SeenTo => Ok(()),
             AgentStep::Gone(why) => Err(why),
         };
+        let agent = with.agent().clone();
         match (kept, is_ready) {
             (Ok(()), Some(true)) => self.join().await,
             (Ok(()), _) => {}
             (Err(why), Some(_)) => {
                 tracing::warn!(why, "the agent is gone before the caller could hear them");
-                self.not_joined();
+                self.not_joined(&agent);
             }
-            (Err(why), None) => self.agent_gone_at_front_door(why).await,
+            (Err(why), None) => self.agent_gone_at_front_door(&agent, why).await,
         }
     }
 
@@ -468,7 +476,7 @@ impl CallTask {
         }
     }
 
-    async fn agent_gone_at_front_door(&mut self, why: &str) {
+    async fn agent_gone_at_front_door(&mut self, agent: &AgentId, why: &str) {
         let hung_up = match &self.queueing.standing {
             Standing::AtFrontDoor(with) => with.talk.agent.was_hung_up(),
             _ => false,
@@ -479,7 +487,7 @@ impl CallTask {
         tracing::warn!(why, "the agent who waited for the caller is gone");
         self.drop_agent("failed").await;
         self.wait_for_another();
-        self.queueing.people.acd.agent_lost(self.dispatch.call());
+        self.queueing.people.acd.agent_lost(self.dispatch.call(), agent);
     }
 
     /// The agent has hung up while the caller is with us: what was begun here is done without them.

@@ -216,6 +216,7 @@ impl House {
             let nowhere =
                 "webhook_url = \"http://127.0.0.1:9/\"\nwebhook_secret_env = \"KILLED_SECRET\"";
             let text = text.replace(hook, nowhere);
+            let text = text.replace("drain_timeout_s = 30", "drain_timeout_s = 1");
             format!(
                 "{text}\n[transfer_rules]\nhosts = [\"127.0.0.1\"]\n\
                  [desk.phones]\nana = \"sip:201@127.0.0.1:{anas}\"\n\
@@ -470,11 +471,29 @@ fn a_program_killed_while_an_agent_writes_keeps_what_is_written() {
     let kept = house.records.all(&format!("SELECT notes FROM wrap_ups WHERE call = '{call}'"));
     assert_eq!(kept, [NOTE]);
     // The customer system is told what there is, once.
-    let shown = || house.door.command(&["crm", "show", ACCOUNT]);
-    await_that("the note in the customer system", || shown().contains(NOTE));
+    let shown = |door: &FrontDoor| door.command(&["crm", "show", ACCOUNT]);
+    await_that("the note in the customer system", || shown(&house.door).contains(NOTE));
     house.door.kill();
     house.door.start_again();
-    assert_eq!(shown().matches(NOTE).count(), 1, "{}", shown());
+    let shown = shown(&house.door);
+    assert_eq!(shown.matches(NOTE).count(), 1, "{shown}");
+}
+
+#[test]
+#[ignore = "places real calls: needs the models and SIPp"]
+fn a_program_stopped_while_callers_talk_or_wait_owes_each_a_call_back() {
+    let _alone = alone();
+    for point in [Point::Talking, Point::OnHold, Point::Waiting] {
+        let mut house = House::open();
+        let line = house.brought_to(point);
+        // It takes no more calls, gives those in progress a second, and ends them.
+        house.door.stop_for_now();
+        drop(line);
+        house.door.start_again();
+        let newest = "SELECT call FROM handoffs ORDER BY created_at DESC LIMIT 1";
+        house.cut_off.push((point, house.records.all(newest).pop().expect("a hand-off")));
+        house.check();
+    }
 }
 
 #[test]

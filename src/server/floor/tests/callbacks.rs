@@ -53,8 +53,10 @@ async fn a_callback_is_booked_once_it_is_in_the_store_and_keeps_the_place() {
     let _behind = stage.waits(2, CARDS).await;
     let mut answer = books(&mut stage, waiting.call, NUMBER).await;
     assert!(answer.try_recv().is_err(), "nothing is written yet");
+    assert!(stage.floor.is_awaited(), "a stop of the server waits for it");
     stage.settle().await;
     assert_eq!(answer.try_recv(), Ok(true));
+    assert!(!stage.floor.is_awaited());
     assert!(is(state(&stage, waiting.call).await, "waiting", 0));
     let queue = |stage: &Stage| {
         let view = stage.floor.view(stage.now);
@@ -297,4 +299,39 @@ async fn the_book_is_opened_again_after_a_restart_with_its_places() {
     };
     assert_eq!((kind.as_str(), handoff.call_id.as_str()), ("callback", &*first.to_string()));
     assert_eq!(handoff.summary, "The caller asked for a person.", "with all that was known");
+}
+
+#[tokio::test]
+async fn nobody_is_called_back_by_a_server_that_stops_but_by_the_next() {
+    let mut stage = Stage::open().await;
+    let call = booked(&mut stage, 1).await;
+    stage.say(Command::CloseBook).await;
+    let mut news = stage.agent("ann").await;
+    stage.wait(60).await;
+    assert!(offer_in(&told(&mut news)).is_none());
+    assert!(is(state(&stage, call).await, "waiting", 0));
+    // A caller on the line is still served.
+    let waiting = stage.waits(2, CARDS).await;
+    assert!(offer_in(&told(&mut news)).is_some());
+    stage.leave(waiting.call, LeftQueue::HungUp).await;
+    let mut stage = stage.killed().await;
+    let mut news = stage.agent("ann").await;
+    assert!(offer_in(&told(&mut news)).is_some());
+}
+
+#[tokio::test]
+async fn a_try_that_fails_while_the_server_stops_is_left_to_the_next() {
+    let mut stage = Stage::open().await;
+    let call = booked(&mut stage, 1).await;
+    let mut anns = stage.agent("ann").await;
+    let job = taken(&mut stage, &mut anns).await;
+    let mut pams = stage.agent("pam").await;
+    told(&mut pams);
+    stage.say(Command::CloseBook).await;
+    came_to(&mut stage, &job, CallbackOutcome::AgentNotReached).await;
+    stage.wait(60).await;
+    assert!(offer_in(&told(&mut pams)).is_none());
+    let at_desk = |name: &str| stage.floor.desks[&AgentId::new(name)].is_signed_in();
+    assert!(at_desk("ann") && at_desk("pam"), "nobody is taken for gone");
+    assert!(is(state(&stage, call).await, "waiting", 0));
 }

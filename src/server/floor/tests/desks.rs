@@ -187,7 +187,8 @@ async fn audio_that_dies_puts_the_caller_first_and_leaves_the_agent_at_the_desk(
     let mut stage = Stage::open().await;
     let (mut waiting, mut news) = stage.talk(1, "ann").await;
     told(&mut news);
-    stage.say(Command::AgentLost(waiting.call)).await;
+    let agent = AgentId::new("ann");
+    stage.say(Command::AgentLost { call: waiting.call, agent }).await;
     assert!(matches!(waiting.next(), Some(QueueEvent::Back { why: BackInQueue::AgentLost })));
     let events = names(&told(&mut news));
     assert!(events.contains(&"call ended".to_owned()), "{events:?}");
@@ -369,4 +370,21 @@ async fn queues_are_staffed_by_accounts_while_it_is_open_and_by_who_is_there_at_
     let _news = stage.opens("ann").await;
     let staffing = stage.floor.staffing();
     assert!(has(&staffing.present, CARDS) && !has(&staffing.present, "billing"));
+}
+
+#[tokio::test]
+async fn what_somebody_is_good_at_counts_as_soon_as_it_is_changed() {
+    let mut stage = Stage::open().await;
+    let mut news = stage.agent("bob").await;
+    let _waiting = stage.waits(1, CARDS).await;
+    assert!(offer_in(&told(&mut news)).is_none());
+    let learned =
+        AccountChange { skills: Some([(CARDS.to_owned(), 5)].into()), ..AccountChange::default() };
+    stage.store.change_account("bob", &learned).await.expect("changed");
+    let staff = staff::load(&stage.store).await.expect("read");
+    stage.floor.on_note(stage.now, Note::Staff(staff));
+    stage.settle().await;
+    let events = told(&mut news);
+    assert!(offer_in(&events).is_some(), "{:?}", names(&events));
+    assert!(!names(&events).contains(&"state away".to_owned()), "they stay ready");
 }

@@ -110,6 +110,53 @@ async fn who_cannot_wait_is_told_so_and_called_back_by_people() {
     stage.settle().await;
     assert_eq!(waiting.reply.try_recv(), Ok(Err(RouterRefusal::QueueFull)));
     assert_eq!(stage.promise(2).await, "callback");
+    // The last place is kept for whoever came first, while that is written down.
+    stage.leave(CallId::from_u128(100), LeftQueue::HungUp).await;
+    let mut first = stage.comes(3, CARDS).await;
+    let mut second = stage.comes(4, CARDS).await;
+    assert_eq!(second.reply.try_recv(), Ok(Err(RouterRefusal::QueueFull)));
+    stage.settle().await;
+    assert_eq!(first.reply.try_recv(), Ok(Ok(())));
+    assert_eq!(stage.promise(4).await, "callback");
+}
+
+#[tokio::test]
+async fn whom_a_stop_cuts_off_from_an_agent_or_in_line_people_call_back() {
+    let mut stage = Stage::open().await;
+    let (talking, _news) = stage.talk(1, "ann").await;
+    let waiting = stage.waits(2, CARDS).await;
+    for call in [talking.call, waiting.call] {
+        stage.say(Command::CutOff(call)).await;
+        // As the call's task says when the call is over.
+        stage.say(Command::Ended(call)).await;
+        stage.leave(call, LeftQueue::HungUp).await;
+    }
+    assert_eq!(
+        (stage.promise(1).await, stage.promise(2).await),
+        ("callback".into(), "callback".into())
+    );
+    assert_eq!(stage.on_line().await, 0);
+}
+
+#[tokio::test]
+async fn a_failure_that_is_told_too_late_does_not_hit_the_next_agent() {
+    let mut stage = Stage::open().await;
+    let mut anns = stage.agent("ann").await;
+    let waiting = stage.waits(1, CARDS).await;
+    let offer = offer_in(&told(&mut anns)).expect("offered");
+    let _answer = stage.takes("ann", offer).await;
+    drop(anns);
+    stage.wait(6).await;
+    let mut pams = stage.agent("pam").await;
+    let offer = offer_in(&told(&mut pams)).expect("offered");
+    let _answer = stage.takes("pam", offer).await;
+    told(&mut pams);
+    let (call, agent) = (waiting.call, AgentId::new("ann"));
+    stage.say(Command::JoinFailed { call, agent: agent.clone() }).await;
+    stage.say(Command::AgentLost { call, agent }).await;
+    assert_eq!(names(&told(&mut pams)), [""; 0]);
+    stage.say(Command::JoinFailed { call, agent: AgentId::new("pam") }).await;
+    assert!(names(&told(&mut pams)).contains(&"call ended".to_owned()));
 }
 
 #[tokio::test]
@@ -170,7 +217,8 @@ async fn who_could_not_be_joined_is_first_again_and_told_why() {
     let offer = offer_in(&told(&mut news)).expect("offered");
     let _answer = stage.takes("ann", offer).await;
     assert!(matches!(waiting.next(), Some(QueueEvent::Join { .. })));
-    stage.say(Command::JoinFailed(waiting.call)).await;
+    let agent = AgentId::new("ann");
+    stage.say(Command::JoinFailed { call: waiting.call, agent }).await;
     assert!(matches!(waiting.next(), Some(QueueEvent::Back { why: BackInQueue::NotJoined })));
     stage.wait(1).await;
     assert_eq!(place(&mut behind).expect("told").position, 2);
