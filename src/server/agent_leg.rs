@@ -459,7 +459,7 @@ impl<'w> Announcer<'w> {
     }
 
     fn begin(voice: &Voice, words: &Pii<String>) -> Result<SpeechStream, VoiceError> {
-        voice.speak(SpeakRequest { text: words.clone(), cacheable: Cacheable::Personal })
+        voice.speak(SpeakRequest::new(words.clone(), Cacheable::Personal))
     }
 
     /// The next 20 ms.

@@ -3,39 +3,42 @@
 //! Each request runs in a task of its own and ends in one or more `CallInput`s, each with the id it
 //! was asked under. A call never waits for any of them.
 
+mod listening;
+mod speaking;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 use tracing::Instrument;
 
 use crate::acd::handoff::Handoff;
 use crate::actions::{ActionRequest, Actions, FailureKind};
-use crate::audio::{SampleRate, resample_whole};
+use crate::audio::SampleRate;
 use crate::base::{ActionRunId, CallId, Pii, SpeechId, UtteranceId};
-use crate::call::{CallInput, HeardResult, Urgency};
+use crate::call::{CallInput, Urgency};
 use crate::conversation::{ActionResult, Expected, FailureWords};
-use crate::engine::hearing::{Focus, Hearing, HearingError, HearingRequest, ListenFor, Transcript};
+use crate::engine::hearing::HearingRequest;
 use crate::engine::understanding::Understander;
-use crate::engine::voice::Cacheable;
-use crate::nlu::SlotKind;
+use crate::engine::voice::{Cacheable, SpeakRequest};
 use crate::store::{Saved, Store, put_handoff_or_file};
 
 use super::Engines;
-use super::first_words::{Begun, FirstWords};
+use super::first_words::FirstWords;
 use super::floor::Acd;
 use super::metrics::{HandoffPlace, Metrics};
 use super::promises::{OpenPromise, Promises};
 
+pub use listening::{hearing_request, judge, listen_for, transcribe};
+
+use listening::{heard_result, soon};
+use speaking::say;
+
 /// How often a hand-off is tried to be brought up to date, with pauses of 1, 2, 4, ... s.
 const UPDATE_TRIES: u32 = 5;
-
-/// How most people answer a question of yes or no.
-const SHORT_ANSWERS: [&str; 8] =
-    ["yes", "no", "yes please", "no thanks", "yeah", "nope", "no thank you", "that's right"];
 
 /// What the tasks of all calls share.
 #[derive(Clone)]
@@ -57,9 +60,16 @@ pub(super) struct Dispatch {
     call: CallId,
     inputs: mpsc::Sender<CallInput>,
     first_words: FirstWords,
-    speeches: HashMap<SpeechId, AbortHandle>,
+    speeches: HashMap<SpeechId, Speaking>,
     /// What is under way about utterances, of which there are a few at most.
     utterances: HashMap<UtteranceId, Vec<AbortHandle>>,
+}
+
+/// A text on its way to becoming speech.
+struct Speaking {
+    task: AbortHandle,
+    /// The caller waits for it.
+    hurried: Arc<Notify>,
 }
 
 impl Dispatch {
@@ -83,39 +93,24 @@ impl Dispatch {
         urgency: Urgency,
     ) {
         let listen_for = listen_for(expected);
+        let judge = match expected {
+            Expected::Request => Some(judge(&self.understander)),
+            Expected::YesNo | Expected::Slot(_) | Expected::Keys => None,
+        };
         let hearing = self.services.engines.hearing.clone();
         let (inputs, call) = (self.inputs.clone(), self.call);
         let is_ahead = urgency == Urgency::Speculative;
         let span = tracing::info_span!("stt", utterance = utterance.0, is_ahead);
         let work = async move {
-            let audio = (samples.as_slice(), rate);
-            let result = match transcribe(&hearing, (call, utterance), audio, listen_for).await {
-                Ok(transcript) => {
-                    tracing::info!(
-                        transcribe_ms = transcript.decode_ms,
-                        audio_ms = transcript.audio_ms,
-                        confidence = transcript.confidence,
-                        fallback = transcript.fallback,
-                        text = %transcript.text,
-                        "transcribed"
-                    );
-                    HeardResult::Text {
-                        text: transcript.text,
-                        confidence: transcript.confidence,
-                        readings: transcript.readings,
-                    }
-                }
-                // It is asked for again once the turn is over.
-                Err(error) if is_ahead => {
-                    tracing::info!(%error, "the utterance was not transcribed ahead");
-                    HeardResult::Failed
-                }
-                Err(error) => {
-                    tracing::error!(%error, "the utterance was not transcribed");
-                    HeardResult::Failed
-                }
+            let request =
+                hearing_request((call, utterance), (samples.as_slice(), rate), listen_for);
+            drop(samples);
+            let request = HearingRequest { urgency: soon(urgency), judge, ..request };
+            let result = tokio::select! {
+                heard = hearing.transcribe(request) => heard_result(heard, urgency),
+                // The call has ended: nobody needs the answer.
+                () = inputs.closed() => return,
             };
-            // A closed channel means that the call has ended: nobody needs the answer.
             let _ = inputs.send(CallInput::Transcribed { utterance, result }).await;
         };
         self.begin(utterance, work.instrument(span));
@@ -133,10 +128,11 @@ impl Dispatch {
 
     /// A caller waits for what was asked for ahead.
     pub fn hurry(&self, utterance: UtteranceId) {
-        tracing::debug!(utterance = utterance.0, "the turn is over before its transcript is there");
+        self.services.engines.hearing.hurry(self.call, utterance);
     }
 
-    /// Nobody needs any more what was asked for about this utterance.
+    /// Nobody needs any more what was asked for about this utterance: what waits is not begun, and
+    /// what runs is given up.
     pub fn withdraw(&mut self, utterance: UtteranceId) {
         for task in self.utterances.remove(&utterance).unwrap_or_default() {
             task.abort();
@@ -182,39 +178,43 @@ impl Dispatch {
         let is_ahead = urgency == Urgency::Speculative;
         let span = tracing::info_span!("tts", speech = speech.0, is_ahead);
         let cacheable = if fixed { Cacheable::Fixed } else { Cacheable::Personal };
-        let ready = self.first_words.take(&text);
+        let request = SpeakRequest { text, cacheable, urgency: soon(urgency) };
+        let ready = self.first_words.take(&request.text);
+        let hurried = Arc::new(Notify::new());
+        let told = Arc::clone(&hurried);
         let work = async move {
-            let begun = ready.map_or_else(|| Begun::ask(&voice, text, cacheable), Ok);
-            let mut stream = match begun {
-                Ok(begun) => begun,
+            let said = tokio::select! {
+                said = say(&voice, (request, ready), speech, &inputs, &told) => said,
+                () = inputs.closed() => return,
+            };
+            let input = match said {
+                Ok(()) => CallInput::SpeechDone { speech },
                 Err(error) => {
-                    tracing::error!(%error, "cannot speak");
-                    let _ = inputs.send(CallInput::SpeechFailed { speech }).await;
-                    return;
+                    match is_ahead {
+                        // It is asked for again if it is to be said.
+                        true => tracing::info!(%error, "cannot speak ahead"),
+                        false => tracing::error!(%error, "cannot speak"),
+                    }
+                    CallInput::SpeechFailed { speech }
                 }
             };
-            while let Some(piece) = stream.next().await {
-                let input = match piece {
-                    Ok(samples) => CallInput::SpeechAudio { speech, samples },
-                    Err(error) => {
-                        tracing::error!(%error, "the voice failed in mid-sentence");
-                        let _ = inputs.send(CallInput::SpeechFailed { speech }).await;
-                        return;
-                    }
-                };
-                if inputs.send(input).await.is_err() {
-                    return;
-                }
-            }
-            let _ = inputs.send(CallInput::SpeechDone { speech }).await;
+            let _ = inputs.send(input).await;
         };
-        self.speeches.retain(|_, task| !task.is_finished());
-        self.speeches.insert(speech, tokio::spawn(work.instrument(span)).abort_handle());
+        self.speeches.retain(|_, speech| !speech.task.is_finished());
+        let task = tokio::spawn(work.instrument(span)).abort_handle();
+        self.speeches.insert(speech, Speaking { task, hurried });
+    }
+
+    /// A caller waits for a speech that was asked for ahead.
+    pub fn hurry_speech(&self, speech: SpeechId) {
+        if let Some(speech) = self.speeches.get(&speech) {
+            speech.hurried.notify_one();
+        }
     }
 
     pub fn cancel_speech(&mut self, speech: SpeechId) {
-        if let Some(task) = self.speeches.remove(&speech) {
-            task.abort();
+        if let Some(speech) = self.speeches.remove(&speech) {
+            speech.task.abort();
         }
     }
 
@@ -326,48 +326,6 @@ impl Dispatch {
     /// Promises to put the caller of this hand-off through.
     pub fn promise(&self, reference: String) -> OpenPromise {
         self.services.promises.open(reference)
-    }
-}
-
-/// Has an utterance (mono, at this rate) transcribed as every call has.
-///
-/// # Errors
-/// The decode failed, or the recogniser has stopped.
-pub async fn transcribe(
-    hearing: &Hearing,
-    (call, utterance): (CallId, UtteranceId),
-    (samples, rate): (&[i16], SampleRate),
-    listen_for: ListenFor,
-) -> Result<Transcript, HearingError> {
-    let samples_16k = resample_whole(samples, rate, SampleRate::HZ_16000);
-    let request = HearingRequest { call, utterance, samples_16k, hints: None, listen_for };
-    hearing.transcribe(request).await
-}
-
-/// What is listened for where this is expected.
-pub fn listen_for(expected: &Expected) -> ListenFor {
-    /// Longer numbers are not read out in one breath.
-    const DIGITS_MAX: usize = 20;
-    /// More phrases would take too long to compare.
-    const PHRASES_MAX: usize = 12;
-    let kind = match expected {
-        Expected::Slot(kind) => kind,
-        Expected::YesNo => return ListenFor::Phrases(SHORT_ANSWERS.map(str::to_owned).to_vec()),
-        Expected::Request | Expected::Keys => return ListenFor::Words,
-    };
-    match kind {
-        SlotKind::Name => ListenFor::Value(Focus::Letters),
-        SlotKind::Date => ListenFor::Value(Focus::Date),
-        SlotKind::OneOf(choices) => {
-            let names = choices.iter().map(|choice| &choice.value);
-            let others = choices.iter().flat_map(|choice| &choice.also);
-            let phrases = names.chain(others).map(|phrase| phrase.to_lowercase());
-            ListenFor::Phrases(phrases.take(PHRASES_MAX).collect())
-        }
-        kind => kind.digit_counts().map_or(ListenFor::Words, |(min, max)| {
-            let (min, max) = (min.min(DIGITS_MAX), max.min(DIGITS_MAX));
-            ListenFor::Value(Focus::Digits { min, max })
-        }),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::audio::SampleRate;
 use crate::config::Config;
-use crate::engine::hearing::{Hearing, HearingConfig};
+use crate::engine::hearing::{CONTEXT_FRAMES_MIN, Hearing, HearingConfig};
 use crate::engine::models::{ModelStore, ReadyModel, resolve_whisper};
 use crate::engine::understanding::UnderstandingPool;
 use crate::engine::vad::SileroVad;
@@ -133,6 +133,7 @@ fn start_hearing(
         threads_per_decode: config.threads,
         queue_len_max: config.queue_len_max,
         language: "en".to_owned(),
+        context_frames_min: CONTEXT_FRAMES_MIN,
     })?)
 }
 

@@ -32,9 +32,15 @@ impl Begun {
     ///
     /// # Errors
     /// Too many wait for the voice.
-    pub fn ask(voice: &Voice, text: Pii<String>, cacheable: Cacheable) -> Result<Self, VoiceError> {
-        let stream = voice.speak(SpeakRequest { text: text.clone(), cacheable })?;
+    pub fn ask(voice: &Voice, request: SpeakRequest) -> Result<Self, VoiceError> {
+        let text = request.text.clone();
+        let stream = voice.speak(request)?;
         Ok(Self { text, first: None, stream })
+    }
+
+    /// The caller waits for it.
+    pub fn hurry(&self) {
+        self.stream.hurry();
     }
 
     /// Its next clause; `None` behind the last one.
@@ -60,7 +66,7 @@ impl FirstWords {
         let sentences = opening(conversation, record).into_iter().take(SENTENCES_MAX);
         let begun = sentences.filter_map(|Phrase { text, fixed, .. }| {
             let cacheable = if fixed { Cacheable::Fixed } else { Cacheable::Personal };
-            Begun::ask(voice, text, cacheable)
+            Begun::ask(voice, SpeakRequest::new(text, cacheable))
                 .inspect_err(|error| tracing::warn!(%error, "first words are not made ahead"))
                 .ok()
         });

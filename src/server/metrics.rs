@@ -4,6 +4,8 @@
 //! [`Metrics`] holds what nobody else counts; the rest is asked where it is ([`Sources`]) at the
 //! moment somebody looks.
 
+mod models;
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -284,7 +286,7 @@ impl Metrics {
         sip(&mut out, &sources.sip);
         registrations(&mut out, &sources.registrations);
         if let Some(engines) = sources.engines {
-            queues(&mut out, engines);
+            models::tell(&mut out, engines);
         }
         out.finish()
     }
@@ -432,41 +434,6 @@ fn registrations(out: &mut Exposition, registrations: &[(String, RegistrationSta
     for (trunk, state) in registrations {
         let is_up = matches!(state, RegistrationState::Registered { .. });
         out.sample(name, &[("trunk", trunk.as_str())], f64::from(u8::from(is_up)));
-    }
-}
-
-fn queues(out: &mut Exposition, engines: &Engines) {
-    let (hearing, voice) = (engines.hearing.stats(), engines.voice.health());
-    let name = "frontdoor_queue_length";
-    out.family(name, Kind::Gauge, "What waits for a model now.");
-    let lengths = [
-        ("hearing", hearing.queue_len),
-        ("understanding", engines.understanding.queue_len()),
-        ("voice", voice.queued),
-        ("prerender", voice.prerender_queued),
-    ];
-    for (queue, length) in lengths {
-        out.sample(name, &[("queue", queue)], length as f64);
-    }
-    let name = "frontdoor_shed_total";
-    out.family(name, Kind::Counter, "What was given back because too much waited for a model.");
-    let shed = [
-        ("hearing", hearing.overloads),
-        ("voice", voice.overloaded),
-        ("prerender", voice.prerender_dropped),
-    ];
-    for (queue, count) in shed {
-        out.sample(name, &[("queue", queue)], count as f64);
-    }
-    let name = "frontdoor_engine_failures_total";
-    out.family(name, Kind::Counter, "What a model failed at.");
-    for (engine, count) in [("hearing", hearing.failures), ("voice", voice.failures)] {
-        out.sample(name, &[("engine", engine)], count as f64);
-    }
-    let name = "frontdoor_engine_cpu_seconds_total";
-    out.family(name, Kind::Counter, "CPU time of the models.");
-    for (engine, cpu_s) in [("hearing", hearing.cpu_s), ("voice", voice.cpu_s)] {
-        out.sample(name, &[("engine", engine)], cpu_s);
     }
 }
 

@@ -39,7 +39,7 @@ mod web_calls;
 mod web_side;
 
 pub use customers::{CustomerSystem, Customers, HandoffStorage};
-pub use dispatch::{listen_for, transcribe};
+pub use dispatch::{hearing_request, judge, listen_for, transcribe};
 pub use engines::{Ears, Engines, EnginesReport, derived_dir, start_vad};
 pub use error::ServerError;
 pub use profile::{declared, load_profile, parse_profile, read_profile, shown_path};

@@ -5,8 +5,8 @@
 //!                         (utterances)  (bounded)  (one after the other)
 //! ```
 //!
-//! Callers who wait for our answer go first: a piece that comes while others wait for the recogniser is
-//! dropped, and counted. Nobody's turn depends on it.
+//! Callers who wait for our answer go first, and what is done ahead for them: a piece waits behind all
+//! of it, and is dropped, and counted, where the recogniser's queue is full. Nobody's turn depends on it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,12 +19,12 @@ use tracing::Instrument;
 
 use crate::audio::AudioFrame;
 use crate::base::{CallId, Pii, UtteranceId};
-use crate::engine::hearing::{Hearing, ListenFor};
+use crate::engine::hearing::{Hearing, HearingError, HearingRequest, ListenFor, Urgency};
 use crate::speech::{EndpointerConfig, Segment, Segmenter};
 use crate::web::view::Speaker;
 
 use super::Engines;
-use super::dispatch::transcribe;
+use super::dispatch::hearing_request;
 use super::metrics::{Metrics, PieceOfTalk};
 
 /// Utterances of one talk that may wait; one more is dropped, and counted. Two people say no more within
@@ -33,9 +33,6 @@ const PIECES_LEN_MAX: usize = 8;
 
 /// Lines that may wait for a call's task; a full queue makes the task that writes down wait.
 const SAID_LEN_MAX: usize = 32;
-
-/// Requests that wait for the recogniser beyond which none of ours is put behind them.
-const OTHERS_WAITING_MAX: usize = 1;
 
 /// How long the last words of a call that is over are waited for.
 const LAST_WORDS_LIMIT: Duration = Duration::from_secs(5);
@@ -151,10 +148,6 @@ struct Worker {
 impl Worker {
     async fn run(mut self, mut waiting: mpsc::Receiver<Piece>) {
         while let Some(piece) = waiting.recv().await {
-            if has_to_yield(self.hearing.stats().queue_len) {
-                self.metrics.wrote_down(PieceOfTalk::Dropped);
-                continue;
-            }
             let Some(said) = self.write_down(piece).await else { continue };
             if self.said.send(said).await.is_err() {
                 // The call is over, and nobody waits for its last words.
@@ -168,12 +161,18 @@ impl Worker {
         let utterance = self.next;
         self.next = utterance.next();
         let audio = (segment.samples.as_slice(), segment.rate);
-        match transcribe(&self.hearing, (self.call, utterance), audio, ListenFor::Words).await {
+        let request = hearing_request((self.call, utterance), audio, ListenFor::Words);
+        let request = HearingRequest { urgency: Urgency::Background, ..request };
+        match self.hearing.transcribe(request).await {
             Ok(heard) => {
                 self.metrics.wrote_down(PieceOfTalk::Written);
                 let is_silent = heard.text.expose().trim().is_empty();
                 let (text, confidence) = (heard.text, heard.confidence);
                 (!is_silent).then_some(Said { at_ms, speaker, text, confidence })
+            }
+            Err(HearingError::Shed) => {
+                self.metrics.wrote_down(PieceOfTalk::Dropped);
+                None
             }
             Err(error) => {
                 tracing::warn!(%error, "something that was said was not written down");
@@ -182,11 +181,6 @@ impl Worker {
             }
         }
     }
-}
-
-/// Whether callers wait for the recogniser, who go first.
-fn has_to_yield(waiting: usize) -> bool {
-    waiting > OTHERS_WAITING_MAX
 }
 
 /// Where a call gets what was written down in its talks.
@@ -262,11 +256,6 @@ mod tests {
     fn said(at_ms: u64) -> Said {
         let text = Pii::new(format!("at {at_ms}"));
         Said { at_ms, speaker: Speaker::Agent, text, confidence: 0.9 }
-    }
-
-    #[test]
-    fn callers_who_wait_for_an_answer_go_first() {
-        assert_eq!([0, 1, 2, 9].map(has_to_yield), [false, false, true, true]);
     }
 
     #[test]

@@ -173,12 +173,6 @@ async fn listen(
 
 fn start_hearing(model: &str) -> anyhow::Result<Hearing> {
     let store = ModelStore::open(None)?;
-    Ok(Hearing::start(HearingConfig {
-        model: resolve_whisper(&store, model)?,
-        second_model: None,
-        workers: 1,
-        threads_per_decode: 1,
-        queue_len_max: 4,
-        language: "en".to_owned(),
-    })?)
+    let model = resolve_whisper(&store, model)?;
+    Ok(Hearing::start(HearingConfig { queue_len_max: 4, ..HearingConfig::new(model) })?)
 }

@@ -63,13 +63,9 @@ impl Report {
             let seconds = self.rate.duration_of(samples.len()).as_secs_f32();
             return Ok(format!("[{seconds:.1} s of speech]"));
         };
-        let request = HearingRequest {
-            call: CallId::from_u128(0),
-            utterance: UtteranceId(self.turns.len() as u32),
-            samples_16k: resample_whole(samples, self.rate, SampleRate::HZ_16000),
-            hints: None,
-            listen_for: crate::engine::hearing::ListenFor::Words,
-        };
+        let samples_16k = resample_whole(samples, self.rate, SampleRate::HZ_16000);
+        let utterance = UtteranceId(self.turns.len() as u32);
+        let request = HearingRequest::new(CallId::from_u128(0), utterance, samples_16k);
         Ok(hearing.transcribe(request).await?.text.into_inner())
     }
 

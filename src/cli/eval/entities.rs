@@ -144,12 +144,8 @@ pub(super) async fn run(args: EntitiesArgs) -> anyhow::Result<()> {
     let second = Some(args.second_model.as_str()).filter(|name| *name != "none");
     let bench = Bench {
         hearing: Hearing::start(HearingConfig {
-            model: resolve_whisper(&store, &args.model)?,
             second_model: second.map(|name| resolve_whisper(&store, name)).transpose()?,
-            workers: 1,
-            threads_per_decode: 1,
-            queue_len_max: 1,
-            language: "en".to_owned(),
+            ..HearingConfig::new(resolve_whisper(&store, &args.model)?)
         })?,
         line: line(&args, &rows, folder),
         names: candidates(&args, &clips)?,
@@ -322,12 +318,11 @@ struct Bench {
 impl Bench {
     async fn hear(&self, index: usize, clip: &Clip) -> anyhow::Result<Transcript> {
         let (rate, samples) = &clip.sound;
+        let samples_16k = self.line.carry(index, *rate, samples);
+        let (call, utterance) = (CallId::from_u128(0), UtteranceId(index as u32));
         let request = HearingRequest {
-            call: CallId::from_u128(0),
-            utterance: UtteranceId(index as u32),
-            samples_16k: self.line.carry(index, *rate, samples),
-            hints: None,
             listen_for: listen_for(&Expected::Slot(clip.slot.clone())),
+            ..HearingRequest::new(call, utterance, samples_16k)
         };
         Ok(self.hearing.transcribe(request).await?)
     }

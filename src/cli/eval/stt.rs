@@ -239,26 +239,16 @@ pub(super) async fn run(args: SttArgs) -> anyhow::Result<()> {
     if rows.is_empty() {
         bail!("{}: no recording with a transcript is left", args.manifest.display());
     }
-    let hearing = Hearing::start(HearingConfig {
-        model: resolve_whisper(&ModelStore::open(None)?, &args.model)?,
-        second_model: None,
-        workers: 1,
-        threads_per_decode: 1,
-        queue_len_max: 1,
-        language: "en".to_owned(),
-    })?;
+    let model = resolve_whisper(&ModelStore::open(None)?, &args.model)?;
+    let hearing = Hearing::start(HearingConfig::new(model))?;
     let bar = progress_bar(rows.len(), "transcribing");
     let mut clips = Vec::with_capacity(rows.len());
     for (index, row) in rows.iter().enumerate() {
         match read_row(folder, row) {
             Ok((rate, samples)) => {
-                let request = HearingRequest {
-                    call: CallId::from_u128(0),
-                    utterance: UtteranceId(index as u32),
-                    samples_16k: line.carry(index, rate, &samples),
-                    hints: None,
-                    listen_for: crate::engine::hearing::ListenFor::Words,
-                };
+                let samples_16k = line.carry(index, rate, &samples);
+                let utterance = UtteranceId(index as u32);
+                let request = HearingRequest::new(CallId::from_u128(0), utterance, samples_16k);
                 clips.push(Clip::new(row, hearing.transcribe(request).await?));
             }
             Err(error) => unreadable.push(format!("{error:#}")),

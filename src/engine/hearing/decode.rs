@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use super::audience::Audience;
 use super::clean::is_silence_sentence;
-use super::ear::{Ear, Heard, Word, audio_context};
+use super::ear::{Ear, Heard, Word};
 use super::focus::{Focus, ListenFor};
 use super::level::{Loudness, SAMPLES_PER_S, loudness, pieces};
 use super::loops::find_loop;
 use super::search::{Writing, combine};
-use super::{HearingError, Transcript};
+use super::{HearingError, Judge, SecondModel, SecondOpinion, Transcript};
 use crate::base::Pii;
 use crate::nlu::{Reading, Readings};
 
@@ -28,6 +29,14 @@ const MADE_UP_CONFIDENCE: f32 = 0.1;
 /// Below this, words are put to the second model too: of two, the surer one is believed.
 const UNSURE: f32 = 0.65;
 
+/// Words less likely than this are put to the second model whatever they seem to mean: what is made up
+/// can mean something, too.
+const JUDGED_MIN: f32 = 0.3;
+
+/// So few words may be unlikely only as they are written: of "Hours." the capital and the mark are two
+/// thirds of what a model can be unsure of. Longer ones average that out.
+const SHORT_WORDS_MAX: usize = 3;
+
 /// The longest that is worth it: a second look at this takes about as long as the first silence
 /// that ends it.
 const SECOND_LOOK_S_MAX: f32 = 10.0;
@@ -39,27 +48,43 @@ pub struct Listening<'a> {
     pub hints: Option<&'a str>,
     /// What is looked for again.
     pub listen_for: &'a ListenFor,
+    /// Whether the second model may be asked.
+    pub second: SecondModel,
+    /// Who says whether unsure words are clear enough.
+    pub judge: Option<&'a Judge>,
 }
 
 /// Decodes for one worker thread.
 pub(super) struct Decoder {
     ear: Ear,
-    /// Asked about values that the first is not sure of.
+    /// Asked about what the first is not sure of.
     second: Option<Ear>,
+    audience: Audience,
 }
 
 impl Decoder {
-    pub const fn new(ear: Ear, second: Option<Ear>) -> Self {
-        Self { ear, second }
+    pub const fn new(ear: Ear, second: Option<Ear>, audience: Audience) -> Self {
+        Self { ear, second, audience }
+    }
+
+    /// Decodes on so many threads from now on.
+    pub fn set_threads(&mut self, threads: usize) {
+        self.ear.set_threads(threads);
+        self.second.iter_mut().for_each(|second| second.set_threads(threads));
     }
 
     /// Lets each model decode once, so that the first caller does not pay for it.
     pub fn warm_up(&mut self, samples: &[i16]) -> Result<(), HearingError> {
-        let nothing = Listening { hints: None, listen_for: &ListenFor::Words };
+        let nothing = Listening {
+            hints: None,
+            listen_for: &ListenFor::Words,
+            second: SecondModel::NotAsked,
+            judge: None,
+        };
         self.transcribe(samples, nothing)?;
         if let Some(second) = &mut self.second {
             let audio: Vec<f32> = samples.iter().map(|&s| f32::from(s) / 32_768.0).collect();
-            second.run(&audio, audio_context(audio.len(), second.frames()), None)?;
+            second.run(&audio, second.frames_for(&audio), None)?;
         }
         Ok(())
     }
@@ -77,11 +102,15 @@ impl Decoder {
         let mut heard_samples = 0;
         let mut fallback = false;
         let mut readings = Readings::default();
+        let (mut second, mut instead_of) = (SecondOpinion::NotNeeded, None);
         for range in pieces(samples) {
             let piece = self.transcribe_piece(&samples[range.clone()], listening)?;
             fallback |= piece.fallback;
             // A value takes no half minute: of a longer utterance the last piece may hold it.
             readings = piece.readings;
+            // Asked about short utterances only, which are one piece.
+            second = piece.second;
+            instead_of = piece.instead_of.map(Pii::new);
             if piece.text.is_empty() {
                 continue;
             }
@@ -103,7 +132,10 @@ impl Decoder {
             decode_ms: started.elapsed().as_millis() as u64,
             queued_ms: 0,
             cpu: Duration::ZERO,
+            threads: 1,
             fallback,
+            second,
+            instead_of,
             readings,
         })
     }
@@ -118,25 +150,26 @@ impl Decoder {
         if sound.loudness == Loudness::Silent {
             return Ok(Piece::default());
         }
-        let first = self.first_hearing(&sound, listening)?;
-        let second = self.second_opinion(&sound, &first.piece, listen_for);
-        let has_second_heard = second.is_some();
+        let mut first = self.first_hearing(&sound, listening)?;
+        let (opinion, again) = self.second_opinion(&sound, &mut first.piece, listening)?;
+        let has_second_heard = again.is_some();
         let mut piece = first.piece;
         let mut plain_log_probability = first.log_probability;
-        let mut is_second_believed = false;
-        if let Some(again) = second
+        piece.second = opinion;
+        if let Some(again) = again
             && is_better(&again.piece, &piece, listen_for)
         {
-            is_second_believed = true;
-            piece = again.piece;
+            let instead_of = Some(std::mem::take(&mut piece.text));
+            piece = Piece { second: SecondOpinion::Changed, instead_of, ..again.piece };
             // Values are weighed against the plain words by the first model's figures.
             if !matches!(listen_for, ListenFor::Value(_)) {
                 plain_log_probability = again.log_probability;
             }
         }
+        let is_second_believed = piece.second == SecondOpinion::Changed;
         let values = match listen_for {
             ListenFor::Value(focus) if !focus.is_missed_by(&piece.text) => {
-                self.values(*focus, &sound.audio, has_second_heard)?
+                self.values(*focus, &sound.audio, has_second_heard, listening.second)?
             }
             ListenFor::Phrases(phrases) if is_worth_comparing(&piece.text, phrases) => {
                 let ear = match &mut self.second {
@@ -162,7 +195,7 @@ impl Decoder {
         // A prompt provokes loops at reduced context, so hints are paid for with the full one.
         let frames = match hints {
             Some(_) => self.ear.frames(),
-            None => audio_context(sound.audio.len(), self.ear.frames()),
+            None => self.ear.frames_for(&sound.audio),
         };
         let first = self.ear.run(&sound.audio, frames, hints)?;
         let trouble = find_loop(&first.text, sound.seconds).is_some()
@@ -180,21 +213,39 @@ impl Decoder {
         Ok(Decoded::of(heard, sound, fallback))
     }
 
-    /// What the second model hears, where the first is unsure and asking is worth it.
+    /// What the second model hears, where the first is unsure and asking is worth it. It takes three
+    /// times as long as the first, so that everything cheaper is tried before.
     fn second_opinion(
         &mut self,
         sound: &Sound,
-        first: &Piece,
-        listen_for: &ListenFor,
-    ) -> Option<Decoded> {
+        first: &mut Piece,
+        listening: Listening<'_>,
+    ) -> Result<(SecondOpinion, Option<Decoded>), HearingError> {
         let is_worth_it = is_unsure(first, sound.loudness)
             && sound.seconds <= SECOND_LOOK_S_MAX
-            && goes_by_words(listen_for);
-        if !is_worth_it {
-            return None;
+            && goes_by_words(listening.listen_for);
+        let Some(second) = self.second.as_mut().filter(|_| is_worth_it) else {
+            return Ok((SecondOpinion::NotNeeded, None));
+        };
+        if let Some(likely) = likelihood_of_words(&mut self.ear, sound, first)?
+            && likely >= UNSURE
+        {
+            first.confidence = likely;
+            return Ok((SecondOpinion::Clear, None));
         }
-        let heard = second_look(self.second.as_mut()?, &sound.audio)?;
-        Some(Decoded::of(heard, sound, first.fallback))
+        let may_be_judged = first.confidence >= JUDGED_MIN && !is_silence_sentence(&first.text);
+        if may_be_judged && listening.judge.is_some_and(|judge| judge(&first.text)) {
+            return Ok((SecondOpinion::Judged, None));
+        }
+        if listening.second == SecondModel::NotAsked {
+            return Ok((SecondOpinion::NotAsked, None));
+        }
+        if self.audience.is_gone() {
+            return Err(HearingError::Abandoned);
+        }
+        let heard = second_look(second, &sound.audio)?;
+        let again = heard.map(|heard| Decoded::of(heard, sound, first.fallback));
+        Ok((SecondOpinion::Kept, again))
     }
 
     /// What the audio that was decoded last can be if it is a value of this kind, the likeliest
@@ -204,23 +255,26 @@ impl Decoder {
         focus: Focus,
         audio: &[f32],
         has_second_heard: bool,
+        second: SecondModel,
     ) -> Result<Vec<Reading>, HearingError> {
         let mut found = self.ear.look_again(focus)?;
         let mut combined = combine(&found);
-        if let Some(second) = &mut self.second
+        if let Some(ear) = &mut self.second
+            && second == SecondModel::Asked
             && is_in_doubt(&combined)
         {
-            let frames = audio_context(audio.len(), second.frames());
             let heard = match has_second_heard {
                 true => Ok(()),
-                false => second.run(audio, frames, None).map(drop),
+                // Its plain words are not asked for, only what the value can be.
+                false => ear.listen(audio),
             };
             // If it fails, what the first has made of it stands.
-            match heard.and_then(|()| second.look_again(focus)) {
+            match heard.and_then(|()| ear.look_again(focus)) {
                 Ok(more) => {
                     found.extend(more);
                     combined = combine(&found);
                 }
+                Err(HearingError::Abandoned) => return Err(HearingError::Abandoned),
                 Err(error) => tracing::warn!(%error, "the second speech model failed"),
             }
         }
@@ -234,12 +288,49 @@ impl Decoder {
 }
 
 /// What the second model hears. If it fails, what the first has heard stands.
-fn second_look(second: &mut Ear, audio: &[f32]) -> Option<Heard> {
-    let frames = audio_context(audio.len(), second.frames());
-    second
-        .run(audio, frames, None)
-        .inspect_err(|error| tracing::warn!(%error, "the second speech model failed"))
-        .ok()
+fn second_look(second: &mut Ear, audio: &[f32]) -> Result<Option<Heard>, HearingError> {
+    let frames = second.frames_for(audio);
+    match second.run(audio, frames, None) {
+        Ok(heard) => Ok(Some(heard)),
+        Err(HearingError::Abandoned) => Err(HearingError::Abandoned),
+        Err(error) => {
+            tracing::warn!(%error, "the second speech model failed");
+            Ok(None)
+        }
+    }
+}
+
+/// How likely a few words that `ear` decoded last are, however they are written: the mean of theirs,
+/// 0 to 1. `None` where they are many, or may be made up. A few passes through the decoder, where
+/// another model takes fifty times as long.
+fn likelihood_of_words(
+    ear: &mut Ear,
+    sound: &Sound,
+    heard: &Piece,
+) -> Result<Option<f32>, HearingError> {
+    let count = heard.words.len();
+    let is_short = (1..=SHORT_WORDS_MAX).contains(&count);
+    if !is_short || sound.loudness != Loudness::Clear || is_silence_sentence(&heard.text) {
+        return Ok(None);
+    }
+    let Some(phrase) = unwritten(&heard.text) else { return Ok(None) };
+    let readings = ear.compare(&[phrase])?;
+    let whole = readings.first().map(|reading| reading.log_probability / count as f32);
+    Ok(whole.map(f32::exp).filter(|likely| likely.is_finite()))
+}
+
+/// Words without what is only written: the mark at the end and the capital at the beginning. `None` if
+/// a mark stands among them, or nothing is left.
+fn unwritten(text: &str) -> Option<String> {
+    let bare = text.trim().trim_end_matches(['.', ',', '!', '?']);
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '\'');
+    let first = bare.chars().next().filter(|_| bare.chars().all(is_word))?;
+    // "I" and names of letters keep theirs: "i" by itself is written by nobody.
+    let is_letter = bare.chars().nth(1).is_none_or(|c| !c.is_alphabetic());
+    if is_letter {
+        return Some(bare.to_owned());
+    }
+    Some(first.to_lowercase().chain(bare.chars().skip(1)).collect())
 }
 
 /// Whether what the second model heard is believed rather than what the first did.
@@ -322,6 +413,9 @@ struct Piece {
     confidence: f32,
     fallback: bool,
     readings: Readings,
+    second: SecondOpinion,
+    /// What the first model heard, if this is the second one's.
+    instead_of: Option<String>,
 }
 
 /// Whether short answers are to be compared with these words: not if they are one, or far longer.
@@ -355,7 +449,7 @@ fn settle(heard: Heard, audio_s: f32, loudness: Loudness, fallback: bool) -> Pie
             confidence = confidence.min(MADE_UP_CONFIDENCE);
         }
     }
-    Piece { text, words, confidence, fallback, readings: Readings::default() }
+    Piece { text, words, confidence, fallback, ..Piece::default() }
 }
 
 #[cfg(test)]
@@ -390,5 +484,22 @@ mod tests {
         assert!(doubtful.confidence <= MADE_UP_CONFIDENCE);
         let clear = settle(heard("Thank you."), 2.0, Loudness::Clear, false);
         assert!(clear.confidence > 0.85);
+    }
+
+    #[test]
+    fn the_words_are_what_is_said_not_how_it_is_written() {
+        for (text, words) in [
+            ("Hours.", Some("hours")),
+            ("agent", Some("agent")),
+            (" Opening hours?", Some("opening hours")),
+            ("I'd like that!", Some("I'd like that")),
+            ("A person.", Some("A person")),
+            ("Yes, please.", None),
+            ("412-8824", None),
+            ("...", None),
+            ("", None),
+        ] {
+            assert_eq!(unwritten(text).as_deref(), words, "{text}");
+        }
     }
 }

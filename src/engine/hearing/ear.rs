@@ -5,6 +5,7 @@ use std::sync::Arc;
 use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperState};
 
 use super::HearingError;
+use super::audience::Audience;
 use super::clean::without_labels;
 use super::focus::Focus;
 use super::letters::LetterModel;
@@ -14,15 +15,15 @@ use crate::base::Pii;
 use crate::nlu::Reading;
 
 /// Fewest frames (20 ms each) of audio context; below it whisper repeats itself even on one word.
-const AUDIO_CONTEXT_MIN: usize = 512;
+pub const CONTEXT_FRAMES_MIN: usize = 512;
 
 /// Frames added to what the audio needs: with less, 37 of 79 clips looped.
 const AUDIO_CONTEXT_SPARE: usize = 192;
 
-/// Frames of audio context for this many samples, at most what the model has.
-pub(super) fn audio_context(samples: usize, model_frames: usize) -> usize {
+/// Frames of audio context for this many samples: `least` or more, at most what the model has.
+fn audio_context(samples: usize, least: usize, model_frames: usize) -> usize {
     let needed = (samples * 50).div_ceil(SAMPLES_PER_S) + AUDIO_CONTEXT_SPARE;
-    needed.max(AUDIO_CONTEXT_MIN).min(model_frames)
+    needed.max(least).min(model_frames)
 }
 
 /// A word as decoded, with the probability of its least certain token.
@@ -56,22 +57,34 @@ pub(super) struct Ear {
     state: WhisperState,
     params: FullParams<'static, 'static>,
     model_frames: usize,
+    frames_min: usize,
     first_special_token: i32,
     threads: usize,
     knowledge: Arc<Knowledge>,
+    audience: Audience,
 }
 
+/// What whisper asks between its steps whether to stop.
+type MayStop = Box<dyn FnMut() -> bool>;
+
 impl Ear {
-    /// Makes the working memory for one decode at a time.
+    /// Makes the working memory for one decode at a time, which is given up once its audience has
+    /// gone.
     pub fn new(
         context: &WhisperContext,
         language: &'static str,
-        threads: usize,
+        frames_min: usize,
         knowledge: Arc<Knowledge>,
+        audience: Audience,
     ) -> Result<Self, HearingError> {
         let state = context.create_state().map_err(|e| HearingError::Decode(e.to_string()))?;
         let mut params = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
-        params.set_n_threads(i32::try_from(threads).unwrap_or(1));
+        params.set_n_threads(1);
+        // Nothing but this very type will do: whisper-rs calls whatever it is given as if it were
+        // one. Set once and cloned, because it leaks it. Asked after the encoder and each token.
+        let seen = audience.clone();
+        let may_stop: MayStop = Box::new(move || seen.is_gone());
+        params.set_abort_callback_safe::<Option<MayStop>, MayStop>(Some(may_stop));
         // Set once and cloned: whisper-rs leaks the copy that it makes of the language.
         params.set_language(Some(language));
         params.set_single_segment(true);
@@ -88,15 +101,28 @@ impl Ear {
             state,
             params,
             model_frames: usize::try_from(context.n_audio_ctx()).unwrap_or(1500),
+            frames_min,
             first_special_token: context.token_eot(),
-            threads,
+            threads: 1,
             knowledge,
+            audience,
         })
     }
 
     /// Frames that the model hears at most, 20 ms each.
     pub const fn frames(&self) -> usize {
         self.model_frames
+    }
+
+    /// Frames of context that this audio is heard within.
+    pub fn frames_for(&self, audio: &[f32]) -> usize {
+        audio_context(audio.len(), self.frames_min, self.model_frames)
+    }
+
+    /// Decodes on so many threads from now on.
+    pub fn set_threads(&mut self, threads: usize) {
+        self.threads = threads.max(1);
+        self.params.set_n_threads(i32::try_from(self.threads).unwrap_or(1));
     }
 
     /// How likely each of some phrases is what was said in the audio that was decoded last, the
@@ -130,7 +156,7 @@ impl Ear {
 
     fn search(&mut self) -> Search<'_> {
         let Knowledge { vocabulary, letters } = &*self.knowledge;
-        Search::new(&mut self.state, vocabulary, letters, self.threads)
+        Search::new(&mut self.state, vocabulary, letters, self.threads, &self.audience)
     }
 
     /// Decodes within so many frames of context, or with all.
@@ -140,15 +166,38 @@ impl Ear {
         frames: usize,
         hints: Option<&str>,
     ) -> Result<Heard, HearingError> {
+        // Twice what the fastest speaker needs: a loop ends here, not at 220 tokens.
+        let tokens_max = 24 + audio.len() * 14 / SAMPLES_PER_S;
+        self.decode(audio, frames, hints, tokens_max)?;
+        Ok(self.collect())
+    }
+
+    /// Encodes audio, of which [`Ear::look_again`] and [`Ear::compare`] tell what it can be; what it
+    /// is by itself is not worked out.
+    pub fn listen(&mut self, audio: &[f32]) -> Result<(), HearingError> {
+        self.decode(audio, self.frames_for(audio), None, 1)
+    }
+
+    fn decode(
+        &mut self,
+        audio: &[f32],
+        frames: usize,
+        hints: Option<&str>,
+        tokens_max: usize,
+    ) -> Result<(), HearingError> {
+        if self.audience.is_gone() {
+            return Err(HearingError::Abandoned);
+        }
         let mut params = self.params.clone();
         params.set_audio_ctx(if frames >= self.model_frames { 0 } else { frames as i32 });
-        // Twice what the fastest speaker needs: a loop ends here, not at 220 tokens.
-        params.set_max_tokens((24 + audio.len() * 14 / SAMPLES_PER_S) as i32);
+        params.set_max_tokens(tokens_max as i32);
         if let Some(hints) = hints {
             params.set_initial_prompt(&hints.replace('\0', " "));
         }
-        self.state.full(params, audio).map_err(|error| HearingError::Decode(error.to_string()))?;
-        Ok(self.collect())
+        self.state.full(params, audio).map_err(|error| match self.audience.is_gone() {
+            true => HearingError::Abandoned,
+            false => HearingError::Decode(error.to_string()),
+        })
     }
 
     fn collect(&self) -> Heard {
@@ -196,7 +245,9 @@ mod tests {
     #[test]
     fn the_context_follows_the_audio() {
         for (seconds, frames) in [(0, 512), (1, 512), (6, 512), (7, 542), (20, 1192), (28, 1500)] {
-            assert_eq!(audio_context(seconds * SAMPLES_PER_S, 1500), frames, "{seconds} s");
+            let samples = seconds * SAMPLES_PER_S;
+            assert_eq!(audio_context(samples, CONTEXT_FRAMES_MIN, 1500), frames, "{seconds} s");
         }
+        assert_eq!(audio_context(SAMPLES_PER_S, 1500, 1500), 1500);
     }
 }

@@ -1,11 +1,13 @@
 //! Speech to text: a pool of worker threads around whisper, with a bounded queue in front.
 //!
 //! One model is loaded and shared; each worker has its own decoding state and runs one decode at
-//! a time on few threads (one, unless told otherwise: ggml spins at barriers, so two decodes of
-//! two threads each on two cores take ten times as long as one after the other). When the queue is
-//! full, [`Hearing::submit`] hands the request back; [`Hearing::transcribe`] waits for a place.
+//! a time: on all the threads it may have while it is alone, on one beside others (ggml spins at
+//! barriers, so two decodes of two threads each on two cores take ten times as long as one after
+//! the other). Callers whose turn is over go first, then what is done ahead, then what nobody waits
+//! for ([`Urgency`]). A decode that nobody waits for any more is not begun, and given up where it is.
 //! Not its job: deciding when an utterance ended, or what it means.
 
+mod audience;
 mod clean;
 mod decode;
 mod ear;
@@ -19,6 +21,8 @@ mod search;
 #[cfg(test)]
 mod with_model;
 
+pub use crate::engine::Urgency;
+pub use ear::CONTEXT_FRAMES_MIN;
 pub use focus::{Focus, ListenFor};
 pub use loops::{Loop, LoopKind, find_loop};
 pub use model_file::{ModelHeader, check_model_file};
@@ -26,6 +30,7 @@ pub use pool::Hearing;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -43,12 +48,80 @@ pub struct HearingConfig {
     pub second_model: Option<PathBuf>,
     /// Decodes at the same time; more than there are cores is cut down to them.
     pub workers: usize,
-    /// Threads of each decode; 1 unless the machine has cores to spare.
+    /// Threads of a decode that is alone; beside others each has one.
     pub threads_per_decode: usize,
-    /// Requests that may wait; one more is handed back.
+    /// Requests that may wait; for one more the least urgent of them is dropped, or it waits outside.
     pub queue_len_max: usize,
     /// ISO 639-1 code; English-only models take only `en`.
     pub language: String,
+    /// Fewest frames (20 ms each) of audio context, [`CONTEXT_FRAMES_MIN`] in every call; 1500, all
+    /// that the models have, for measurements.
+    pub context_frames_min: usize,
+}
+
+impl HearingConfig {
+    /// By one model, one utterance at a time on one thread.
+    pub fn new(model: PathBuf) -> Self {
+        Self {
+            model,
+            second_model: None,
+            workers: 1,
+            threads_per_decode: 1,
+            queue_len_max: 1,
+            language: "en".to_owned(),
+            context_frames_min: CONTEXT_FRAMES_MIN,
+        }
+    }
+}
+
+/// Looks at words that were not heard well. `true` says that what they mean is beyond doubt all the
+/// same, so that a larger model need not be asked: it takes 50 times as long.
+pub type Judge = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// Whether the second model is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SecondModel {
+    /// Where the first is unsure.
+    #[default]
+    Asked,
+    /// Not: there is too much to do.
+    NotAsked,
+}
+
+/// What came of the question whether the first model has heard right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SecondOpinion {
+    /// It was sure, or there is no second model.
+    #[default]
+    NotNeeded,
+    /// Its words are likely, however they are written: it was unsure of capitals and marks only.
+    Clear,
+    /// What the words mean is beyond doubt ([`Judge`]).
+    Judged,
+    /// There is too much to do ([`SecondModel::NotAsked`]).
+    NotAsked,
+    /// The second model was asked, and the first one's words stand.
+    Kept,
+    /// The second model's words stand.
+    Changed,
+}
+
+impl SecondOpinion {
+    /// Every outcome.
+    pub const ALL: [Self; 6] =
+        [Self::NotNeeded, Self::Clear, Self::Judged, Self::NotAsked, Self::Kept, Self::Changed];
+
+    /// The word used in logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotNeeded => "not_needed",
+            Self::Clear => "clear",
+            Self::Judged => "judged",
+            Self::NotAsked => "not_asked",
+            Self::Kept => "kept",
+            Self::Changed => "changed",
+        }
+    }
 }
 
 /// One utterance to transcribe.
@@ -66,6 +139,26 @@ pub struct HearingRequest {
     /// What is expected: the utterance is looked at again for it. The plain words come all the
     /// same.
     pub listen_for: ListenFor,
+    /// How soon the answer is needed.
+    pub urgency: Urgency,
+    /// Asked about words that were not heard well, before the second model is; `None` where words
+    /// mean nothing by themselves.
+    pub judge: Option<Judge>,
+}
+
+impl HearingRequest {
+    /// Just the words, as soon as may be.
+    pub const fn new(call: CallId, utterance: UtteranceId, samples_16k: Vec<i16>) -> Self {
+        Self {
+            call,
+            utterance,
+            samples_16k,
+            hints: None,
+            listen_for: ListenFor::Words,
+            urgency: Urgency::TurnOver,
+            judge: None,
+        }
+    }
 }
 
 impl fmt::Debug for HearingRequest {
@@ -74,6 +167,7 @@ impl fmt::Debug for HearingRequest {
             .field("call", &self.call)
             .field("utterance", &self.utterance)
             .field("samples", &self.samples_16k.len())
+            .field("urgency", &self.urgency)
             .finish_non_exhaustive()
     }
 }
@@ -96,8 +190,14 @@ pub struct Transcript {
     pub queued_ms: u64,
     /// CPU time of the worker's thread (the whole decode when it runs on one thread).
     pub cpu: Duration,
+    /// Threads it was decoded on.
+    pub threads: usize,
     /// Whether it was decoded again at full context.
     pub fallback: bool,
+    /// Whether another model was asked, and what came of it.
+    pub second: SecondOpinion,
+    /// What the first model heard, where the second one's words stand.
+    pub instead_of: Option<Pii<String>>,
     /// What it may have been, if a kind of value was expected.
     pub readings: Readings,
 }
@@ -113,7 +213,7 @@ pub struct HearingReply {
     pub result: Result<Transcript, HearingError>,
 }
 
-/// Where the answer goes. Dropping the receiver cancels a request that still waits.
+/// Where the answer goes. Dropping the receiver cancels the request: it is not begun, or given up.
 pub type ReplySender = oneshot::Sender<HearingReply>;
 
 /// A request that was not taken, whole, so that its audio is not lost.
@@ -178,6 +278,12 @@ pub enum HearingError {
     /// A worker thread could not be started.
     #[error("cannot start a thread of the recogniser: {0}")]
     Thread(std::io::Error),
+    /// It was done ahead or in the background, and whoever waits for an answer went first.
+    #[error("the recogniser has too much to do for what nobody waits for yet")]
+    Shed,
+    /// Nobody waited for the answer any more, so that it was given up.
+    #[error("nobody waits for the transcript any more")]
+    Abandoned,
     /// whisper.cpp failed on an utterance.
     #[error("the recogniser failed on an utterance: {0}")]
     Decode(String),
@@ -191,20 +297,33 @@ pub enum HearingError {
 pub struct HearingStats {
     /// Requests waiting now.
     pub queue_len: usize,
+    /// How long the oldest of them has waited whose caller waits for us.
+    pub oldest_wait: Duration,
     /// Requests decoded.
     pub decodes: u64,
+    /// Those of them that were done ahead.
+    pub decodes_ahead: u64,
     /// Decodes that were done again at full context.
     pub fallbacks: u64,
     /// Requests dropped before decoding because nobody waits for them any more.
     pub cancelled: u64,
-    /// Requests handed back because the queue was full.
+    /// Decodes given up because nobody waited for them any more.
+    pub aborted: u64,
+    /// Requests that nobody waited for yet, dropped because the queue was full.
+    pub shed: u64,
+    /// Requests of callers that found the queue full: handed back, or waiting outside.
     pub overloads: u64,
+    /// What came of the question whether to ask the second model, in the order of
+    /// [`SecondOpinion::ALL`].
+    pub second: [u64; SecondOpinion::ALL.len()],
     /// Decodes that failed.
     pub failures: u64,
     /// Audio decoded.
     pub audio_s: f64,
     /// CPU of the worker threads.
     pub cpu_s: f64,
+    /// Of that, for decodes that nobody has taken.
+    pub cpu_wasted_s: f64,
     /// Median wall time of the latest decodes.
     pub wall_p50_ms: u64,
     /// 95th percentile of the same.

@@ -9,10 +9,12 @@
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
+use std::rc::Rc;
 
 use whisper_rs::{WhisperContext, WhisperState};
 
 use super::HearingError;
+use super::audience::Audience;
 use super::focus::{Focus, Grammar, Piece};
 use super::letters::LetterModel;
 
@@ -129,9 +131,13 @@ pub(super) struct Search<'a> {
     pub vocabulary: &'a Vocabulary,
     pub letters: &'a LetterModel,
     pub threads: usize,
+    audience: &'a Audience,
     /// The tokens that the decoder has in its memory.
     fed: Vec<i32>,
     passes: usize,
+    /// What was found behind some tokens: the same beginnings are looked at by several searches.
+    /// At most one entry a pass, some 200 kB each.
+    known: HashMap<Vec<i32>, Rc<[f32]>>,
 }
 
 impl<'a> Search<'a> {
@@ -140,8 +146,10 @@ impl<'a> Search<'a> {
         vocabulary: &'a Vocabulary,
         letters: &'a LetterModel,
         threads: usize,
+        audience: &'a Audience,
     ) -> Self {
-        Self { state, vocabulary, letters, threads, fed: Vec::new(), passes: 0 }
+        let (fed, known) = (Vec::new(), HashMap::new());
+        Self { state, vocabulary, letters, threads, audience, fed, passes: 0, known }
     }
 
     /// The writings found of at least so many digits, letters or words, the best first. Of one or
@@ -191,7 +199,9 @@ impl<'a> Search<'a> {
             first.make_ascii_uppercase();
         }
         let mut either = Vec::new();
-        for form in [capital.as_str(), phrase] {
+        // What begins with no small letter has one form.
+        let capital = Some(capital.as_str()).filter(|capital| *capital != phrase);
+        for form in capital.into_iter().chain([phrase]) {
             let Some(tokens) = vocabulary.tokens_of(&format!(" {form}")) else { continue };
             let mut all = vocabulary.start.clone();
             let mut heard = 0.0;
@@ -293,11 +303,17 @@ impl<'a> Search<'a> {
     }
 
     /// Logarithms of the probabilities of every token behind these.
-    fn log_probabilities(&mut self, tokens: &[i32]) -> Result<Vec<f32>, HearingError> {
+    fn log_probabilities(&mut self, tokens: &[i32]) -> Result<Rc<[f32]>, HearingError> {
         let failed = |error: whisper_rs::WhisperError| HearingError::Decode(error.to_string());
         let Some((last, before)) = tokens.split_last() else {
-            return Ok(Vec::new());
+            return Ok(Rc::new([]));
         };
+        if let Some(known) = self.known.get(tokens) {
+            return Ok(Rc::clone(known));
+        }
+        if self.audience.is_gone() {
+            return Err(HearingError::Abandoned);
+        }
         let known = self.fed.iter().zip(before).take_while(|(a, b)| a == b).count();
         if before.len() > known {
             self.state.decode(&before[known..], known, self.threads).map_err(failed)?;
@@ -309,7 +325,9 @@ impl<'a> Search<'a> {
         self.fed = tokens.to_vec();
         let scores = self.state.get_logits().map_err(failed)?;
         let sum = log_sum_exp(scores);
-        Ok(scores.iter().map(|score| score - sum).collect())
+        let found: Rc<[f32]> = scores.iter().map(|score| score - sum).collect();
+        self.known.insert(tokens.to_vec(), Rc::clone(&found));
+        Ok(found)
     }
 }
 

@@ -15,12 +15,9 @@ fn models() -> PathBuf {
 
 fn config() -> HearingConfig {
     HearingConfig {
-        model: models().join("tiny.en/ggml-tiny.en.bin"),
-        second_model: None,
         workers: 2,
-        threads_per_decode: 1,
         queue_len_max: 4,
-        language: "en".to_owned(),
+        ..HearingConfig::new(models().join("tiny.en/ggml-tiny.en.bin"))
     }
 }
 
@@ -31,13 +28,7 @@ fn fixture(name: &str) -> Vec<i16> {
 }
 
 fn request(utterance: u32, samples_16k: Vec<i16>) -> HearingRequest {
-    HearingRequest {
-        call: CallId::from_u128(1),
-        utterance: UtteranceId(utterance),
-        samples_16k,
-        hints: None,
-        listen_for: crate::engine::hearing::ListenFor::Words,
-    }
+    HearingRequest::new(CallId::from_u128(1), UtteranceId(utterance), samples_16k)
 }
 
 fn letters(text: &str) -> String {

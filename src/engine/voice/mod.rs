@@ -31,13 +31,14 @@ use tokio::sync::mpsc;
 use crate::audio::SampleRate;
 use crate::base::Pii;
 
+pub use crate::engine::Urgency;
 pub use clauses::{Clause, Ending, split};
 pub use error::VoiceError;
 pub use normalise::{TEXT_BYTES_MAX, normalise};
 
 use cache::Cache;
-use piper::{Piper, Urgency};
-use pool::{Item, Job, Place, Shared, work, work_in_background};
+use piper::{Piper, Standing};
+use pool::{Haste, Item, Job, Place, Progress, Shared, work, work_in_background};
 use renderer::Renderer;
 
 /// Said once at the start, so that the first caller doesn't pay for cold memory.
@@ -83,6 +84,15 @@ pub struct SpeakRequest {
     pub text: Pii<String>,
     /// Whether it may be kept.
     pub cacheable: Cacheable,
+    /// How soon it is needed.
+    pub urgency: Urgency,
+}
+
+impl SpeakRequest {
+    /// Something that a caller waits for.
+    pub const fn new(text: Pii<String>, cacheable: Cacheable) -> Self {
+        Self { text, cacheable, urgency: Urgency::TurnOver }
+    }
 }
 
 /// How the voice fares. Totals are since the start.
@@ -100,6 +110,8 @@ pub struct VoiceHealth {
     pub failures: u64,
     /// Sentences refused because too many waited.
     pub overloaded: u64,
+    /// Sentences that nobody waited for yet, dropped to make room for one that somebody did.
+    pub shed: u64,
     /// Sentences given up by their callers while they waited.
     pub cancelled: u64,
     /// Clauses rendered.
@@ -149,20 +161,20 @@ impl Voice {
         let shared = Arc::new(Shared::new(cache, config.rate, config.queue_len_max, identity));
         // From here on an early return ends the threads already started.
         let inner = Inner { shared, said_as: RwLock::new(Arc::new(config.said_as)) };
-        let start_renderer = |urgency| {
+        let start_renderer = |standing| {
             let restarts = Arc::clone(&inner.shared.counts.restarts);
             let piper = Arc::clone(&piper);
-            Renderer::start(piper, &config.espeak, config.rate, urgency, restarts)
+            Renderer::start(piper, &config.espeak, config.rate, standing, restarts)
         };
         for i in 0..config.workers.max(1) {
-            let mut renderer = start_renderer(Urgency::Live)?;
+            let mut renderer = start_renderer(Standing::Live)?;
             for clause in split(&normalise(WARM_UP, &[])) {
                 renderer.render(&clause)?;
             }
             let shared = Arc::clone(&inner.shared);
             spawn(format!("voice-{i}"), move || work(&shared, renderer))?;
         }
-        let renderer = start_renderer(Urgency::Background)?;
+        let renderer = start_renderer(Standing::Background)?;
         let shared = Arc::clone(&inner.shared);
         spawn("voice-ahead".to_owned(), move || work_in_background(&shared, renderer))?;
         Ok(Self { inner: Arc::new(inner) })
@@ -189,11 +201,15 @@ impl Voice {
             let _ = items.try_send(Ok(sound));
             clauses.pop_front();
         }
+        let haste = Haste::new(request.urgency);
         if !clauses.is_empty() {
             let due = Instant::now() + said;
-            shared.push(Job { clauses, cacheable: request.cacheable, items, due })?;
+            let cacheable = request.cacheable;
+            let progress = if said.is_zero() { Progress::NotBegun } else { Progress::Begun };
+            let haste = haste.clone();
+            shared.push(Job { clauses, cacheable, items, due, progress, haste })?;
         }
-        Ok(SpeechStream { items: received })
+        Ok(SpeechStream { items: received, haste })
     }
 
     /// Says a text and waits for all of it. For tools; it must not be called on an async thread.
@@ -234,6 +250,7 @@ impl Voice {
             prerender_dropped: read(&counts.prerender_dropped),
             failures: read(&counts.failures),
             overloaded: read(&counts.overloaded),
+            shed: read(&counts.shed),
             cancelled: read(&counts.cancelled),
             clauses: read(&counts.clauses),
             rendered_s: read(&counts.rendered_samples) as f64 / f64::from(shared.rate.hz()),
@@ -262,9 +279,15 @@ fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<(), Voice
 /// cancels what is not rendered yet.
 pub struct SpeechStream {
     items: mpsc::Receiver<Item>,
+    haste: Haste,
 }
 
 impl SpeechStream {
+    /// The caller's turn is over: what is not rendered yet goes ahead of what is done ahead.
+    pub fn hurry(&self) {
+        self.haste.hurry();
+    }
+
     /// The next clause, mono at the configured rate; `None` behind the last one. After an error
     /// nothing more comes.
     pub async fn next(&mut self) -> Option<Result<Arc<[i16]>, VoiceError>> {

@@ -90,7 +90,7 @@ pub(super) struct RunThread(Arc<ThreadPool>);
 
 /// How a run thread stands to the others on the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Urgency {
+pub(super) enum Standing {
     /// A caller waits.
     Live,
     /// Only runs where a core is idle.
@@ -98,9 +98,9 @@ pub(super) enum Urgency {
 }
 
 impl RunThread {
-    pub fn new(urgency: Urgency) -> Self {
+    pub fn new(standing: Standing) -> Self {
         let pool = ThreadPool::with_num_threads(1);
-        if urgency == Urgency::Background {
+        if standing == Standing::Background {
             pool.run(|| {
                 #[expect(unsafe_code, reason = "no safe call sets one thread's niceness")]
                 // SAFETY: takes three integers and touches no memory; on Linux 0 means the

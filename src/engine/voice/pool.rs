@@ -2,18 +2,19 @@
 //!
 //! Sentences are rendered clause by clause. The next clause rendered is always the one whose
 //! caller runs out of sound first, so that a new caller's first word doesn't wait for another's
-//! tenth. Prerendering has a thread of its own at the lowest priority, which rests while anybody
+//! tenth. What is said ahead, to a caller who may go on, comes behind all of those. Prerendering has a thread of its own at the lowest priority, which rests while anybody
 //! waits.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::Sender;
 
 use crate::audio::SampleRate;
+use crate::engine::Urgency;
 
 use super::Cacheable;
 use super::cache::{Cache, Keep, Key};
@@ -37,6 +38,48 @@ pub(super) struct Job {
     pub items: Sender<Item>,
     /// When its caller runs out of sound.
     pub due: Instant,
+    /// Whether there is sound of it already.
+    pub progress: Progress,
+    pub haste: Haste,
+}
+
+impl Job {
+    fn may_be_shed(&self) -> bool {
+        self.haste.urgency() != Urgency::TurnOver && self.progress == Progress::NotBegun
+    }
+}
+
+/// How far a sentence has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// It may be given up, and asked for again.
+    NotBegun,
+    /// Its beginning was handed out.
+    Begun,
+}
+
+/// How urgent a sentence is, which may change while it waits. Clones share it.
+#[derive(Clone)]
+pub(super) struct Haste {
+    begun_as: Urgency,
+    is_hurried: Arc<AtomicBool>,
+}
+
+impl Haste {
+    pub fn new(urgency: Urgency) -> Self {
+        Self { begun_as: urgency, is_hurried: Arc::default() }
+    }
+
+    pub fn hurry(&self) {
+        self.is_hurried.store(true, Ordering::Relaxed);
+    }
+
+    fn urgency(&self) -> Urgency {
+        match self.is_hurried.load(Ordering::Relaxed) {
+            true => Urgency::TurnOver,
+            false => self.begun_as,
+        }
+    }
 }
 
 /// What the threads and the handles share.
@@ -71,6 +114,7 @@ pub(super) struct Counts {
     pub failures: AtomicU64,
     pub overloaded: AtomicU64,
     pub cancelled: AtomicU64,
+    pub shed: AtomicU64,
     pub prerender_dropped: AtomicU64,
     pub clauses: AtomicU64,
     pub rendered_samples: AtomicU64,
@@ -118,10 +162,11 @@ impl Shared {
         samples.iter().copied().chain(pause).collect()
     }
 
-    /// Queues a sentence.
+    /// Queues a sentence. Of too many the oldest that nobody waits for yet and that has not begun is
+    /// dropped: its stream ends with an error.
     ///
     /// # Errors
-    /// Too many wait already: the new one is refused.
+    /// Too many wait already, all for callers who wait: the new one is refused.
     pub fn push(&self, job: Job) -> Result<(), VoiceError> {
         let mut state = self.state();
         if state.is_stopping {
@@ -129,6 +174,9 @@ impl Shared {
         }
         if state.jobs.len() + state.busy >= self.queue_len_max {
             self.drop_cancelled(&mut state);
+        }
+        if state.jobs.len() + state.busy >= self.queue_len_max {
+            self.drop_ahead(&mut state);
         }
         let queued = state.jobs.len() + state.busy;
         if queued >= self.queue_len_max {
@@ -144,6 +192,18 @@ impl Shared {
         let before = state.jobs.len();
         state.jobs.retain(|job| !job.items.is_closed());
         self.counts.cancelled.fetch_add((before - state.jobs.len()) as u64, Ordering::Relaxed);
+    }
+
+    fn drop_ahead(&self, state: &mut State) {
+        let queued = state.jobs.len() + state.busy;
+        let ahead = (0..state.jobs.len())
+            .filter(|&at| state.jobs[at].may_be_shed())
+            .min_by_key(|&at| state.jobs[at].due);
+        if let Some(at) = ahead {
+            let job = state.jobs.swap_remove(at);
+            self.counts.shed.fetch_add(1, Ordering::Relaxed);
+            let _ = job.items.try_send(Err(VoiceError::Overloaded { queued }));
+        }
     }
 
     /// Queues clauses to be rendered when nobody waits.
@@ -187,7 +247,8 @@ impl Shared {
                 return None;
             }
             self.drop_cancelled(&mut state);
-            let first = (0..state.jobs.len()).min_by_key(|&i| state.jobs[i].due);
+            let when = |i: &usize| (state.jobs[*i].haste.urgency(), state.jobs[*i].due);
+            let first = (0..state.jobs.len()).min_by_key(when);
             if let Some(first) = first {
                 state.busy += 1;
                 return Some(state.jobs.swap_remove(first));
@@ -300,6 +361,7 @@ pub(super) fn work(shared: &Shared, mut renderer: Renderer) {
             .map(|samples| shared.with_pause(&samples, &clause, place));
         // A caller who had no sound left starts to hear this clause now.
         job.due = job.due.max(Instant::now());
+        job.progress = Progress::Begun;
         job.due += item.as_ref().map_or(Duration::ZERO, |s| shared.rate.duration_of(s.len()));
         let has_more = item.is_ok() && place == Place::Inner;
         // Refused only by a receiver that is gone: there is room for every clause.
@@ -348,7 +410,14 @@ mod tests {
     fn job(text: &str, due: Instant) -> (Job, Receiver<Item>) {
         let (items, received) = channel(8);
         let clauses = split(text).into();
-        (Job { clauses, cacheable: Cacheable::Personal, items, due }, received)
+        let haste = Haste::new(Urgency::TurnOver);
+        let progress = Progress::NotBegun;
+        (Job { clauses, cacheable: Cacheable::Personal, items, due, progress, haste }, received)
+    }
+
+    fn ahead(text: &str, due: Instant) -> (Job, Receiver<Item>) {
+        let (job, received) = job(text, due);
+        (Job { haste: Haste::new(Urgency::Speculative), ..job }, received)
     }
 
     fn text(job: &Job) -> String {
@@ -392,6 +461,35 @@ mod tests {
         drop(receiver);
         shared.push(four).unwrap();
         assert_eq!(shared.counts.overloaded.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn what_is_said_ahead_waits_until_it_is_hurried_and_makes_room() {
+        let shared = shared(3);
+        let now = Instant::now();
+        let (guess, mut guessed) = ahead("A guess.", now);
+        let (hurried, _b) = ahead("Was a guess.", now + Duration::from_secs(1));
+        let haste = hurried.haste.clone();
+        let (later, _c) = job("Hears something yet.", now + Duration::from_secs(2));
+        for job in [guess, hurried, later] {
+            shared.push(job).unwrap();
+        }
+        haste.hurry();
+        let first = shared.next_job().unwrap();
+        assert_eq!(text(&first), "Was a guess.");
+        shared.done(first, Outcome::Over);
+        let second = shared.next_job().unwrap();
+        assert_eq!(text(&second), "Hears something yet.");
+        // Two places are taken, by the guess and by what is being rendered.
+        let (one, _d) = job("One.", now);
+        let (two, _e) = job("Two.", now);
+        shared.push(one).unwrap();
+        assert!(guessed.try_recv().is_err());
+        shared.push(two).unwrap();
+        assert!(matches!(guessed.try_recv(), Ok(Err(VoiceError::Overloaded { .. }))));
+        assert_eq!(shared.counts.shed.load(Ordering::Relaxed), 1);
+        let (three, _f) = ahead("A guess too many.", now);
+        assert!(matches!(shared.push(three), Err(VoiceError::Overloaded { .. })));
     }
 
     #[test]

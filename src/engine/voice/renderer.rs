@@ -11,7 +11,7 @@ use super::downsample::downsample;
 use super::error::VoiceError;
 use super::espeak::{ANSWER_DEADLINE, Espeak};
 use super::levels::finish;
-use super::piper::{Piper, RunThread, Urgency};
+use super::piper::{Piper, RunThread, Standing};
 
 /// Changes whenever the code here or in `levels`, `downsample` or `piper` makes the same words
 /// sound different: rendered clauses of before are then rendered anew.
@@ -43,11 +43,11 @@ impl Renderer {
         piper: Arc<Piper>,
         program: &str,
         rate: SampleRate,
-        urgency: Urgency,
+        standing: Standing,
         restarts: Arc<AtomicU64>,
     ) -> Result<Self, VoiceError> {
         let espeak = Espeak::start(program, &piper.espeak_voice, ANSWER_DEADLINE, restarts)?;
-        Ok(Self { piper, espeak, thread: RunThread::new(urgency), rate })
+        Ok(Self { piper, espeak, thread: RunThread::new(standing), rate })
     }
 
     /// Renders one clause.

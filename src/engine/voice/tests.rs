@@ -30,11 +30,11 @@ fn config() -> Option<VoiceConfig> {
 }
 
 fn fixed(text: &str) -> SpeakRequest {
-    SpeakRequest { text: Pii::new(text.to_owned()), cacheable: Cacheable::Fixed }
+    SpeakRequest::new(Pii::new(text.to_owned()), Cacheable::Fixed)
 }
 
 fn personal(text: &str) -> SpeakRequest {
-    SpeakRequest { text: Pii::new(text.to_owned()), cacheable: Cacheable::Personal }
+    SpeakRequest::new(Pii::new(text.to_owned()), Cacheable::Personal)
 }
 
 /// Takes what is left of a stream, waiting for it.

@@ -83,25 +83,14 @@ pub(super) fn longest_sound(samples: &[i16]) -> Duration {
 pub(super) fn words_in(samples: &[i16]) -> String {
     const PIECE: usize = 8_000 * 12;
     let store = ModelStore::open(None).expect("a model cache");
-    let hearing = Hearing::start(HearingConfig {
-        model: resolve_whisper(&store, "tiny.en").expect("the model is there"),
-        second_model: None,
-        workers: 1,
-        threads_per_decode: 1,
-        queue_len_max: 2,
-        language: "en".to_owned(),
-    })
-    .expect("the recogniser starts");
+    let model = resolve_whisper(&store, "tiny.en").expect("the model is there");
+    let hearing = Hearing::start(HearingConfig::new(model)).expect("the recogniser starts");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let mut words = Vec::new();
     for (piece, part) in pieces(samples, PIECE).into_iter().enumerate() {
-        let request = HearingRequest {
-            call: CallId::from_u128(1),
-            utterance: UtteranceId(piece as u32),
-            samples_16k: resample_whole(part, SampleRate::HZ_8000, SampleRate::HZ_16000),
-            hints: None,
-            listen_for: frontdoor::engine::hearing::ListenFor::Words,
-        };
+        let samples_16k = resample_whole(part, SampleRate::HZ_8000, SampleRate::HZ_16000);
+        let utterance = UtteranceId(piece as u32);
+        let request = HearingRequest::new(CallId::from_u128(1), utterance, samples_16k);
         let heard = runtime.block_on(hearing.transcribe(request)).expect("heard");
         words.push(heard.text.into_inner());
     }
