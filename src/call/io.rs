@@ -244,6 +244,11 @@ pub enum CallOutput {
         /// How soon.
         urgency: Urgency,
     },
+    /// This speech was asked for ahead, and the caller waits for it now.
+    HurrySpeech {
+        /// Which one.
+        speech: SpeechId,
+    },
     /// This speech is no longer wanted.
     CancelSpeech {
         /// Which one.

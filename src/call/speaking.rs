@@ -116,6 +116,9 @@ impl Call {
             clock.voiced.get_or_insert(now);
         }
         let speech = item.speech;
+        if !item.complete {
+            self.outputs.push_back(CallOutput::HurrySpeech { speech });
+        }
         self.playout.push_back(item);
         speech
     }

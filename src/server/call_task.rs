@@ -378,6 +378,7 @@ impl CallTask {
                 CallOutput::Speak { speech, text, fixed, urgency } => {
                     self.dispatch.speak(speech, text, fixed, urgency);
                 }
+                CallOutput::HurrySpeech { speech } => self.dispatch.hurry_speech(speech),
                 CallOutput::CancelSpeech { speech } => self.dispatch.cancel_speech(speech),
                 CallOutput::Record => self.begin_recording(),
                 CallOutput::RunAction { run, action, inputs } => {

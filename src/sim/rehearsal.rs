@@ -331,7 +331,7 @@ impl Stage<'_> {
                 self.withdrawable.insert(utterance, said);
                 self.later(TRANSCRIBE, CallInput::Transcribed { utterance, result });
             }
-            CallOutput::Hurry { .. } => {}
+            CallOutput::Hurry { .. } | CallOutput::HurrySpeech { .. } => {}
             CallOutput::Withdraw { utterance } => self.withdraw(utterance),
             CallOutput::JudgeEnd { utterance, .. } => {
                 self.later(STORE, CallInput::EndJudged { utterance, probability: None });

@@ -344,7 +344,7 @@ impl SpokenCall {
             CallOutput::Transcribe { utterance, samples, rate, expected, .. } => {
                 self.transcribe(utterance, (&samples, rate), &expected).await?;
             }
-            CallOutput::Hurry { .. } => {}
+            CallOutput::Hurry { .. } | CallOutput::HurrySpeech { .. } => {}
             CallOutput::Withdraw { utterance } => {
                 self.due.retain(|_, input| utterance_of(input) != Some(utterance));
                 if self.heard_last == Some(utterance) {
