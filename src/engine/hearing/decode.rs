@@ -42,7 +42,7 @@ const SHORT_WORDS_MAX: usize = 3;
 const SECOND_LOOK_S_MAX: f32 = 10.0;
 
 /// What is listened for besides the plain words.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Listening<'a> {
     /// Words likely to come.
     pub hints: Option<&'a str>,
@@ -191,7 +191,7 @@ impl Decoder {
         sound: &Sound,
         listening: Listening<'_>,
     ) -> Result<Decoded, HearingError> {
-        let Listening { hints, listen_for } = listening;
+        let Listening { hints, listen_for, .. } = listening;
         // A prompt provokes loops at reduced context, so hints are paid for with the full one.
         let frames = match hints {
             Some(_) => self.ear.frames(),
