@@ -320,8 +320,9 @@ pub struct HearingConfig {
     pub second_model: Option<String>,
     /// Transcriptions at the same time.
     pub workers: usize,
-    /// Threads of each of them.
-    pub threads: usize,
+    /// Threads of one that is alone; beside others each has one. `None`: as many as there are cores, up
+    /// to a few.
+    pub threads: Option<usize>,
     /// Utterances that may wait; one more is shed.
     pub queue_len_max: usize,
     /// Longer speech is cut here.

@@ -336,8 +336,8 @@ fn codecs(check: &mut Checker<'_>, words: Option<Vec<String>>) -> Codecs {
 fn hearing(check: &mut Checker<'_>, raw: raw::RawHearing) -> HearingConfig {
     let mut number =
         |key: &str, value, default, range| check.number(&["hearing", key], value, default, range);
-    let workers = number("workers", raw.workers, 1, 1..=64);
-    let threads = number("threads", raw.threads, 1, 1..=64);
+    let workers = number("workers", raw.workers, 2, 1..=64);
+    let threads = raw.threads.map(|threads| number("threads", Some(threads), 1, 1..=64) as usize);
     let queue_len_max = number("queue_len_max", raw.queue_len_max, 16, 1..=1024);
     // The model hears 30 s at most; the rest is margin for the padding around speech.
     let utterance_max_s = number("utterance_max_s", raw.utterance_max_s, 25, 1..=28);
@@ -360,7 +360,7 @@ fn hearing(check: &mut Checker<'_>, raw: raw::RawHearing) -> HearingConfig {
         second_model: Some(check.word(&["hearing", "second_model"], raw.second_model, "base"))
             .filter(|name| name != "none"),
         workers: workers as usize,
-        threads: threads as usize,
+        threads,
         queue_len_max: queue_len_max as usize,
         utterance_max_s: utterance_max_s.into(),
         vad_threshold: check.fraction(&["hearing", "vad_threshold"], raw.vad_threshold, 0.5),

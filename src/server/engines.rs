@@ -121,6 +121,13 @@ impl Engines {
     }
 }
 
+/// Threads of a decode that is alone on the machine's cores. Beyond a few, the smallest model only waits
+/// for itself.
+fn threads_alone() -> usize {
+    const THREADS_MAX: usize = 4;
+    std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX)
+}
+
 fn start_hearing(
     store: &ModelStore,
     config: crate::config::HearingConfig,
@@ -130,7 +137,7 @@ fn start_hearing(
         model: resolve_whisper(store, &config.model)?,
         second_model: second.map(|name| resolve_whisper(store, name)).transpose()?,
         workers: config.workers,
-        threads_per_decode: config.threads,
+        threads_per_decode: config.threads.unwrap_or_else(threads_alone),
         queue_len_max: config.queue_len_max,
         language: "en".to_owned(),
         context_frames_min: CONTEXT_FRAMES_MIN,

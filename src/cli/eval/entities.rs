@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde::Serialize;
 
+use super::ahead::Cutter;
 use super::channel::{Channel, Line, Recording, white_noise};
 use super::manifest::{Row, parse_manifest, read_row};
 use super::tally::wilson;
@@ -58,6 +59,10 @@ pub struct EntitiesArgs {
     /// The same of the model that is asked too about values the first is not sure of, or none
     #[arg(long, default_value = "base")]
     pub second_model: String,
+    /// Hear each recording as is done ahead, too: up to a tenth of a second behind its last word. Tells what
+    /// is lost
+    #[arg(long)]
+    pub speculative: bool,
     /// Only these kinds, separated by commas
     #[arg(long, value_delimiter = ',')]
     pub kinds: Vec<String>,
@@ -125,6 +130,8 @@ struct Report {
     snr_db: Option<f32>,
     seed: u64,
     kinds: BTreeMap<String, Sum>,
+    /// Heard as is done ahead.
+    kinds_ahead: Option<BTreeMap<String, Sum>>,
     values: Vec<Got>,
     unreadable: Vec<String>,
 }
@@ -150,10 +157,15 @@ pub(super) async fn run(args: EntitiesArgs) -> anyhow::Result<()> {
         line: line(&args, &rows, folder),
         names: candidates(&args, &clips)?,
     };
+    let cutter = args.speculative.then(|| Cutter::start(&store)).transpose()?;
     let bar = progress_bar(clips.len(), "listening");
     let mut values = Vec::with_capacity(clips.len());
+    let mut ahead = Vec::new();
     for (index, clip) in clips.iter().enumerate() {
-        values.push(bench.listen(index, clip).await?);
+        values.push(bench.listen(index, clip, None).await?);
+        if let Some(cutter) = &cutter {
+            ahead.push(bench.listen(index, clip, Some(cutter)).await?);
+        }
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -163,6 +175,7 @@ pub(super) async fn run(args: EntitiesArgs) -> anyhow::Result<()> {
         snr_db: args.snr,
         seed: args.seed,
         kinds: sums(&values),
+        kinds_ahead: cutter.is_some().then(|| sums(&ahead)),
         values,
         unreadable,
     };
@@ -316,9 +329,19 @@ struct Bench {
 }
 
 impl Bench {
-    async fn hear(&self, index: usize, clip: &Clip) -> anyhow::Result<Transcript> {
+    /// Hears all of a recording, or what a call would have of it ahead.
+    async fn hear(
+        &self,
+        index: usize,
+        clip: &Clip,
+        cutter: Option<&Cutter>,
+    ) -> anyhow::Result<Transcript> {
         let (rate, samples) = &clip.sound;
-        let samples_16k = self.line.carry(index, *rate, samples);
+        let whole = self.line.carry(index, *rate, samples);
+        let samples_16k = match cutter {
+            Some(cutter) => cutter.cut(&whole),
+            None => whole,
+        };
         let (call, utterance) = (CallId::from_u128(0), UtteranceId(index as u32));
         let request = HearingRequest {
             listen_for: listen_for(&Expected::Slot(clip.slot.clone())),
@@ -327,13 +350,18 @@ impl Bench {
         Ok(self.hearing.transcribe(request).await?)
     }
 
-    async fn listen(&self, index: usize, clip: &Clip) -> anyhow::Result<Got> {
-        let heard = self.hear(index, clip).await?;
+    async fn listen(
+        &self,
+        index: usize,
+        clip: &Clip,
+        cutter: Option<&Cutter>,
+    ) -> anyhow::Result<Got> {
+        let heard = self.hear(index, clip, cutter).await?;
         let words = heard.text.expose().trim().to_owned();
         let chosen = value_by_ear(clip, &words, &heard.readings, &[]);
         let mut repaired = chosen.clone();
         if chosen != clip.value {
-            let again = self.hear(index + SECOND_TRY, clip).await?;
+            let again = self.hear(index + SECOND_TRY, clip, cutter).await?;
             let refused: Vec<Pii<String>> =
                 [&chosen].into_iter().filter(|v| !v.is_empty()).cloned().map(Pii::new).collect();
             let readings = match refused.is_empty() {
@@ -460,6 +488,37 @@ impl Report {
         for error in &self.unreadable {
             println!("  {error}");
         }
+        self.print_ahead()
+    }
+
+    /// What a call goes by of what it hears ahead, beside what it goes by of the whole.
+    fn print_ahead(&self) -> anyhow::Result<()> {
+        const COLUMNS: [&str; 5] = ["kind", "clips", "whole %", "ahead %", "points"];
+        let Some(ahead) = &self.kinds_ahead else { return Ok(()) };
+        let mut rows = Vec::new();
+        let mut total = (Sum::default(), Sum::default());
+        let row = |kind: &str, whole: &Sum, ahead: &Sum| {
+            let percent = |sum: &Sum| 100.0 * sum.chosen as f64 / sum.clips.max(1) as f64;
+            let (whole_percent, ahead_percent) = (percent(whole), percent(ahead));
+            vec![
+                kind.to_owned(),
+                whole.clips.to_string(),
+                format!("{whole_percent:.1}"),
+                format!("{ahead_percent:.1}"),
+                format!("{:+.1}", ahead_percent - whole_percent),
+            ]
+        };
+        for (kind, whole) in &self.kinds {
+            let Some(ahead) = ahead.get(kind) else { continue };
+            total.0.clips += whole.clips;
+            total.0.chosen += whole.chosen;
+            total.1.clips += ahead.clips;
+            total.1.chosen += ahead.chosen;
+            rows.push(row(kind, whole, ahead));
+        }
+        rows.push(row("all", &total.0, &total.1));
+        println!("\nWhole values exact, by what a call goes by, heard whole and ahead:");
+        write_table(&mut std::io::stdout(), &COLUMNS, &rows)?;
         Ok(())
     }
 }

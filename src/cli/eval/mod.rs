@@ -1,5 +1,6 @@
 //! `frontdoor eval`: measures recognition, understanding and whole calls on your own data.
 
+mod ahead;
 mod calls;
 mod channel;
 #[cfg(test)]

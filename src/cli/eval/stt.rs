@@ -1,6 +1,8 @@
 //! `frontdoor eval stt`: recordings through a simulated telephone line and the recogniser, against
 //! their transcripts.
 
+mod ways;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -11,14 +13,19 @@ use serde::Serialize;
 use super::channel::{Channel, Line, read, white_noise};
 use super::manifest::{Row, parse_manifest, read_row};
 use super::{percentile, progress_bar, write_json};
-use crate::base::{CallId, UtteranceId};
-use crate::engine::hearing::{Hearing, HearingConfig, HearingRequest, Transcript};
-use crate::engine::models::{ModelStore, resolve_whisper};
+use crate::base::Pii;
+use crate::engine::hearing::{CONTEXT_FRAMES_MIN, Transcript};
 use crate::nlu::wer::{WordErrors, normalise, word_errors};
+
+use ways::{Comparison, Heard, SecondModelUse, Ways};
 
 /// Kinds whose transcript is the value that was meant ("1855749866"), not the words
 /// ("one eight double five..."): reported, but not counted in the total.
 const VALUES: [&str; 3] = ["address", "phone_digits", "spelled_name"];
+
+fn is_value(kind: &str) -> bool {
+    VALUES.contains(&kind)
+}
 
 /// Arguments of `frontdoor eval stt`.
 #[derive(Debug, Args)]
@@ -38,6 +45,16 @@ pub struct SttArgs {
     /// tiny.en, base or the path of a ggml file
     #[arg(long, default_value = "tiny.en")]
     pub model: String,
+    /// The same of the model that is asked too about words the first is not sure of, or none
+    #[arg(long, default_value = "none")]
+    pub second_model: String,
+    /// Fewest frames of audio, 20 ms each, that the models work on
+    #[arg(long, value_name = "FRAMES", default_value_t = CONTEXT_FRAMES_MIN)]
+    pub context_min: usize,
+    /// Hear each recording as is done ahead, too: up to a tenth of a second behind its last word; and all
+    /// of it at full context. Tells what is lost
+    #[arg(long)]
+    pub speculative: bool,
     /// Only these kinds, separated by commas
     #[arg(long, value_delimiter = ',')]
     pub kinds: Vec<String>,
@@ -64,6 +81,11 @@ struct Clip {
     decode_ms: u64,
     cpu_ms: u64,
     fallback: bool,
+    second: &'static str,
+    /// What the first model heard, where the second one's words stand.
+    instead_of: Option<String>,
+    /// Its errors.
+    errors_before: Option<usize>,
     #[serde(skip)]
     word_errors: WordErrors,
 }
@@ -72,6 +94,10 @@ impl Clip {
     fn new(row: &Row, heard: Transcript) -> Self {
         let text = heard.text.expose();
         let errors = word_errors(&row.transcript, text);
+        let count =
+            |errors: &WordErrors| errors.substitutions + errors.insertions + errors.deletions;
+        let instead_of = heard.instead_of.map(Pii::into_inner);
+        let before = instead_of.as_ref().map(|first| word_errors(&row.transcript, first));
         Self {
             path: row.path.clone(),
             kind: row.kind.clone(),
@@ -79,12 +105,15 @@ impl Clip {
             exact: normalise(&row.transcript) == normalise(text),
             heard: text.clone(),
             confidence: heard.confidence,
-            errors: errors.substitutions + errors.insertions + errors.deletions,
+            errors: count(&errors),
             words: errors.reference_words,
             audio_ms: heard.audio_ms,
             decode_ms: heard.decode_ms,
             cpu_ms: heard.cpu.as_millis() as u64,
             fallback: heard.fallback,
+            second: heard.second.as_str(),
+            instead_of,
+            errors_before: before.as_ref().map(count),
             word_errors: errors,
         }
     }
@@ -164,6 +193,8 @@ struct Report {
     values: BTreeMap<String, Sum>,
     skipped: BTreeMap<String, usize>,
     unreadable: Vec<String>,
+    comparison: Option<Comparison>,
+    second_model: Option<SecondModelUse>,
     clips: Vec<Clip>,
 }
 
@@ -194,6 +225,12 @@ impl Report {
             for (kind, sum) in &self.values {
                 sum.print(kind);
             }
+        }
+        if let Some(comparison) = &self.comparison {
+            comparison.print();
+        }
+        if let Some(second_model) = &self.second_model {
+            second_model.print();
         }
         println!();
         for (kind, count) in &self.skipped {
@@ -239,24 +276,21 @@ pub(super) async fn run(args: SttArgs) -> anyhow::Result<()> {
     if rows.is_empty() {
         bail!("{}: no recording with a transcript is left", args.manifest.display());
     }
-    let model = resolve_whisper(&ModelStore::open(None)?, &args.model)?;
-    let hearing = Hearing::start(HearingConfig::new(model))?;
+    let ways = Ways::start(&args)?;
     let bar = progress_bar(rows.len(), "transcribing");
-    let mut clips = Vec::with_capacity(rows.len());
+    let mut heard = Vec::with_capacity(rows.len());
     for (index, row) in rows.iter().enumerate() {
         match read_row(folder, row) {
             Ok((rate, samples)) => {
-                let samples_16k = line.carry(index, rate, &samples);
-                let utterance = UtteranceId(index as u32);
-                let request = HearingRequest::new(CallId::from_u128(0), utterance, samples_16k);
-                clips.push(Clip::new(row, hearing.transcribe(request).await?));
+                let audio = line.carry(index, rate, &samples);
+                heard.push(ways.hear(index, row, audio).await?);
             }
             Err(error) => unreadable.push(format!("{error:#}")),
         }
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let report = report(&args, clips, skipped, unreadable);
+    let report = report(&args, heard, skipped, unreadable);
     report.print();
     args.json.as_deref().map_or(Ok(()), |path| write_json(path, &report))
 }
@@ -279,11 +313,13 @@ fn line(args: &SttArgs, rows: &[Row], folder: &Path, unreadable: &mut Vec<String
 
 fn report(
     args: &SttArgs,
-    clips: Vec<Clip>,
+    heard: Vec<Heard>,
     skipped: BTreeMap<String, usize>,
     unreadable: Vec<String>,
 ) -> Report {
-    let is_value = |kind: &str| VALUES.contains(&kind);
+    let comparison = Comparison::of(&heard);
+    let clips: Vec<Clip> = heard.into_iter().map(|heard| heard.usual).collect();
+    let second_model = (args.second_model != "none").then(|| SecondModelUse::of(&clips));
     let mut kinds = BTreeMap::new();
     let mut values = BTreeMap::new();
     for clip in &clips {
@@ -302,6 +338,8 @@ fn report(
         values,
         skipped,
         unreadable,
+        comparison,
+        second_model,
         clips,
     }
 }

@@ -57,6 +57,7 @@ pub enum UnderstandingError {
 /// The encoder. Share it in an `Arc`: users take turns on one core.
 pub struct SentenceEncoder {
     model: LayeredBert,
+    device: Device,
     tokenizer: Tokenizer,
     /// candle spreads each product over rayon's pool; a pool of one keeps a sentence on one core.
     core: rayon::ThreadPool,
@@ -124,11 +125,12 @@ impl SentenceEncoder {
         hash.update(weights_sha256);
         let change = taught(&weights_sha256);
         hash.update(change.unwrap_or_default());
-        let model = load_model(&weights, change, &config)
+        let device = device();
+        let model = load_model(&weights, change, &config, &device)
             .map_err(|error| failed("model.safetensors")(error.to_string()))?;
         let core = one_core("sentence-encoder")?;
         let (hash, dimensions) = (hash.finalize().into(), config.hidden_size);
-        let encoder = Self { model, tokenizer, core, hash, dimensions };
+        let encoder = Self { model, device, tokenizer, core, hash, dimensions };
         encoder.encode("warm up")?;
         Ok(encoder)
     }
@@ -202,8 +204,8 @@ impl SentenceEncoder {
             mask.resize(ids.len(), 0.0);
         }
         let shape = (batch.len(), longest);
-        let ids = Tensor::from_vec(ids, shape, &Device::Cpu)?;
-        let mask = Tensor::from_vec(mask, shape, &Device::Cpu)?;
+        let ids = Tensor::from_vec(ids, shape, &self.device)?;
+        let mask = Tensor::from_vec(mask, shape, &self.device)?;
         match depth {
             Depth::Last => {
                 let states = self.model.states(&ids, &mask, 1)?;
@@ -215,16 +217,29 @@ impl SentenceEncoder {
     }
 }
 
+/// Where the encoder runs: on the first GPU, if this program was built for one and finds it.
+/// `CUDA_VISIBLE_DEVICES=` hides it from all models.
+fn device() -> Device {
+    if cfg!(feature = "cuda") {
+        match Device::new_cuda(0) {
+            Ok(gpu) => return gpu,
+            Err(error) => tracing::warn!(%error, "no GPU is used: the models run on the processor"),
+        }
+    }
+    Device::Cpu
+}
+
 fn load_model(
     weights: &[u8],
     change: Option<&[u8]>,
     config: &Config,
+    device: &Device,
 ) -> candle_core::Result<LayeredBert> {
     let mut weights: HashMap<String, Tensor> = safetensors::load_buffer(weights, &Device::Cpu)?;
     if let Some(change) = change {
         tuning::apply(change, &mut weights)?;
     }
-    LayeredBert::load(&VarBuilder::from_tensors(weights, DType::F32, &Device::Cpu), config)
+    LayeredBert::load(&VarBuilder::from_tensors(weights, DType::F32, device), config)
 }
 
 /// The sum of each sentence's tokens.
