@@ -17,6 +17,7 @@ mod process;
 mod queue;
 pub mod recordings;
 pub mod report;
+mod response;
 mod soak;
 pub mod talker;
 mod tally;
@@ -61,6 +62,12 @@ enum What {
     /// their calls, go to lunch and go home, and now and then a desk dies. Fails if on one of the days
     /// fewer than --inside-min of the waits end within the minutes that the caller was told first.
     Queue(queue::QueueArgs),
+    /// How fast a caller is answered, and where the time goes
+    ///
+    /// The real program with its models answers calls in a process of its own; the caller speaks
+    /// recordings of people and measures each response on the wire, beside what the front door says of it.
+    /// Fails with --p50-max or --p95-max if it took longer.
+    Response(response::ResponseArgs),
     /// Answer calls and send back what is heard, until standard input is closed
     #[command(hide = true)]
     Answer(answer::AnswerArgs),
@@ -77,6 +84,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
         What::Flood(args) => flood::run(args).await,
         What::Connects(args) => connects::run(args).await,
         What::Queue(args) => tokio::task::spawn_blocking(move || queue::run(&args)).await?,
+        What::Response(args) => response::run(args).await,
         What::Answer(args) => answer::run(args).await,
     }
 }
