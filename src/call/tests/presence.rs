@@ -27,14 +27,16 @@ struct Waited {
 
 impl Waited {
     fn count(&self, pattern: Pattern) -> usize {
-        let variants = &generation().patterns.says[&pattern];
+        let generation = generation();
+        let variants = &generation.patterns.says[&pattern];
         let is_one = |said: &&String| variants.iter().any(|one| one.to_string() == **said);
         self.words.iter().filter(is_one).count()
     }
 }
 
 fn is_kept(words: &str) -> bool {
-    let says = &generation().patterns.says;
+    let generation = generation();
+    let says = &generation.patterns.says;
     let kept = [Pattern::OneMoment, Pattern::StillWorking];
     kept.iter().any(|pattern| says[pattern].iter().any(|one| one.to_string() == words))
 }

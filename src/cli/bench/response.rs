@@ -99,7 +99,10 @@ async fn converse(
     let mut turns = spoken.iter().cycle();
     let mut warm_up = Tally::default();
     let mut caller = Caller { args, door, exchange, call: 0 };
-    caller.call(&mut turns.by_ref().take(WARM_UP_TURNS), &mut warm_up).await?;
+    match caller.call(&mut turns.by_ref().take(WARM_UP_TURNS), &mut warm_up).await {
+        Ok(()) | Err(TalkError::HungUp) => {}
+        Err(error) => return Err(error.into()),
+    }
     let mut turns = spoken.iter().cycle();
     let mut tally = Tally::default();
     let wanted = args.turns as usize;
