@@ -82,6 +82,50 @@ async fn answers_carry_their_ids_and_a_dropped_receiver_cancels() {
     assert_eq!(hearing.stats().cancelled, 1);
 }
 
+#[tokio::test]
+#[ignore = "needs the models"]
+async fn a_decode_that_nobody_waits_for_is_given_up() {
+    let hearing = Hearing::start(HearingConfig { workers: 1, ..config() }).expect("loads");
+    // 26 s take a second and more.
+    let mut long = fixture("phone_number.wav");
+    long.extend(std::iter::repeat_n(0, 22 * 16_000));
+    long.extend(fixture("book_a_room.wav"));
+    let (reply, dropped) = oneshot::channel();
+    hearing.submit(request(1, long), reply).expect("queued");
+    while hearing.stats().queue_len > 0 {
+        tokio::task::yield_now().await;
+    }
+    drop(dropped);
+    let heard = hearing.transcribe(request(2, fixture("book_a_room.wav"))).await.expect("heard");
+    assert_eq!(letters(heard.text.expose()), "bookaroom", "the state is as good as before");
+    let stats = hearing.stats();
+    assert_eq!((stats.aborted, stats.decodes, stats.failures), (1, 1, 0));
+    assert!(stats.cpu_wasted_s > 0.0);
+}
+
+#[tokio::test]
+#[ignore = "needs the models"]
+async fn the_second_model_is_asked_only_where_nothing_else_helps() {
+    let second = models().join("base/ggml-base.bin");
+    let hearing = Hearing::start(HearingConfig { second_model: Some(second), ..config() });
+    let hearing = hearing.expect("loads");
+    let rarely_sure = || HearingRequest {
+        judge: Some(std::sync::Arc::new(|words: &str| !words.is_empty())),
+        ..request(1, fixture("book_a_room.wav"))
+    };
+    let heard = hearing.transcribe(rarely_sure()).await.expect("heard");
+    let is_settled = matches!(
+        heard.second,
+        SecondOpinion::NotNeeded | SecondOpinion::Clear | SecondOpinion::Judged
+    );
+    assert!(is_settled, "{:?}", heard.second);
+    hearing.set_second(SecondModel::NotAsked);
+    let unjudged = HearingRequest { judge: None, ..rarely_sure() };
+    let heard = hearing.transcribe(unjudged).await.expect("heard");
+    assert!(!matches!(heard.second, SecondOpinion::Kept | SecondOpinion::Changed));
+    assert_eq!(hearing.stats().second.iter().sum::<u64>(), 2);
+}
+
 #[test]
 #[ignore = "needs the models"]
 fn a_model_cut_in_half_and_a_wrong_language_are_errors() {
