@@ -8,7 +8,7 @@ use crate::conversation::{ConversationInput, Expected};
 use crate::nlu::spoken::yes_no::parse as parse_yes_no;
 use crate::nlu::spoken::{YesNo, is_backchannel, is_echo_of};
 use crate::nlu::{Readings, Understanding};
-use crate::speech::{EndpointEvent, SpeechSpan, TurnInput, TurnState};
+use crate::speech::{EndpointEvent, SpeechSpan, TurnInput, TurnState, last_voice};
 
 use super::speaking::PlayItem;
 use super::speculation::{DoneAhead, Meant, Words};
@@ -193,7 +193,7 @@ impl Call {
     fn clock_from(&self, now: Instant, span: &SpeechSpan) -> TurnClock {
         let (at, waited) = self.latest_audio.unwrap_or((now, Duration::ZERO));
         let end = span.start.0 + span.samples.len() as u64;
-        let behind = (end - span.voiced_until.0) as usize + self.ears.waiting_len();
+        let behind = (end - last_voice(span).0) as usize + self.ears.waiting_len();
         let reached = at.checked_sub(span.rate.duration_of(behind)).unwrap_or(at);
         let voiced_until = reached.checked_sub(waited).unwrap_or(reached);
         TurnClock::new(voiced_until, reached, now)

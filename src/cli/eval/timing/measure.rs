@@ -33,6 +33,9 @@ const STANDS_OUT_DB: f32 = 15.0;
 /// or below this, in dBFS.
 const SILENCE_DBFS: f32 = -60.0;
 
+/// A soft last sound lies within 96 ms behind where the model has the end.
+const LAST_SOUND: usize = 768;
+
 /// A sample of ours louder than this (about -44 dBFS) is voiced, as the definition of response latency
 /// has it.
 const OURS_VOICED: u16 = 200;
@@ -149,11 +152,11 @@ fn noise_level(levels: &[f32]) -> f32 {
     sorted.get(sorted.len() / 10).copied().unwrap_or(SILENCE_DBFS)
 }
 
-/// Narrows a span that the model has found to where there is sound in it. The model is one chunk slow to
-/// notice a beginning.
+/// Brings a span that the model has found to where there is sound: it is a chunk slow to notice a beginning,
+/// slow to notice an end, and deaf to a soft last sound.
 fn voiced_within(around: Span, levels: &[f32], noise_dbfs: f32) -> Option<Span> {
     let first = around.from.saturating_sub(256) / STEP;
-    let last = (around.until / STEP).min(levels.len());
+    let last = ((around.until + LAST_SOUND) / STEP).min(levels.len());
     let within = levels.get(first..last)?;
     let peak = within.iter().copied().fold(-100.0_f32, f32::max);
     // Of a caller who hardly ever pauses, what is taken for noise is speech.
