@@ -153,7 +153,6 @@ class Caller:
     async def say(self, clip: clips.Clip, wait_s: float) -> dict:
         samples = clip.samples()
         frames = max(1, round(clip.voiced_s / FRAME_S))
-        samples = np.resize(np.append(samples, np.zeros(FRAME_LEN, np.int16)), len(samples) + FRAME_LEN)
         self._ear.forget()
         for index in range(frames):
             piece = samples[index * FRAME_LEN : (index + 1) * FRAME_LEN]

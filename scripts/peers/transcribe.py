@@ -67,7 +67,7 @@ def main() -> None:
             }
         )
     version = faster_whisper.__version__
-    name = f"faster-whisper {version} int8, {arguments.how}, {arguments.threads} threads"
+    name = f"faster-whisper {version} int8, {arguments.how}, threads: {arguments.threads}"
     json.dump({"name": name, "model": arguments.model, "clips": heard}, sys.stdout)
 
 

@@ -13,6 +13,7 @@ pub mod front_door;
 mod load;
 mod media;
 mod peer;
+mod peers;
 mod process;
 mod queue;
 pub mod recordings;
@@ -68,6 +69,11 @@ enum What {
     /// recordings of people and measures each response on the wire, beside what the front door says of it.
     /// Fails with --p50-max or --p95-max if it took longer.
     Response(response::ResponseArgs),
+    /// Ours and what else there is, on the same audio: how soon they have the words, and the answer
+    ///
+    /// Run it by `scripts/bench-peers`, which installs the others first.
+    #[command(hide = true)]
+    Peers(peers::PeersArgs),
     /// Answer calls and send back what is heard, until standard input is closed
     #[command(hide = true)]
     Answer(answer::AnswerArgs),
@@ -85,6 +91,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
         What::Connects(args) => connects::run(args).await,
         What::Queue(args) => tokio::task::spawn_blocking(move || queue::run(&args)).await?,
         What::Response(args) => response::run(args).await,
+        What::Peers(args) => peers::run(args).await,
         What::Answer(args) => answer::run(args).await,
     }
 }

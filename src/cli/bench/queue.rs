@@ -7,9 +7,18 @@ use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
 
+use super::report::{Plot, Report, Samples, Section, Table};
 use crate::cli::eval::{progress_bar, write_json};
 use crate::cli::table::write_table;
 use crate::sim::{DayReport, FloorDay, Told};
+
+/// What is told of a day.
+const DAY_COLUMNS: [&str; 8] =
+    ["seed", "calls", "answered", "gave up", "callbacks", "wait p50 s", "p90", "longest"];
+
+/// What is told of the minutes that callers heard.
+const TOLD_COLUMNS: [&str; 8] =
+    ["seed", "told", "times", "inside", "sooner", "later", "width p50 min", "p90"];
 
 /// Arguments of `frontdoor bench queue`.
 #[derive(Debug, Args)]
@@ -32,6 +41,9 @@ pub(super) struct QueueArgs {
     /// Write all figures as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write a report with plots (report.html, report.json) into this folder
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
 }
 
 /// A day and how it went.
@@ -45,6 +57,7 @@ struct Day {
 
 /// Plays, prints and judges.
 pub(super) fn run(args: &QueueArgs) -> anyhow::Result<()> {
+    let mut report = Report::begin("Do waits end within what callers are told?");
     let bar = progress_bar(args.days as usize, "days");
     let mut days = Vec::new();
     for seed in (0..args.days).map(|day| args.seed.wrapping_add(day)) {
@@ -58,6 +71,10 @@ pub(super) fn run(args: &QueueArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.json {
         write_json(path, &days)?;
     }
+    if let Some(folder) = &args.out {
+        tell(&mut report, args, &days)?;
+        println!("report: {}", report.write(folder)?.html.display());
+    }
     let bad: Vec<String> = days
         .iter()
         .filter(|day| day.inside_percent < args.inside_min)
@@ -69,15 +86,44 @@ pub(super) fn run(args: &QueueArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Puts the days into a report.
+fn tell(report: &mut Report, args: &QueueArgs, days: &[Day]) -> anyhow::Result<()> {
+    report.about(format!(
+        "{} days of {} callers each on simulated time, with {} % of the agents that they need.",
+        args.days, args.calls, args.staff
+    ));
+    let columns = |columns: &[&str]| Table::new(columns.iter().copied());
+    let (mut went, mut told) = (columns(&DAY_COLUMNS), columns(&TOLD_COLUMNS));
+    for day in days {
+        went.push(day_row(day));
+        told_rows(day).into_iter().for_each(|row| told.push(row));
+    }
+    let minutes = |waits_s: &[u64]| waits_s.iter().map(|s| *s as f64 / 60.0).collect::<Vec<_>>();
+    let waits = days
+        .iter()
+        .map(|day| Samples::new(format!("seed {}", day.seed), minutes(&day.report.waits_s)));
+    let widths = days.iter().flat_map(|day| &day.report.on_entering.widths);
+    report
+        .push(Section::new("How the days went").table(went).plot(Plot::cdf(
+            "Waits that ended with an answer",
+            "minutes",
+            waits.collect(),
+        )))
+        .push(Section::new("What callers were told").table(told).plot(Plot::histogram(
+            "How wide the ranges were that callers were told on entering",
+            "minutes",
+            widths.map(|width| *width as f64),
+        )))
+        .figures("days", &days)?;
+    Ok(())
+}
+
 fn print_days(out: &mut impl Write, days: &[Day]) -> anyhow::Result<()> {
     let rows: Vec<Vec<String>> = days.iter().map(day_row).collect();
-    let columns =
-        ["seed", "calls", "answered", "gave up", "callbacks", "wait p50 s", "p90", "longest"];
-    write_table(out, &columns, &rows)?;
+    write_table(out, &DAY_COLUMNS, &rows)?;
     writeln!(out, "\nWaits that ended within what callers were told:")?;
     let rows: Vec<Vec<String>> = days.iter().flat_map(told_rows).collect();
-    let columns = ["seed", "told", "times", "inside", "sooner", "later", "width p50 min", "p90"];
-    write_table(out, &columns, &rows)?;
+    write_table(out, &TOLD_COLUMNS, &rows)?;
     Ok(())
 }
 
@@ -138,9 +184,28 @@ mod tests {
     }
 
     #[test]
-    fn a_day_that_is_worse_than_it_may_be_fails() {
+    fn days_are_told_in_a_report() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let out = Some(folder.path().join("out"));
         let args =
-            QueueArgs { days: 1, calls: 50, staff: 100, seed: 1, inside_min: 101.0, json: None };
+            QueueArgs { days: 1, calls: 50, staff: 100, seed: 1, inside_min: 0.0, json: None, out };
+        run(&args).expect("played");
+        let page = std::fs::read_to_string(folder.path().join("out/report.html")).expect("written");
+        assert_eq!(page.matches("<figure>").count(), 2, "{page}");
+        assert!(page.contains("of 50 callers each"), "{page}");
+    }
+
+    #[test]
+    fn a_day_that_is_worse_than_it_may_be_fails() {
+        let args = QueueArgs {
+            days: 1,
+            calls: 50,
+            staff: 100,
+            seed: 1,
+            inside_min: 101.0,
+            json: None,
+            out: None,
+        };
         let error = run(&args).expect_err("nothing is over 100 %");
         assert!(error.to_string().contains("seed 1"), "{error}");
     }

@@ -14,6 +14,7 @@ use super::caller::{Caller, Failure};
 use super::load::{Failures, words_of};
 use super::peer::{Opponent, Peer};
 use super::process::Usage;
+use super::report::{Curve, Plot, Report, Section};
 use crate::audio::{Codec, Random};
 use crate::cli::eval::{progress_bar, write_json};
 
@@ -52,6 +53,9 @@ pub(super) struct SoakArgs {
     /// Write all figures as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write a report with plots (report.html, report.json) into this folder
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
 }
 
 /// The answering side at one moment.
@@ -81,6 +85,7 @@ struct Soak {
 
 /// Measures, prints and judges.
 pub(super) async fn run(args: SoakArgs) -> anyhow::Result<()> {
+    let mut report = Report::begin("What calls leave behind");
     let mut peer = Peer::start(&Opponent::Us, args.codec).await?;
     let caller = Arc::new(Caller::bind(&peer.uri, args.codec).await?);
     peer.answers(&caller).await?;
@@ -112,11 +117,46 @@ pub(super) async fn run(args: SoakArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.json {
         write_json(path, &soak)?;
     }
+    if let Some(folder) = &args.out {
+        tell(&mut report, &args, &soak)?;
+        println!("report: {}", report.write(folder)?.html.display());
+    }
     if soak.left_behind.is_empty() {
         println!("flat: after {} calls everything is as it was before", soak.after.calls);
         return Ok(());
     }
     bail!("not flat: {}", soak.left_behind.join("; "))
+}
+
+/// Puts the figures into a report.
+fn tell(report: &mut Report, args: &SoakArgs, soak: &Soak) -> anyhow::Result<()> {
+    report.about(format!(
+        "{} calls at once in {}, each of 2 to 20 s, for {} minutes: {} calls in all.",
+        args.calls,
+        args.codec.word(),
+        args.minutes,
+        soak.after.calls,
+    ));
+    let all = || std::iter::once(&soak.before).chain(&soak.during).chain([&soak.after]);
+    let over_time = |of: fn(&Sample) -> f64| all().map(move |one| (one.seconds / 60.0, of(one)));
+    let memory = over_time(|one| one.usage.resident_kib as f64 / 1024.0);
+    let counts = vec![
+        Curve::new("descriptors", over_time(|one| one.usage.descriptors as f64)),
+        Curve::new("UDP ports", over_time(|one| one.usage.udp_ports as f64)),
+        Curve::new("dialogs", over_time(|one| one.dialogs as f64)),
+    ];
+    let verdict = match &soak.left_behind[..] {
+        [] => "Flat: everything is as it was before.".to_owned(),
+        left => format!("Not flat: {}.", left.join("; ")),
+    };
+    report.push(
+        Section::new("The answering side")
+            .text(verdict)
+            .plot(Plot::lines("Memory", "minutes", "MiB", vec![Curve::new("memory", memory)]))
+            .plot(Plot::lines("What is open", "minutes", "count", counts)),
+    );
+    report.figures("soak", soak)?;
+    Ok(())
 }
 
 /// Calls again and again until that moment; gives what went wrong. The last call goes on to its end.

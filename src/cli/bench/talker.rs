@@ -42,6 +42,9 @@ const RING_LIMIT: Duration = Duration::from_secs(10);
 /// How long the end of a call that we hung up is waited for.
 const END_LIMIT: Duration = Duration::from_secs(2);
 
+/// A turn of theirs that is longer counts as over: it is music, or somebody who does not end.
+const THEIR_TURN_MAX: Duration = Duration::from_secs(30);
+
 /// How long a key is held.
 const KEY_HELD_MS: u32 = 100;
 
@@ -227,7 +230,8 @@ impl Talker {
     }
 
     /// Says nothing until they have spoken and then been silent for `gap`, or have said nothing
-    /// for `wait`. The turn may have begun before this was asked.
+    /// for `wait`. The turn may have begun before this was asked. One that goes on for 30 s counts
+    /// as over, for it may be music.
     ///
     /// # Errors
     /// [`TalkError::HungUp`] or [`TalkError::Socket`].
@@ -239,7 +243,9 @@ impl Talker {
         let start = Instant::now();
         loop {
             match self.ear.turn() {
-                Some((began, ended)) if ended.elapsed() >= gap => {
+                Some((began, ended))
+                    if ended.elapsed() >= gap || ended.duration_since(began) >= THEIR_TURN_MAX =>
+                {
                     self.ear.forget();
                     return Ok(TheirTurn::Spoke { began, ended });
                 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 const TICKS_PER_S: f64 = 100.0;
 
 /// Measures this process from its start on.
-pub(super) struct CpuClock {
+pub(in crate::cli) struct CpuClock {
     started: Instant,
     cpu_s: Option<f64>,
 }
