@@ -27,6 +27,7 @@ impl Call {
 
     /// Hands an input to the conversation and does what it says.
     pub(super) fn converse(&mut self, now: Instant, input: ConversationInput) {
+        self.taken_turn = None;
         let acts = self.conversation.handle(input);
         let mut asked = None;
         for act in acts {

@@ -37,6 +37,8 @@ pub(super) struct PendingUtterance {
     pub unheard: Option<(Vec<i16>, SampleRate)>,
     /// The values that it may have been.
     pub readings: Readings,
+    /// It stands in the transcript already.
+    pub is_told: bool,
     /// It was said while a secret was asked for.
     pub secret: bool,
     /// It was said over our own speech.
@@ -45,6 +47,12 @@ pub(super) struct PendingUtterance {
     pub voiced: Duration,
     /// What we said just before its end, if it was begun while that could be heard as an echo.
     pub ours: Option<Pii<String>>,
+}
+
+/// The words of these pieces.
+fn joined_text<'p>(pieces: impl Iterator<Item = &'p PendingUtterance>) -> String {
+    let texts = pieces.filter_map(|piece| piece.text.as_ref());
+    texts.map(|(text, _)| text.expose().trim()).collect::<Vec<_>>().join(" ")
 }
 
 impl PendingUtterance {
@@ -146,6 +154,7 @@ impl Call {
             meant: ahead.as_mut().map(|ahead| std::mem::take(&mut ahead.meant)).unwrap_or_default(),
             unheard: None,
             readings: Readings::default(),
+            is_told: false,
             secret,
             overlapped,
             voiced: span.voiced,
@@ -382,8 +391,7 @@ impl Call {
     }
 
     fn pending_text(&self) -> String {
-        let texts = self.pending.iter().filter_map(|p| p.text.as_ref());
-        texts.map(|(text, _)| text.expose().trim()).collect::<Vec<_>>().join(" ")
+        joined_text(self.pending.iter())
     }
 
     /// "Mm-hm" over our speech changes nothing, unless it answers a question that was heard.
@@ -436,31 +444,46 @@ impl Call {
             .iter()
             .filter_map(|p| p.text.as_ref().map(|(_, confidence)| *confidence))
             .fold(1.0_f32, f32::min);
-        let secret = pending.iter().any(|p| p.secret);
         let before_question = pending.last().is_some_and(|p| p.before_question);
-        let out_of_scope = understanding.as_ref().map(|one| one.out_of_scope);
-        let understanding = understanding.unwrap_or_else(|| Understanding::of(Vec::new(), 0.0));
-        // "Goodbye" is most like some intent, and is none.
-        let is_intent = !secret && !self.conversation.asks_nothing(&text);
-        let top = understanding.top().filter(|_| is_intent);
-        let top = top.map(|top| (top.intent.clone(), top.confidence));
         let line = self.outputs.len();
-        self.push_line(TranscriptLine {
-            at_ms: pending.first().map_or(0, |p| p.started_ms),
-            speaker: LineSpeaker::Caller,
-            text: Pii::new(if secret { "[hidden]".to_owned() } else { text.clone() }),
-            confidence: Some(confidence),
-            intent: top,
-            taken: Some(self.taken(out_of_scope)),
-        });
+        self.push_caller_line(&pending, confidence, understanding.as_ref());
+        let understanding = understanding.unwrap_or_else(|| Understanding::of(Vec::new(), 0.0));
+        self.taken_turn = None;
         if !self.playout.is_empty() {
             self.stop_agent(now);
         }
         let text = Pii::new(text);
         let input =
             ConversationInput::Heard { text, confidence, understanding, before_question, readings };
+        let before = self.before_answer();
         self.converse_about(now, line, input);
+        self.keep_taken_turn(before, pending, line);
         self.drop_prepared();
         self.settle_if_unanswered();
+    }
+
+    /// Writes down what of these pieces is not in the transcript yet.
+    fn push_caller_line(
+        &mut self,
+        pieces: &[PendingUtterance],
+        confidence: f32,
+        understanding: Option<&Understanding>,
+    ) {
+        let untold = pieces.iter().filter(|piece| !piece.is_told);
+        let Some(first) = untold.clone().next() else { return };
+        let secret = pieces.iter().any(|piece| piece.secret);
+        // "Goodbye" is most like some intent, and is none.
+        let is_intent = !secret && !self.conversation.asks_nothing(&joined_text(pieces.iter()));
+        let top = understanding.and_then(|one| one.top()).filter(|_| is_intent);
+        let intent = top.map(|top| (top.intent.clone(), top.confidence));
+        let shown = if secret { "[hidden]".to_owned() } else { joined_text(untold) };
+        self.push_line(TranscriptLine {
+            at_ms: first.started_ms,
+            speaker: LineSpeaker::Caller,
+            text: Pii::new(shown),
+            confidence: Some(confidence),
+            intent,
+            taken: Some(self.taken(understanding.map(|one| one.out_of_scope))),
+        });
     }
 }

@@ -24,6 +24,7 @@ mod presence;
 mod put_through;
 mod speaking;
 mod speculation;
+mod take_back;
 mod timing;
 mod waiting;
 
@@ -47,6 +48,7 @@ use put_through::PutThrough;
 use speaking::PlayItem;
 use speculation::Speculation;
 pub use speculation::SpeculationCounts;
+use take_back::TakenTurn;
 use timing::TurnClock;
 pub use timing::TurnTiming;
 use waiting::InLine;
@@ -111,6 +113,8 @@ pub struct Call {
     speculation: Option<Speculation>,
     speculation_counts: SpeculationCounts,
     patience: Patience,
+    /// What we are answering, as long as nothing but words came of it.
+    taken_turn: Option<TakenTurn>,
     /// When audio of the caller came last, and how long it had waited then.
     latest_audio: Option<(Instant, Duration)>,
     keys: String,
@@ -173,6 +177,7 @@ impl Call {
             speculation: None,
             speculation_counts: SpeculationCounts::default(),
             patience: Patience::new(settings.patience),
+            taken_turn: None,
             latest_audio: None,
             keys: String::new(),
             keys_before_question: false,

@@ -274,6 +274,7 @@ impl Call {
         if !is_voiced(samples) {
             return;
         }
+        self.note_answer_heard(now);
         let Some(clock) = &mut self.clock else { return };
         if clock.acted.is_none() {
             return;
@@ -354,9 +355,12 @@ impl Call {
             return;
         }
         let was_heard = self.playout.iter().any(|item| item.played > 0);
+        let taken_too_early = self.turn_taken_too_early(now);
         self.drop_speech(now);
         self.turn.handle(TurnInput::AgentEnded);
-        if was_heard {
+        if let Some(turn) = taken_too_early {
+            self.take_back(now, turn);
+        } else if was_heard {
             self.converse(now, ConversationInput::Interrupted);
         }
         self.all_said_in_line(now);

@@ -5,6 +5,7 @@ mod keys;
 mod presence;
 mod put_through;
 mod speculation;
+mod take_back;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
