@@ -26,14 +26,14 @@ use crate::base::{CallId, Pii, SpeechId, UtteranceId};
 use crate::call::{Call, CallFacts, CallInput, CallOutput, HeardResult, LineSpeaker};
 use crate::config::Config;
 use crate::conversation::{Conversation, Expected, FailureWords, Step, TransferOutcome};
-use crate::engine::hearing::Transcript;
+use crate::engine::hearing::{HearingRequest, Transcript};
 use crate::engine::models::ModelStore;
 use crate::engine::understanding::Understander;
 use crate::nlu::{SlotName, SlotValue};
 use crate::rtp::FRAME_LEN;
 use crate::server::{
     CustomerSystem, Customers, Ears, HandoffStorage, TextCallParts, call_settings, derived_dir,
-    listen_for, rules_without_line, transcribe, understand,
+    hearing_request, judge, listen_for, rules_without_line, understand,
 };
 use crate::sim::pace;
 use crate::speech::TurnState;
@@ -414,9 +414,9 @@ impl SpokenCall {
         audio: (&[i16], SampleRate),
         expected: &Expected,
     ) -> anyhow::Result<()> {
-        let listen_for = listen_for(expected);
-        let transcript =
-            transcribe(&self.ears.hearing, (self.id, utterance), audio, listen_for).await?;
+        let request = hearing_request((self.id, utterance), audio, listen_for(expected));
+        let judge = (*expected == Expected::Request).then(|| judge(&self.understander));
+        let transcript = self.ears.hearing.transcribe(HearingRequest { judge, ..request }).await?;
         let Transcript { text, confidence, readings, .. } = transcript;
         self.heard_last = Some(utterance);
         self.turn.heard.push(Heard { text: text.expose().trim().to_owned(), confidence });
