@@ -278,6 +278,7 @@ pub(super) struct RawWeb {
 pub(super) struct RawRecords {
     pub retention_days: Option<i64>,
     pub recording_retention_days: Option<i64>,
+    pub audit_retention_days: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]

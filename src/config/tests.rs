@@ -155,6 +155,8 @@ fn pages_are_for_this_machine_or_encrypted_or_behind_a_proxy() {
     assert_eq!(parse(SERVER).expect("valid").records.retention_days, None);
     let kept = parse(&format!("{SERVER}[records]\nretention_days = 90\n")).expect("valid");
     assert_eq!(kept.records.retention_days, Some(90));
+    let kept = parse(&format!("{SERVER}[records]\naudit_retention_days = 400\n")).expect("valid");
+    assert_eq!(kept.records.audit_retention_days, Some(400));
 }
 
 #[test]

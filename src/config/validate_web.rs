@@ -156,6 +156,7 @@ pub(super) fn records(check: &mut Checker<'_>, raw: &raw::RawRecords) -> Records
     };
     let retention_days = days("retention_days", raw.retention_days);
     let recording_retention_days = days("recording_retention_days", raw.recording_retention_days);
+    let audit_retention_days = days("audit_retention_days", raw.audit_retention_days);
     if let (Some(calls), Some(recordings)) = (retention_days, recording_retention_days)
         && recordings > calls
     {
@@ -164,5 +165,5 @@ pub(super) fn records(check: &mut Checker<'_>, raw: &raw::RawRecords) -> Records
             format!("recordings go with their calls, after {calls} days. Write at most that"),
         );
     }
-    RecordsConfig { retention_days, recording_retention_days }
+    RecordsConfig { retention_days, recording_retention_days, audit_retention_days }
 }

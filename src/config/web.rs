@@ -53,4 +53,6 @@ pub struct RecordsConfig {
     /// After so many days recordings are removed, and the rest of the call stays; with their calls, if
     /// not given.
     pub recording_retention_days: Option<u32>,
+    /// After so many days lines of the audit are forgotten; never, if not given.
+    pub audit_retention_days: Option<u32>,
 }

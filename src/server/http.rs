@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::{ConnectInfo, Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -22,9 +22,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, HttpConfig};
 use crate::net::sip::SipEndpoint;
-use crate::store::{HandoffId, Scope, Store, StoreError};
+use crate::store::{AuditAction, HandoffId, Scope, Store, StoreError, Who};
 use crate::web::secret::{Digest, bearer};
-use crate::web::{VisitLimits, VisitTime, Visitors};
+use crate::web::{Peer, VisitLimits, VisitTime, Visitors, token_subject};
 
 use super::admission::Admission;
 use super::exposition;
@@ -67,24 +67,30 @@ pub(super) fn models(config: &Config) -> BTreeMap<&'static str, String> {
     models
 }
 
+/// In the audit, the token that the configuration names.
+const OF_THE_FILE: &str = "[http] token_env";
+
 impl Watched {
     /// Whether whoever asks may know more than that somebody is here.
     async fn may_be_seen_by(&self, headers: &HeaderMap, scope: Scope) -> bool {
         let Some(expected) = &self.token else { return true };
-        self.is_shown(expected, headers, scope).await
+        self.is_shown(expected, headers, scope).await.is_some()
     }
 
-    /// Whether the request has the token, or one that an admin has made for this.
-    async fn is_shown(&self, expected: &Digest, headers: &HeaderMap, scope: Scope) -> bool {
-        let Some(token) = bearer(headers) else { return false };
+    /// Who asks, if the request has the token, or one that an admin has made for this.
+    async fn is_shown(&self, expected: &Digest, headers: &HeaderMap, scope: Scope) -> Option<Who> {
+        let token = bearer(headers)?;
         if expected.is_of(token) {
-            return true;
+            return Some(Who::Token(OF_THE_FILE.to_owned()));
         }
         match self.store.token(&Digest::of(token).to_hex()).await {
-            Ok(found) => found.is_some_and(|found| found.scopes.contains(&scope)),
+            Ok(found) => {
+                let found = found.filter(|found| found.scopes.contains(&scope))?;
+                Some(Who::Token(token_subject(&found)))
+            }
             Err(error) => {
                 tracing::warn!(%error, "a token cannot be looked up");
-                false
+                None
             }
         }
     }
@@ -129,7 +135,8 @@ pub(super) async fn serve(listener: TcpListener, watched: Watched, stop: Cancell
     };
     let visitors = Visitors::new(listener, None, limits);
     let stopped = stop.clone().cancelled_owned();
-    let serving = axum::serve(visitors, router).with_graceful_shutdown(stopped);
+    let service = router.into_make_service_with_connect_info::<Peer>();
+    let serving = axum::serve(visitors, service).with_graceful_shutdown(stopped);
     let limit = async {
         stop.cancelled().await;
         tokio::time::sleep(LEAVE_LIMIT).await;
@@ -198,16 +205,17 @@ async fn metrics(State(watched): State<Arc<Watched>>, headers: HeaderMap) -> Res
 
 async fn handoff(
     State(watched): State<Arc<Watched>>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
     Path(reference): Path<String>,
     headers: HeaderMap,
 ) -> Response {
     let Some(token) = &watched.token else {
         return unauthorized("hand-offs are given with a token only: set http.token_env");
     };
-    if !watched.is_shown(token, &headers, Scope::Handoffs).await {
+    let Some(who) = watched.is_shown(token, &headers, Scope::Handoffs).await else {
         return unauthorized("the token is missing or wrong");
-    }
-    match by_reference(&watched.store, &reference).await {
+    };
+    match noted_by_reference(&watched.store, &reference, (&who, peer)).await {
         Ok(Some(json)) => {
             tracing::info!("a hand-off was fetched");
             let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
@@ -219,6 +227,18 @@ async fn handoff(
             failed(StatusCode::SERVICE_UNAVAILABLE, "the records cannot be read at present")
         }
     }
+}
+
+/// The same, once it is in the audit who has it.
+async fn noted_by_reference(
+    store: &Store,
+    reference: &str,
+    (who, peer): (&Who, SocketAddr),
+) -> Result<Option<String>, StoreError> {
+    let Some(json) = by_reference(store, reference).await? else { return Ok(None) };
+    let (action, source) = (AuditAction::HandoffFetched, peer.ip().to_string());
+    store.note_audit(jiff::Timestamp::now(), who, action, reference, &source).await?;
+    Ok(Some(json))
 }
 
 /// The hand-off of this reference (that in User-to-User), as JSON. The id that the webhook is given

@@ -46,6 +46,12 @@ async fn look(
             tracing::info!(recordings = removed, days, "recordings removed");
         }
     }
+    if let Some(days) = records.audit_retention_days {
+        let lines = store.forget_audit_before(days_before(now, days)).await?;
+        if lines > 0 {
+            tracing::info!(lines, days, "lines of the audit forgotten");
+        }
+    }
     if let Some(days) = records.retention_days {
         let Forgotten { calls, handoffs, .. } =
             forget(store, recordings, days_before(now, days)).await?;
@@ -137,7 +143,7 @@ mod tests {
     use super::*;
     use crate::acd::handoff::tests::handoff;
     use crate::base::{Pii, Termination, TerminationResult};
-    use crate::store::{CallEnd, CallStart};
+    use crate::store::{AuditAction, CallEnd, CallStart, Who};
 
     struct Kept {
         folder: tempfile::TempDir,
@@ -195,8 +201,11 @@ mod tests {
         }
 
         async fn look(&self, calls: Option<u32>, recordings: Option<u32>) {
-            let records =
-                RecordsConfig { retention_days: calls, recording_retention_days: recordings };
+            let records = RecordsConfig {
+                retention_days: calls,
+                recording_retention_days: recordings,
+                audit_retention_days: Some(365),
+            };
             look(&self.store, self.folder.path(), &records, self.now).await.expect("looks");
         }
 
@@ -220,6 +229,19 @@ mod tests {
             assert_eq!(kept.is_there(2).await, (false, false, false));
             assert_eq!(kept.is_there(3).await, (true, true, true));
         }
+    }
+
+    #[tokio::test]
+    async fn the_audit_goes_by_an_age_of_its_own() {
+        let kept = Kept::open().await;
+        for (days, subject) in [(366, "old"), (364, "new")] {
+            let at = kept.now - SignedDuration::from_hours(24 * days);
+            let (who, action) = (Who::CommandLine, AuditAction::AccountAdded);
+            kept.store.note_audit(at, &who, action, subject, "").await.expect("noted");
+        }
+        kept.look(Some(1), None).await;
+        let left = kept.store.audit(None, 10).await.expect("read");
+        assert_eq!(left.into_iter().map(|line| line.subject).collect::<Vec<_>>(), ["new"]);
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! Who saw or changed what. Lines are only ever added, and say nothing about a caller: calls,
+//! Who saw or changed what. Lines are only ever added, go when their time is over, and say nothing about a caller: calls,
 //! hand-offs and recordings are named by their ids.
 
 use std::fmt;
@@ -71,6 +71,8 @@ pub enum AuditAction {
     RecordingPlayed,
     /// A hand-off was fetched.
     HandoffFetched,
+    /// Past calls were looked for; the subject says by what, not for what.
+    CallsSearched,
 }
 
 impl AuditAction {
@@ -91,6 +93,7 @@ impl AuditAction {
             Self::RecordOpened => "record_opened",
             Self::RecordingPlayed => "recording_played",
             Self::HandoffFetched => "handoff_fetched",
+            Self::CallsSearched => "calls_searched",
         }
     }
 }
@@ -147,6 +150,20 @@ impl Store {
         .await
         .map_err(|error| self.failed(error))?;
         Ok(())
+    }
+
+    /// Forgets lines from before a time; gives how many.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn forget_audit_before(&self, time: Timestamp) -> Result<u64, StoreError> {
+        let mut session = self.session().await?;
+        let forgotten = sqlx::query("DELETE FROM audit WHERE at < ?")
+            .bind(stamp(time))
+            .execute(session.connection()?)
+            .await
+            .map_err(|error| self.failed(error))?;
+        Ok(forgotten.rows_affected())
     }
 
     /// Lines before this one (all, if there is none), the latest first.

@@ -282,6 +282,20 @@ impl Store {
         Ok(())
     }
 
+    /// Whether somebody has talked with the caller of this call.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn has_taken(&self, call: &str, agent: &str) -> Result<bool, StoreError> {
+        let mut session = self.session().await?;
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM waits WHERE call = ? AND agent = ?)")
+            .bind(call)
+            .bind(agent)
+            .fetch_one(session.connection()?)
+            .await
+            .map_err(|error| self.failed(error))
+    }
+
     /// Waits that ended since then, the oldest first.
     ///
     /// # Errors

@@ -374,6 +374,7 @@ impl Accounts {
         check_name(&new.name)?;
         check_display_name(&new.display_name)?;
         check_skills(&new.skills)?;
+        check_desk(&new.name, new.role, Some(&new.skills))?;
         check_languages(&new.languages)?;
         let hash = self.passwords.hash(&new.name, password).await?;
         let account = Account {
@@ -416,6 +417,7 @@ impl Accounts {
         }
         let before = self.store.account(name).await?;
         let before = before.ok_or_else(|| AccountsError::NoSuch(name.to_owned()))?;
+        check_desk(name, change.role.unwrap_or(before.role), change.skills.as_ref())?;
         let change = what_differs(&before, change);
         if change == AccountChange::default() {
             return Ok(before);
@@ -545,7 +547,7 @@ impl Accounts {
 }
 
 /// How the audit names a token.
-pub(super) fn token_subject(token: &TokenRecord) -> String {
+pub fn token_subject(token: &TokenRecord) -> String {
     format!("{} {}", token.id, token.name)
 }
 
@@ -554,6 +556,22 @@ fn judge(name: &str, changed: Changed) -> Result<(), AccountsError> {
         Changed::Done => Ok(()),
         Changed::NoSuch => Err(AccountsError::NoSuch(name.to_owned())),
         Changed::LastAdmin => Err(AccountsError::LastAdmin(name.to_owned())),
+    }
+}
+
+/// Skills are for who takes calls.
+fn check_desk(
+    name: &str,
+    role: Role,
+    skills: Option<&BTreeMap<String, u8>>,
+) -> Result<(), AccountsError> {
+    match role {
+        Role::Operations if skills.is_some_and(|skills| !skills.is_empty()) => {
+            Err(AccountsError::Unfit(format!(
+                "{name} has no desk, as everybody in operations: skills are for who takes calls"
+            )))
+        }
+        Role::Agent | Role::Supervisor | Role::Operations | Role::Admin => Ok(()),
     }
 }
 

@@ -206,11 +206,14 @@ people! {
     Member: Agent | Supervisor | Operations | Admin
 }
 
-/// Who may fetch hand-offs: people who are signed in, and programs with a token for it.
+/// Who may fetch hand-offs: people who are signed in, and programs with a token for it. Agents see those of
+/// calls that they have taken, or are offered.
 #[derive(Debug, Clone)]
 pub struct HandoffReader {
     /// For the audit.
     pub actor: Actor,
+    /// Whose calls alone they may see; all, if nobody is named.
+    pub only_of: Option<String>,
 }
 
 impl FromRequestParts<Web> for HandoffReader {
@@ -219,12 +222,13 @@ impl FromRequestParts<Web> for HandoffReader {
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, ApiError> {
         let Some(token) = bearer(&parts.headers) else {
             let member = Member::from_request_parts(parts, web).await?;
-            return Ok(Self { actor: member.actor() });
+            let only_of = (member.role == Role::Agent).then(|| member.name.clone());
+            return Ok(Self { actor: member.actor(), only_of });
         };
         let found = web.accounts().token(token, Scope::Handoffs, web.now().at).await?;
         let found = found.ok_or_else(wrong_token)?;
         let Ok(Source(source)) = Source::from_request_parts(parts, web).await;
-        Ok(Self { actor: Actor::token(token_subject(&found), source) })
+        Ok(Self { actor: Actor::token(token_subject(&found), source), only_of: None })
     }
 }
 

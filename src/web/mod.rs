@@ -35,7 +35,7 @@ mod tls;
 pub mod view;
 mod visits;
 
-pub use accounts::{Accounts, AccountsError, Actor, Begun, NewAccount, Session};
+pub use accounts::{Accounts, AccountsError, Actor, Begun, NewAccount, Session, token_subject};
 pub use auth::{Admin, Agent, HandoffReader, Member, Operations, SignedIn, Supervisor};
 pub use backend::{
     ASKS_LEN_MAX, AnswerWay, Ask, Backend, BrowserAnswer, BrowserCall, DeskAsk, DeskNews, NotDone,

@@ -54,9 +54,12 @@ impl FloorState {
                     self.command(&agent, reply, |reply| AgentCommand::Conference(target, reply));
                 }
             },
-            DeskAsk::FrontDoor { task, reply } => {
-                self.command(&agent, reply, |reply| AgentCommand::FrontDoor { task, reply });
-            }
+            DeskAsk::FrontDoor { task, reply } => match self.refuses_task(&agent, &task) {
+                Some(not) => answer(reply, Err(not)),
+                None => {
+                    self.command(&agent, reply, |reply| AgentCommand::FrontDoor { task, reply });
+                }
+            },
             DeskAsk::HangUp { reply } => self.command(&agent, reply, AgentCommand::HangUp),
             DeskAsk::WrapUp { disposition, notes, done, reply } => {
                 self.write_wrap_up(now, &agent, (disposition, notes), (done.into(), reply));
@@ -217,6 +220,13 @@ impl FloorState {
         let call = self.desks.get(agent)?.call?;
         let caller = self.callers.get(&call)?;
         Some((call, caller))
+    }
+
+    /// Why a caller cannot do this at the front door, if so. Without a call there is none to do it.
+    fn refuses_task(&self, agent: &AgentId, task: &str) -> Option<NotDone> {
+        let (_, caller) = self.call_of(agent)?;
+        (!self.does(&caller.handoff, task))
+            .then(|| NotDone::NotFound(format!("the front door has no task {task}")))
     }
 
     /// Why an agent cannot send anybody there, if so.

@@ -364,6 +364,13 @@ impl FloorState {
         generation.map(|generation| generation.profile.clone()).unwrap_or_default()
     }
 
+    /// Whether the front door does this, by the files that the call of a hand-off was answered with.
+    pub(super) fn does(&self, handoff: &Handoff, task: &str) -> bool {
+        let intent =
+            self.generation_of(handoff).and_then(|files| files.intent(&IntentName::new(task)));
+        intent.is_some_and(|intent| intent.action.is_some())
+    }
+
     /// The prompt files of a hand-off; where they have been edited since, those that have its queue.
     fn generation_of(&self, handoff: &Handoff) -> Option<&Arc<Generation>> {
         let queue = QueueName::new(handoff.queue.as_str());

@@ -145,6 +145,13 @@ async fn a_handoff_is_given_to_who_knows_the_token() {
     assert_eq!(headers["content-type"], "application/json");
     let given: Handoff = serde_json::from_str(&body).expect("a hand-off");
     assert_eq!(given, a_handoff());
+    let noted = place.store.audit(None, 10).await.expect("read");
+    assert_eq!(noted.len(), 1, "{noted:?}");
+    assert_eq!((noted[0].kind.as_str(), noted[0].who.as_str()), ("token", OF_THE_FILE));
+    assert_eq!(
+        (noted[0].subject.as_str(), noted[0].source.as_str()),
+        (&*id.to_string(), "127.0.0.1")
+    );
     for unknown in ["/handoffs/00000000000000000000000000000000", "/handoffs/c1"] {
         assert_eq!(place.json(unknown, Some("s3cret-token")).await.0, 404, "{unknown}");
     }

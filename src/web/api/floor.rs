@@ -120,7 +120,7 @@ async fn set_state(
 
 /// Says what an agent is good at
 ///
-/// In force when the agent's desk is opened the next time, at the latest.
+/// In force from the next call on that is offered; a call that they have stays theirs.
 #[utoipa::path(
     put,
     path = "/api/floor/agents/{name}/skills",

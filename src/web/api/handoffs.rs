@@ -33,9 +33,27 @@ async fn stored(web: &Web, reference: &str) -> Result<(String, String), ApiError
     Ok((found.ok_or_else(none)?, reference))
 }
 
+/// Whether they may see this call: agents those that they have taken, or are offered at present.
+async fn check_is_theirs(web: &Web, reader: &HandoffReader, call: &str) -> Result<(), ApiError> {
+    let Some(agent) = &reader.only_of else { return Ok(()) };
+    let floor = web.backend().floor.borrow().clone();
+    let waiting = floor.queues.iter().flat_map(|queue| &queue.waiting);
+    let mut offered = waiting.filter(|waiter| waiter.offered_to.as_ref() == Some(agent));
+    if offered.any(|waiter| waiter.call_id == call) || web.store().has_taken(call, agent).await? {
+        return Ok(());
+    }
+    Err(ApiError::forbidden("this call was taken by others")
+        .with_fix("agents see hand-offs of calls that they have taken, or are offered"))
+}
+
+fn senseless(what: &str) -> ApiError {
+    ApiError::unavailable("this hand-off cannot be read").with_cause(what.to_owned())
+}
+
 /// A hand-off
 ///
-/// Under the reference that the telephone system, the desk or the webhook was given.
+/// Under the reference that the telephone system, the desk or the webhook was given. Agents are given those of
+/// calls that they have taken, or are offered.
 #[utoipa::path(
     get,
     path = "/api/handoffs/{reference}",
@@ -62,6 +80,9 @@ async fn handoff(
     PathPart(reference): PathPart<String>,
 ) -> Result<Response, ApiError> {
     let (document, reference) = stored(&web, &reference).await?;
+    let handoff: Handoff =
+        serde_json::from_str(&document).map_err(|_| senseless("a stored hand-off"))?;
+    check_is_theirs(&web, &reader, &handoff.call_id).await?;
     web.audit(&reader.actor, AuditAction::HandoffFetched, &reference).await?;
     Ok(([(CONTENT_TYPE, "application/json")], document).into_response())
 }
@@ -96,11 +117,9 @@ async fn as_vcon(
     PathPart(reference): PathPart<String>,
 ) -> Result<Response, ApiError> {
     let (document, reference) = stored(&web, &reference).await?;
-    let senseless = |what: &str| {
-        ApiError::unavailable("this hand-off cannot be read").with_cause(what.to_owned())
-    };
     let handoff: Handoff =
         serde_json::from_str(&document).map_err(|_| senseless("a stored hand-off"))?;
+    check_is_theirs(&web, &reader, &handoff.call_id).await?;
     let call: CallId = handoff.call_id.parse().map_err(|_| senseless("the id of its call"))?;
     let whole = match web.store().call(call).await {
         Ok(record) => vcon_of(record, web.config().public_url.as_deref(), web.now().at).await,

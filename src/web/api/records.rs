@@ -133,6 +133,17 @@ impl Search {
     }
 }
 
+/// By what calls were looked for, without what was typed: that may be somebody's number.
+fn looked_for(search: &CallSearch) -> String {
+    let by = [
+        ("text", search.text.is_some()),
+        ("time", search.from.is_some() || search.to.is_some()),
+        ("outcome", search.outcome.is_some()),
+    ];
+    let by: Vec<&str> = by.iter().filter(|(_, is_given)| *is_given).map(|(by, _)| *by).collect();
+    if by.is_empty() { "all".to_owned() } else { by.join(", ") }
+}
+
 #[derive(Serialize, ToSchema)]
 struct CallPage {
     /// The latest first.
@@ -155,11 +166,12 @@ struct CallPage {
     security(("session" = ["operations", "admin"]))
 )]
 async fn search(
-    _: Operations,
+    operations: Operations,
     State(web): State<Web>,
     QueryPart(search): QueryPart<Search>,
 ) -> Result<Json<CallPage>, ApiError> {
     let search = search.read(&TimeZone::system())?;
+    web.audit(&operations.actor(), AuditAction::CallsSearched, &looked_for(&search)).await?;
     let limit = search.limit as usize;
     // One more tells whether there are more.
     let search = CallSearch { limit: search.limit + 1, ..search };

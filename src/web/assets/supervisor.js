@@ -59,7 +59,7 @@ function setSkills(agent) {
           );
           if (!saved) return;
           done();
-          notice('Kept. It holds from the next time that their desk is opened.');
+          notice('Kept. It holds from the next call on.');
         },
       },
       fields.node,

@@ -6,9 +6,9 @@ use futures_util::StreamExt;
 use super::*;
 use crate::acd::handoff::Handoff;
 use crate::acd::handoff::tests::handoff;
-use crate::base::{Termination, TerminationResult, TurnId};
-use crate::store::{CallEnd, CallStart, Entry, LineRecord, TurnRecord};
-use crate::web::view::{LiveCallView, LiveEvent, Phase, Speaker};
+use crate::base::{QueueName, Termination, TerminationResult, TurnId};
+use crate::store::{CallEnd, CallStart, Entry, LineRecord, TurnRecord, WaitOutcome, WaitRecord};
+use crate::web::view::{FloorQueue, FloorWaiter, LiveCallView, LiveEvent, Phase, Speaker};
 
 const CALL: CallId = CallId::from_u128(0x0195_7a3b_4c5d_7e6f_9a0b_1c2d_3e4f_5061);
 const REFERENCE: &str = "0123456789abcdef0123456789abcdef";
@@ -149,8 +149,13 @@ async fn calls_are_found_and_read_and_that_is_noted() {
         let answer = place.get(&format!("/api/ops/calls/{unknown}"), &session).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{unknown}");
     }
-    let noted = format!("operations record_opened {CALL} 192.0.2.7");
-    assert_eq!(place.audited().await, [noted]);
+    let noted = ["record_opened ", "calls_searched outcome ", "calls_searched text, outcome "];
+    let audited = place.audited().await;
+    assert_eq!(audited.len(), noted.len(), "{audited:?}");
+    for (line, noted) in audited.iter().zip(noted) {
+        assert!(line.starts_with(&format!("operations {noted}")), "{audited:?}");
+        assert!(!line.contains("lost"), "what was looked for is nobody's business: {line}");
+    }
 }
 
 #[tokio::test]
@@ -277,7 +282,7 @@ async fn handoffs_are_for_people_and_for_programs_with_a_token_for_them() {
     let place = Place::open().await;
     place.keep_call(b"").await;
     let path = format!("/api/handoffs/{REFERENCE}");
-    let session = place.session_of("agent").await;
+    let session = place.session_of("supervisor").await;
     let mine = place.get(&path, &session).await;
     assert_eq!(mine.headers["content-type"], "application/json");
     let read: Handoff = serde_json::from_str(&mine.body).expect("a hand-off");
@@ -300,16 +305,75 @@ async fn handoffs_are_for_people_and_for_programs_with_a_token_for_them() {
 }
 
 #[tokio::test]
+async fn agents_see_handoffs_of_calls_that_they_have_taken_or_are_offered() {
+    let place = Place::open().await;
+    place.keep_call(b"").await;
+    let session = place.session_of("agent").await;
+    let paths = ["", "/vcon"].map(|kind| format!("/api/handoffs/{REFERENCE}{kind}"));
+    let statuses = async || {
+        let [document, vcon] = &paths;
+        [place.get(document, &session).await.status, place.get(vcon, &session).await.status]
+    };
+    assert_eq!(statuses().await, [StatusCode::FORBIDDEN; 2]);
+    let call_id = handoff().call_id;
+    let offered_to = |agent: &str| {
+        let waiter = FloorWaiter {
+            call_id: call_id.clone(),
+            kind: "call".into(),
+            position: 1,
+            waited_s: 3,
+            offered_to: Some(agent.into()),
+        };
+        Floor { queues: vec![queue_of(waiter)], ..Floor::default() }
+    };
+    for (agent, expected) in [("agent", StatusCode::OK), ("other", StatusCode::FORBIDDEN)] {
+        place.floor.send_replace(Arc::new(offered_to(agent)));
+        assert_eq!(statuses().await, [expected; 2], "offered to {agent}");
+    }
+    let taken = WaitRecord {
+        call: call_id.parse().expect("an id"),
+        queue: QueueName::new("cards"),
+        kind: "call",
+        outcome: WaitOutcome::Answered,
+        waited_ms: 3_000,
+        ended_at: place.web.now().at,
+        agent: Some("agent".into()),
+    };
+    place.web.store().note_wait(&taken).await.expect("noted");
+    assert_eq!(statuses().await, [StatusCode::OK; 2]);
+    // Who was only offered the call has seen it for that long.
+    let others = place.audited().await;
+    assert!(others.iter().all(|line| line.starts_with("agent handoff_fetched")), "{others:?}");
+}
+
+fn queue_of(waiter: FloorWaiter) -> FloorQueue {
+    FloorQueue {
+        name: "cards".into(),
+        spoken: "our card team".into(),
+        waiting: vec![waiter],
+        longest_wait_s: 3,
+        agents_ready: 0,
+        agents_busy: 0,
+        answered_today: 0,
+        abandoned_today: 0,
+        service_level_percent: None,
+        answer_within_s: 20,
+        wait_from_s: None,
+        wait_to_s: None,
+    }
+}
+
+#[tokio::test]
 async fn a_handoff_is_given_as_a_vcon_of_its_call_or_of_what_it_knows() {
     let place = Place::open().await;
-    let session = place.session_of("agent").await;
+    let session = place.session_of("operations").await;
     let path = format!("/api/handoffs/{REFERENCE}/vcon");
     place.web.store().put_handoff(&handoff()).await.expect("is kept");
     let alone = place.get(&path, &session).await;
     assert_eq!(alone.headers["content-type"], "application/vcon");
     assert_eq!(alone.json()["dialog"][0]["body"], "Agent.");
     let place = Place::open().await;
-    let session = place.session_of("agent").await;
+    let session = place.session_of("operations").await;
     place.keep_call(b"").await;
     let whole = place.get(&path, &session).await.json();
     assert_eq!(whole["uuid"], alone.json()["uuid"], "it is the same call");

@@ -228,6 +228,12 @@ async fn what_agents_do_reaches_the_task_of_the_call() {
         drop(stage.begins("ann", asked).await);
         assert_eq!(commands.try_recv().is_ok(), is_there, "{target:?}");
     }
+    for (task, is_done) in [("balance", true), ("branch_hours", false), ("make_tea", false)] {
+        let asked = |reply| DeskAsk::FrontDoor { task: task.to_owned(), reply };
+        let refused = stage.asks("ann", asked).await;
+        assert_eq!(commands.try_recv().is_ok(), is_done, "{task}");
+        assert_eq!(matches!(refused, Some(Err(NotDone::NotFound(_)))), !is_done, "{task}");
+    }
     // A task that ends without an answer is the caller's end.
     let held = stage.begins("ann", |reply| DeskAsk::Hold { reply }).await;
     drop(commands);
