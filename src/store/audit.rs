@@ -1,5 +1,5 @@
-//! Who saw or changed what. Lines are only ever added, go when their time is over, and say nothing about a caller: calls,
-//! hand-offs and recordings are named by their ids.
+//! Who saw or changed what. Lines are only ever added, and go when their time is over. They say nothing
+//! about a caller: calls, hand-offs and recordings are named by their ids.
 
 use std::fmt;
 
