@@ -86,6 +86,20 @@ pub struct PauseEvidence<'a> {
     pub confidence: Option<f32>,
 }
 
+impl PauseEvidence<'_> {
+    /// How whole the words are, as far as they can be trusted; `None` if there are none yet.
+    pub fn completeness(&self) -> Option<Completeness> {
+        let words = self.words?;
+        let whole = completeness(words, self.expectation.awaited());
+        let unsure = self.confidence.is_some_and(|confidence| confidence < CONFIDENT);
+        if !unsure && !lacks_words(words, self.voiced) {
+            return Some(whole);
+        }
+        // What was lost may as well have been the end: doubt, but no more than that.
+        Some(whole.less_sure().max(whole.min(Completeness::Open)))
+    }
+}
+
 /// One caller's pauses, over the whole call.
 #[derive(Debug, Clone)]
 pub struct Patience {
@@ -102,12 +116,18 @@ impl Patience {
 
     /// The silence that ends the turn, given what is known now.
     pub fn silence(&self, evidence: &PauseEvidence<'_>) -> Duration {
-        let silence = match evidence.words {
+        self.silence_after(evidence.completeness(), evidence)
+    }
+
+    /// The same where it is known how whole the words are: `None` if there are none yet.
+    pub fn silence_after(
+        &self,
+        whole: Option<Completeness>,
+        evidence: &PauseEvidence<'_>,
+    ) -> Duration {
+        let silence = match whole {
             None => self.unheard(evidence),
-            Some(words) => {
-                let whole = self.completeness(words, evidence);
-                self.after(whole, evidence)
-            }
+            Some(whole) => self.after(self.with_vote(whole, evidence), evidence),
         };
         silence.max(self.config.silence_min)
     }
@@ -131,14 +151,8 @@ impl Patience {
         }
     }
 
-    /// How whole the turn is, all votes counted.
-    fn completeness(&self, words: &str, evidence: &PauseEvidence<'_>) -> Completeness {
-        let mut whole = completeness(words, evidence.expectation.awaited());
-        let unsure = evidence.confidence.is_some_and(|confidence| confidence < CONFIDENT);
-        if unsure || lacks_words(words, evidence.voiced) {
-            // What was lost may as well have been the end: doubt, but no more than that.
-            whole = whole.less_sure().max(whole.min(Completeness::Open));
-        }
+    /// How whole the turn is, once the sound has voted.
+    fn with_vote(&self, whole: Completeness, evidence: &PauseEvidence<'_>) -> Completeness {
         match evidence.end_probability {
             Some(ends) if ends >= self.config.end_likely => whole.surer(),
             Some(ends) if ends <= self.config.end_unlikely => whole.less_sure(),

@@ -44,7 +44,7 @@ pub use engines::{Ears, Engines, EnginesReport, derived_dir, start_vad};
 pub use error::ServerError;
 pub use profile::{declared, load_profile, parse_profile, read_profile, shown_path};
 pub use reload::{Changes, Reloaded, Reloader, Running};
-pub use serve::{Server, Started, call_settings, rules, unknown_transfers};
+pub use serve::{Server, Started, call_settings, patience, rules, unknown_transfers};
 pub use text_call::{TextCall, TextCallParts, TextEvent, TextTurn, rules_without_line, understand};
 pub use training::{Lessons, Trainer, embeddings_dir, train_understander};
 pub use web_calls::{BrowserLeg, WebCalls};

@@ -22,6 +22,7 @@ mod response;
 mod soak;
 pub mod talker;
 mod tally;
+mod turns;
 
 use clap::{Args, Subcommand};
 
@@ -74,6 +75,11 @@ enum What {
     /// Run it by `scripts/bench-peers`, which installs the others first.
     #[command(hide = true)]
     Peers(peers::PeersArgs),
+    /// How soon it is known that a caller has finished, against callers cut off, with a report
+    ///
+    /// As `frontdoor eval turns`: by silence alone, by an end-of-turn model alone, and by ours, with all
+    /// their settings, on the same recordings over a simulated telephone line.
+    Turns(turns::TurnsBenchArgs),
     /// Answer calls and send back what is heard, until standard input is closed
     #[command(hide = true)]
     Answer(answer::AnswerArgs),
@@ -92,6 +98,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
         What::Queue(args) => tokio::task::spawn_blocking(move || queue::run(&args)).await?,
         What::Response(args) => response::run(args).await,
         What::Peers(args) => peers::run(args).await,
+        What::Turns(args) => turns::run(args).await,
         What::Answer(args) => answer::run(args).await,
     }
 }

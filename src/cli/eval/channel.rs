@@ -71,26 +71,13 @@ pub(super) struct Line {
 impl Line {
     /// What the recogniser gets of a recording: 16 kHz.
     pub(super) fn carry(&self, index: usize, rate: SampleRate, samples: &[i16]) -> Vec<i16> {
-        let mut random = Random::new(self.seed ^ (index as u64).wrapping_mul(0x9e37_79b9));
-        let gain_db = between(&mut random, &GAIN_DB);
-        let loss_percent = between(&mut random, &LOSS_PERCENT);
-        let noise = self.snr_db.and_then(|snr_db| {
-            let (rate, samples) = self.noises.get(index % self.noises.len().max(1))?;
-            Some(Noise { samples, rate: *rate, snr_db })
-        });
         match self.channel {
             Channel::Phone => {
-                let channel = PhoneChannel {
-                    gain_db,
-                    noise,
-                    loss_percent,
-                    burst_len: BURST_LEN,
-                    seed: random.next_u64(),
-                };
-                let heard = phone_channel(samples, rate, channel);
+                let heard = self.over_the_phone(index, rate, samples);
                 resample_whole(&heard, SampleRate::HZ_8000, SampleRate::HZ_16000)
             }
             Channel::Clean => {
+                let Draw { mut random, noise, .. } = self.draw(index);
                 let mut heard = resample_whole(samples, rate, SampleRate::HZ_16000);
                 if let Some(noise) = noise {
                     let noise_16k = resample_whole(noise.samples, noise.rate, SampleRate::HZ_16000);
@@ -100,6 +87,40 @@ impl Line {
             }
         }
     }
+
+    /// What arrives of a recording at the other end of a telephone line, whatever `channel` says:
+    /// 8 kHz.
+    pub(super) fn over_the_phone(
+        &self,
+        index: usize,
+        rate: SampleRate,
+        samples: &[i16],
+    ) -> Vec<i16> {
+        let Draw { mut random, gain_db, loss_percent, noise } = self.draw(index);
+        let seed = random.next_u64();
+        let channel = PhoneChannel { gain_db, noise, loss_percent, burst_len: BURST_LEN, seed };
+        phone_channel(samples, rate, channel)
+    }
+
+    /// What the seed gives the recording of this number.
+    fn draw(&self, index: usize) -> Draw<'_> {
+        let mut random = Random::new(self.seed ^ (index as u64).wrapping_mul(0x9e37_79b9));
+        let gain_db = between(&mut random, &GAIN_DB);
+        let loss_percent = between(&mut random, &LOSS_PERCENT);
+        let noise = self.snr_db.and_then(|snr_db| {
+            let (rate, samples) = self.noises.get(index % self.noises.len().max(1))?;
+            Some(Noise { samples, rate: *rate, snr_db })
+        });
+        Draw { random, gain_db, loss_percent, noise }
+    }
+}
+
+/// One recording's line.
+struct Draw<'a> {
+    random: Random,
+    gain_db: f32,
+    loss_percent: f32,
+    noise: Option<Noise<'a>>,
 }
 
 #[cfg(test)]

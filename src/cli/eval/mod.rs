@@ -17,12 +17,14 @@ mod stt;
 mod talk;
 mod tally;
 mod timing;
+pub(super) mod turns;
 
 pub use calls::CallsArgs;
 pub use entities::EntitiesArgs;
 pub use nlu::NluArgs;
 pub use stt::SttArgs;
 pub use timing::TimingArgs;
+pub use turns::TurnsArgs;
 
 use std::path::Path;
 
@@ -56,6 +58,9 @@ enum What {
     /// Listens for itself who spoke when: for each turn, from the caller's last voiced sample to our
     /// first. Points out turns whose record says something else.
     Timing(TimingArgs),
+    /// How soon it is known that a caller has finished, against callers cut off before they have: by
+    /// silence alone, by an end-of-turn model alone, and by ours, on recordings with pauses put in
+    Turns(TurnsArgs),
 }
 
 /// Runs the evaluation and prints its table.
@@ -65,6 +70,7 @@ pub async fn run(args: EvalArgs) -> anyhow::Result<()> {
         What::Entities(args) => entities::run(args).await,
         What::Calls(args) => calls::run(args).await,
         What::Timing(args) => timing::run(args).await,
+        What::Turns(args) => turns::run(args).await,
         What::Nlu(args) => tokio::task::spawn_blocking(move || nlu::run(&args)).await?,
     }
 }
