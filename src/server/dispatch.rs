@@ -139,9 +139,24 @@ impl Dispatch {
         }
     }
 
-    /// There is no model that tells by the sound whether a caller has finished.
-    pub fn judge_end(&self, utterance: UtteranceId, _audio: (Vec<i16>, SampleRate)) {
-        self.tell(CallInput::EndJudged { utterance, probability: None });
+    /// Has the sound judged: has the caller finished? Where no model does so, or it is too busy to be of
+    /// use, nobody knows.
+    pub fn judge_end(&mut self, utterance: UtteranceId, (samples, rate): (Vec<i16>, SampleRate)) {
+        let Some(judge) = self.services.engines.end_judge.clone() else {
+            return self.tell(CallInput::EndJudged { utterance, probability: None });
+        };
+        let inputs = self.inputs.clone();
+        let work = async move {
+            let judged = judge.judge(resample_whole(&samples, rate, SampleRate::HZ_16000)).await;
+            if let Err(error) = &judged {
+                tracing::info!(%error, "it was not judged by ear whether the caller has finished");
+            }
+            let probability = judged.ok();
+            // A closed channel means that the call has ended: nobody needs the answer.
+            let _ = inputs.send(CallInput::EndJudged { utterance, probability }).await;
+        };
+        let span = tracing::info_span!("end_of_turn", utterance = utterance.0);
+        self.begin(utterance, work.instrument(span));
     }
 
     pub fn understand(&mut self, utterance: UtteranceId, text: Pii<String>) {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::audio::SampleRate;
 use crate::config::Config;
+use crate::engine::end_of_turn::{EndJudge, TurnModel};
 use crate::engine::hearing::{CONTEXT_FRAMES_MIN, Hearing, HearingConfig};
 use crate::engine::models::{ModelStore, ReadyModel, resolve_whisper};
 use crate::engine::understanding::UnderstandingPool;
@@ -29,6 +30,8 @@ pub struct Engines {
     pub hearing: Hearing,
     /// Speech or not.
     pub vad: Arc<SileroVad>,
+    /// Finished or not, by the sound; `None` unless a model for it is configured.
+    pub end_judge: Option<EndJudge>,
     /// Text to intent.
     pub understanding: UnderstandingPool,
     /// Trains a new classifier when the prompt files change.
@@ -103,7 +106,13 @@ impl Engines {
             let store = Arc::clone(&store);
             tokio::task::spawn_blocking(move || timed(|| start_vad(&store)))
         };
+        let end_judge = {
+            let (store, model) = (Arc::clone(&store), config.turns.end_model.clone());
+            let start = move || model.map(|name| start_end_judge(&store, &name)).transpose();
+            tokio::task::spawn_blocking(start)
+        };
         let (vad, vad_took) = vad.await??;
+        let end_judge = end_judge.await??;
         let (voice, voice_took) = voice.await??;
         let ((understanding, trainer, examples), understanding_took) = understanding.await??;
         let (hearing, hearing_took) = hearing.await??;
@@ -117,7 +126,8 @@ impl Engines {
             ],
             examples,
         };
-        Ok((Self { hearing, vad: Arc::new(vad), understanding, trainer, voice }, report))
+        let vad = Arc::new(vad);
+        Ok((Self { hearing, vad, end_judge, understanding, trainer, voice }, report))
     }
 }
 
@@ -187,6 +197,12 @@ fn file_ending(ready: &ReadyModel, ending: &str) -> Result<PathBuf, ServerError>
         Some(path) => Ok(path),
         None => Ok(ready.file(ending)?),
     }
+}
+
+/// Loads the model that judges by ear whether somebody has finished.
+fn start_end_judge(store: &ModelStore, name: &str) -> Result<EndJudge, ServerError> {
+    let ready = store.checked(name)?;
+    Ok(EndJudge::start(TurnModel::load(&file_ending(&ready, ".onnx")?)?)?)
 }
 
 /// Loads the voice-activity model.

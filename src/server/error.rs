@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::actions::ActionsError;
+use crate::engine::end_of_turn::EndJudgeError;
 use crate::engine::hearing::HearingError;
 use crate::engine::models::ModelError;
 use crate::engine::understanding::UnderstandingError;
@@ -55,6 +56,9 @@ pub enum ServerError {
     /// The voice-activity model cannot start.
     #[error(transparent)]
     Vad(#[from] VadError),
+    /// The end-of-turn model cannot start.
+    #[error(transparent)]
+    EndOfTurn(#[from] EndJudgeError),
     /// The classifier cannot start.
     #[error(transparent)]
     Understanding(#[from] UnderstandingError),

@@ -96,12 +96,14 @@ fn check_other_profiles(config: &Config) -> Vec<Option<Generation>> {
 /// Says how many models cannot be used.
 fn check_models(config: &Config, store: &ModelStore) -> usize {
     let second = config.hearing.second_model.as_deref();
+    let end_model = config.turns.end_model.as_deref();
     let checks = [
         resolve_whisper(store, &config.hearing.model).map(|_| ()),
         second.map_or(Ok(()), |name| resolve_whisper(store, name).map(|_| ())),
         store.checked(&config.understanding.encoder).map(|_| ()),
         store.checked(&config.voice.model).map(|_| ()),
         store.checked("silero").map(|_| ()),
+        end_model.map_or(Ok(()), |name| store.checked(name).map(|_| ())),
     ];
     let mut failed = 0;
     for error in checks.into_iter().filter_map(Result::err) {
