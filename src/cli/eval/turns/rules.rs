@@ -16,7 +16,7 @@ const TURNS_OF_A_CALL: usize = 6;
 
 /// What came of a turn by a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(in crate::cli) enum Outcome {
     /// It was taken to be over before it was.
     CutOff,
     /// From the last voiced sample to the decision.

@@ -27,9 +27,7 @@ const NEVER_LAST: &[&str] = &[
     "whether",
     "than",
     "although",
-    "while",
     "plus",
-    "then",
     // What announces something.
     "i'm",
     "i'd",
@@ -54,7 +52,6 @@ const NEVER_LAST: &[&str] = &[
     "just",
     "also",
     "says",
-    "called",
     "named",
     // Parts of numbers and of addresses.
     "double",
@@ -99,7 +96,7 @@ const LAST_AFTER_PRONOUNS: &[&str] = &[
 const PRONOUNS: &[&str] = &["it", "that", "he", "she", "they", "i", "we", "you", "there"];
 
 /// How a question begins.
-const QUESTIONS: &[&str] = &[
+pub(super) const QUESTIONS: &[&str] = &[
     "who", "what", "where", "when", "which", "why", "how", "who's", "what's", "where's", "is",
     "are", "do", "does", "did",
 ];
@@ -133,6 +130,11 @@ const ANNOUNCEMENTS: &[&[&str]] = &[
     &["but", "i"],
     &["so", "i"],
     &["that", "i"],
+    &["do", "i"],
+    &["did", "i"],
+    &["should", "i"],
+    &["and", "then"],
+    &["you", "please"],
     &["area", "code"],
     &["you", "know"],
     &["i", "mean"],
@@ -159,15 +161,16 @@ pub(super) fn is_broken_off(text: &str, words: &[Token<'_>]) -> bool {
     if last.is("so") {
         return last.is_set_apart() || before.is_none_or(|before| before.is("and"));
     }
-    let asks = trailing.ends_with('?') || words[0].is_any(QUESTIONS);
+    let asks = trailing.ends_with('?');
     if last.is_any(LAST_IN_QUESTIONS) {
-        return !asks;
+        return !asks && !words[0].is_any(QUESTIONS);
     }
+    // "What is?" is how a recogniser writes the beginning of a question.
     if ANNOUNCEMENTS.iter().any(|phrase| ends_with(words, phrase)) {
-        return !asks;
+        return !asks || words.len() <= 2;
     }
     let takes_up = before.is_some_and(|before| before.is_any(PRONOUNS)) && words.len() > 2;
-    last.is_any(LAST_AFTER_PRONOUNS) && !takes_up && !asks
+    last.is_any(LAST_AFTER_PRONOUNS) && !takes_up && (!asks || words.len() <= 3)
 }
 
 fn ends_with(words: &[Token<'_>], phrase: &[&str]) -> bool {

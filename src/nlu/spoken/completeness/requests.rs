@@ -6,6 +6,7 @@ use super::super::number::is_number_word;
 use super::super::token::{Token, tokens};
 use super::super::yes_no::{self, YesNo};
 use super::Completeness;
+use super::endings::QUESTIONS;
 
 /// Nothing of a request follows these.
 const LAST_WORDS: &[&str] = &["please", "thanks", "bye", "goodbye"];
@@ -13,10 +14,11 @@ const LAST_WORDS: &[&str] = &["please", "thanks", "bye", "goodbye"];
 /// What follows an answer and announces more.
 const JOINTS: &[&str] = &["but", "and", "because", "if", "except", "so", "or", "although"];
 
-/// A sentence that begins with these has its verb still to come, or much else.
+/// A sentence that begins with these, or as a question does, has its verb still to come, or much else.
 const SUBJECTS: &[&str] = &[
-    "i", "my", "the", "we", "our", "it", "they", "he", "she", "you", "there", "this", "when",
-    "well", "so", "hi", "hello", "yes", "yeah", "okay", "ok", "no",
+    "can", "could", "would", "may", "will", "i", "my", "the", "we", "our", "it", "they", "he",
+    "she", "you", "there", "this", "when", "well", "so", "hi", "hello", "yes", "yeah", "okay",
+    "ok", "no",
 ];
 
 /// A request in so many words has no more than these.
@@ -67,7 +69,7 @@ pub(super) fn request(text: &str, words: &[Token<'_>]) -> Completeness {
         return Completeness::Complete;
     }
     if words.len() <= SHORT_WORDS_MAX {
-        let begins = words[0].is_any(SUBJECTS);
+        let begins = words[0].is_any(SUBJECTS) || words[0].is_any(QUESTIONS);
         return if begins { Completeness::Open } else { Completeness::Complete };
     }
     if trimmed.ends_with(['.', '!', '?']) { Completeness::Likely } else { Completeness::Open }
