@@ -17,7 +17,7 @@ use tracing::Instrument;
 
 use crate::acd::handoff::Handoff;
 use crate::actions::{ActionRequest, Actions, FailureKind};
-use crate::audio::SampleRate;
+use crate::audio::{SampleRate, resample_whole};
 use crate::base::{ActionRunId, CallId, Pii, SpeechId, UtteranceId};
 use crate::call::{CallInput, Urgency};
 use crate::conversation::{ActionResult, Expected, FailureWords};

@@ -5,7 +5,7 @@ use super::super::choice::{self, ChoiceResult};
 use super::super::digits::{Run, runs};
 use super::super::fill::{self, FillContext};
 use super::super::name;
-use super::super::number::is_number_word;
+use super::super::number::{is_number_word, ordinal_word};
 use super::super::token::Token;
 use super::super::{card, date, money, time};
 use super::Completeness;
@@ -157,7 +157,12 @@ fn day(text: &str, words: &[Token<'_>]) -> Option<Completeness> {
             .then_some(Completeness::Unfinished);
     }
     let year = words.iter().any(|word| word.is_figures() && word.word.len() == 4);
-    let begins_year = last.is_any(&["nineteen", "twenty", "19", "20", "thousand"]);
+    // After a day: "March third, nineteen". In "March nineteen" it is the day.
+    let says_day = |word: &Token<'_>| {
+        word.is_figures() || is_number_word(&word.word) || ordinal_word(&word.word).is_some()
+    };
+    let begins_year = last.is_any(&["nineteen", "twenty", "19", "20", "thousand"])
+        && words[..words.len() - 1].iter().any(says_day);
     Some(match (year, begins_year) {
         (true, _) => Completeness::Complete,
         (false, true) => Completeness::Unfinished,
