@@ -178,6 +178,11 @@ impl Leveller {
         (self.stood_out >= STOOD_OUT_MIN).then(|| 10.0 * self.power.max(1e-10).log10())
     }
 
+    /// The level of the noise behind the caller, in dBFS; `None` before any was heard.
+    pub fn noise_dbfs(&self) -> Option<f32> {
+        self.noise.dbfs()
+    }
+
     /// The gain in dB that the caller needs: 0 for most.
     pub fn wanted_gain_db(&self) -> f32 {
         let Some(level) = self.active_dbfs() else { return 0.0 };

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::audio::{AudioFrame, Leveller};
-use crate::speech::{CallerShare, Chunker, EchoDetector, Judgement, SpeechSpan};
+use crate::speech::{CallerShare, Chunker, EchoDetector, Judgement, Sound, SpeechSpan, Voicing};
 
 /// Four words, as quickly as anybody says them: fewer are not taken for ours (`is_echo_of`).
 const FOUR_WORDS: Duration = Duration::from_millis(800);
@@ -15,6 +15,7 @@ pub(super) struct Ears {
     chunks: Chunker,
     echo: EchoDetector,
     leveller: Leveller,
+    voicing: Voicing,
     /// How much of the present utterance is the caller's.
     pub share: CallerShare,
     /// The present utterance was begun while an echo of ours could be heard.
@@ -29,6 +30,8 @@ pub(super) struct Chunk {
     pub for_vad: Vec<i16>,
     /// Whose sound it is.
     pub judgement: Judgement,
+    /// What kind of sound it is.
+    pub sound: Sound,
     /// How long it lasts.
     pub length: Duration,
 }
@@ -39,6 +42,7 @@ impl Ears {
             chunks: Chunker::default(),
             echo: EchoDetector::default(),
             leveller: Leveller::default(),
+            voicing: Voicing::default(),
             share: CallerShare::default(),
             over_ours: false,
         }
@@ -68,10 +72,21 @@ impl Ears {
         }
         Some(Chunk {
             length: heard.length(),
+            sound: self.voicing.hear(&heard.for_vad),
             for_vad: self.leveller.level_stream(&heard.for_vad),
             as_it_came: heard.as_it_came,
             judgement,
         })
+    }
+
+    /// How loud the caller speaks, in dBFS, as it comes; `None` before they have.
+    pub fn caller_dbfs(&self) -> Option<f32> {
+        self.leveller.active_dbfs()
+    }
+
+    /// The level of the line's noise, in dBFS.
+    pub fn noise_dbfs(&self) -> Option<f32> {
+        self.leveller.noise_dbfs()
     }
 
     /// Whether this caller's telephone returns what we say, and we have said something just now.

@@ -12,7 +12,7 @@ use crate::base::{
 };
 use crate::conversation::{ActionResult, Expected, TransferOutcome, WaitNews};
 use crate::nlu::{IntentName, Readings, Understanding};
-use crate::speech::EndpointerConfig;
+use crate::speech::{BargeInConfig, EndpointerConfig};
 
 use super::{PatienceConfig, TurnTiming};
 
@@ -40,8 +40,8 @@ pub struct CallSettings {
     pub patience: PatienceConfig,
     /// A model is asked at each pause whether the caller sounds as if they had finished.
     pub judges_end: bool,
-    /// Speech over ours that stops us.
-    pub barge_in: Duration,
+    /// How we give way to callers who speak while we do.
+    pub barge_in: BargeInConfig,
     /// Silence where an answer is expected before we ask again.
     pub no_input: Duration,
     /// Pause between keys that ends the keying.

@@ -139,6 +139,11 @@ impl Call {
         let mut ahead = self.use_speculation(&span);
         self.ears.prepare(&mut span, self.pre_roll());
         let overlapped = self.turn.state() == TurnState::Overlapped;
+        if overlapped {
+            self.overlap_ended(now);
+        } else {
+            self.note_usual_level(span.voiced);
+        }
         let secret = self.expectation.secret || self.utterance_secret;
         let began = self.began(now, &span);
         self.clock = Some(self.clock_from(now, &span));
@@ -290,7 +295,7 @@ impl Call {
     }
 
     /// Goes on to what was meant, once the words of all pieces are there.
-    fn take_words(&mut self, now: Instant) {
+    pub(super) fn take_words(&mut self, now: Instant) {
         if self.pending.is_empty() || self.pending.iter().any(|p| p.text.is_none()) {
             return;
         }
@@ -312,6 +317,10 @@ impl Call {
             self.clock = None;
             self.turn.handle(TurnInput::Ignored);
             return self.arm_no_input(now);
+        }
+        // What must be heard comes first; what was said over it is answered then.
+        if self.keep_words() {
+            return;
         }
         self.understand(now, Pii::new(text));
     }
@@ -398,10 +407,12 @@ impl Call {
     fn is_only_backchannel(&self, text: &str) -> bool {
         let over_ours = self.pending.iter().any(|p| p.overlapped) && !self.playout.is_empty();
         let heard_question = self.pending.last().is_some_and(|p| !p.before_question);
-        let answers = heard_question
-            && self.expectation.expected == Expected::YesNo
-            && parse_yes_no(text) != YesNo::Unclear;
-        over_ours && !answers && is_backchannel(text)
+        over_ours && is_backchannel(text) && !(heard_question && self.answers_yes_or_no(text))
+    }
+
+    /// Whether this answers a question for yes or no, if one is asked.
+    pub(super) fn answers_yes_or_no(&self, text: &str) -> bool {
+        self.expectation.expected == Expected::YesNo && parse_yes_no(text) != YesNo::Unclear
     }
 
     pub(super) fn on_understood(
@@ -434,6 +445,9 @@ impl Call {
             clock.understood = Some(now);
         }
         let text = self.pending_text();
+        if self.is_passed_over(&text, understanding.as_ref()) {
+            return self.pass_over(now);
+        }
         let mut pending = std::mem::take(&mut self.pending);
         // Pieces with a pause between them were not heard as one value.
         let readings = match &mut pending[..] {

@@ -15,6 +15,7 @@ mod acts;
 mod ears;
 mod effort;
 mod handoff;
+mod heard;
 mod io;
 mod keys;
 mod listening;
@@ -42,6 +43,8 @@ pub use io::{
     TranscriptLine, Urgency,
 };
 use listening::PendingUtterance;
+use overlap::Overlap;
+pub use overlap::OverlapCounts;
 pub use patience::{Patience, PatienceConfig, PauseEvidence};
 use presence::Presence;
 use put_through::PutThrough;
@@ -85,6 +88,8 @@ enum Timer {
     InLine,
     /// Whether a call back is noted is not known yet.
     Booking,
+    /// We have paused for a caller who is silent again, and their words have not come.
+    Overlap,
 }
 
 /// One call, from answer to end.
@@ -132,6 +137,7 @@ pub struct Call {
     playout: VecDeque<PlayItem>,
     /// What is said next, if the turn turns out to be over.
     prepared: Option<PlayItem>,
+    overlap: Overlap,
     hang_up_after_speech: Option<String>,
     /// What is being said is that nobody took the call.
     tells_of_failure: bool,
@@ -161,7 +167,7 @@ impl Call {
         Self {
             generation_hash: generation.hash.as_str().to_owned(),
             conversation: Conversation::new(generation, rules, seed),
-            turn: TurnMachine::new(settings.barge_in),
+            turn: TurnMachine::default(),
             endpointer: Endpointer::new(settings.endpointer),
             vad,
             ears: Ears::new(),
@@ -188,6 +194,7 @@ impl Call {
             next_speech: SpeechId::default(),
             playout: VecDeque::new(),
             prepared: None,
+            overlap: Overlap::default(),
             hang_up_after_speech: None,
             tells_of_failure: false,
             presence: Presence::default(),
@@ -258,6 +265,7 @@ impl Call {
             CallInput::LegEnded(termination) => self.on_leg_ended(now, termination),
             CallInput::Timeout => self.on_timeout(now),
         }
+        self.settle_overlap(now);
     }
 
     /// The next thing to do, until there is none.
@@ -344,6 +352,7 @@ impl Call {
                 Timer::Speech => self.on_speech_overdue(now),
                 Timer::InLine => self.on_words_due(now),
                 Timer::Booking => self.on_callback_booked(now, false),
+                Timer::Overlap => self.come_back(),
             }
         }
     }

@@ -7,6 +7,7 @@ use crate::base::{Pii, SpeechId};
 use crate::conversation::{ConversationInput, Phrase};
 use crate::speech::{TurnInput, TurnState};
 
+use super::heard::Heard;
 use super::{Call, CallOutput, LineSpeaker, PlayoutFrame, Timer, TranscriptLine, Urgency};
 
 /// Samples in a frame: 20 ms at 8 kHz.
@@ -36,11 +37,15 @@ pub(super) struct PlayItem {
     tried_again: bool,
     /// It says that something takes a moment, and nothing else.
     pub aside: bool,
+    /// It must be heard to its end, whatever the caller says meanwhile.
+    pub uninterruptible: bool,
+    /// How much of what was played the caller has heard.
+    pub heard: Heard,
 }
 
 impl PlayItem {
     fn new(speech: SpeechId, phrase: Phrase) -> Self {
-        let Phrase { text, fixed, hidden, .. } = phrase;
+        let Phrase { text, fixed, hidden, uninterruptible, .. } = phrase;
         Self {
             speech,
             text,
@@ -53,6 +58,8 @@ impl PlayItem {
             fixed,
             tried_again: false,
             aside: false,
+            uninterruptible,
+            heard: Heard::default(),
         }
     }
 
@@ -75,6 +82,25 @@ impl PlayItem {
     pub fn words_begun(&self) -> Option<&str> {
         (self.played > 0).then_some(self.text.expose().as_str())
     }
+
+    /// How many samples of it the caller has heard.
+    fn heard_len(&self) -> usize {
+        self.heard.of(self.played)
+    }
+
+    /// Whether any of it has been played.
+    pub const fn has_begun(&self) -> bool {
+        self.played > 0
+    }
+
+    /// Goes back to the last clause that was heard.
+    pub fn play_again(&mut self) {
+        let again = self.heard.take_back(self.played);
+        self.played -= again.len();
+        for sample in again.into_iter().rev() {
+            self.samples.push_front(sample);
+        }
+    }
 }
 
 /// Whether anything can be heard in it.
@@ -89,7 +115,8 @@ impl Call {
             self.timers.set(Timer::Speech, now + Self::speech_limit());
         }
         if let Some(item) = self.prepared.take_if(|item| item.text == phrase.text) {
-            return self.say_prepared(now, PlayItem { hidden: phrase.hidden, ..item });
+            let Phrase { hidden, uninterruptible, .. } = phrase;
+            return self.say_prepared(now, PlayItem { hidden, uninterruptible, ..item });
         }
         let item = self.ask_for_speech(phrase, Urgency::TurnOver);
         let speech = item.speech;
@@ -225,20 +252,22 @@ impl Call {
         let mut samples = [0_i16; FRAME];
         let mut filled = 0;
         self.drop_late_asides(now);
-        while filled < FRAME && !self.on_hold {
+        let is_silent = self.overlap.is_silent();
+        while filled < FRAME && !self.on_hold && !is_silent {
             let elapsed_ms = self.elapsed_ms(now);
             let Some(item) = self.playout.front_mut() else { break };
             let take = item.samples.len().min(FRAME - filled);
-            for (to, from) in
-                samples[filled..filled + take].iter_mut().zip(item.samples.drain(..take))
-            {
+            let place = &mut samples[filled..filled + take];
+            for (to, from) in place.iter_mut().zip(item.samples.drain(..take)) {
                 *to = from;
             }
             if take > 0 {
+                item.heard.note(place, item.played, self.overlap.loudness());
                 item.started_ms.get_or_insert(elapsed_ms);
                 if self.question == Some(item.speech) {
                     self.question = None;
                     self.asked_at = Some(now);
+                    self.overlap.note_question();
                 }
                 item.played += take;
                 filled += take;
@@ -251,6 +280,7 @@ impl Call {
             }
             self.retire_played(now);
         }
+        self.overlap.fade(&mut samples, self.settings.barge_in.duck_db);
         if filled > 0 {
             self.note_voiced(now, &samples);
         } else if !self.on_hold {
@@ -259,7 +289,8 @@ impl Call {
         self.play_music(&mut samples, filled > 0);
         self.keep_company(now, &mut samples);
         self.ears.play(&samples);
-        PlayoutFrame { samples, speaking: !self.playout.is_empty() || filled > 0 }
+        let speaking = !is_silent && (!self.playout.is_empty() || filled > 0);
+        PlayoutFrame { samples, speaking }
     }
 
     fn note_voiced(&mut self, now: Instant, samples: &[i16]) {
@@ -295,10 +326,13 @@ impl Call {
             if !item.complete || !item.samples.is_empty() {
                 return;
             }
-            if let Some(item) = self.playout.pop_front() {
+            if let Some(mut item) = self.playout.pop_front() {
+                // To its end, if softly.
+                item.heard.settle();
                 self.agent_line(now, &item);
             }
         }
+        self.overlap.end();
         self.turn.handle(TurnInput::AgentEnded);
         self.timers.cancel(Timer::Speech);
         self.tells_of_failure = false;
@@ -314,21 +348,22 @@ impl Call {
 
     /// The record holds what was heard, which after an interruption is less than what was meant.
     fn agent_line(&mut self, now: Instant, item: &PlayItem) {
-        if item.played == 0 {
+        let heard_len = item.heard_len();
+        if heard_len == 0 {
             return;
         }
         let spoken_len = item.text.expose().len();
         let text = item.hidden.iter().fold(item.text.expose().clone(), |text, hidden| {
             if hidden.expose().is_empty() { text } else { text.replace(hidden.expose(), HIDDEN) }
         });
-        let heard = if item.complete && item.samples.is_empty() {
+        let heard = if item.complete && heard_len == item.received {
             text
         } else {
             // Until all of it is made its length is unknown; 75 ms (600 samples) a character of
             // text is what this voice takes.
             let whole =
                 if item.complete { item.received } else { item.received.max(spoken_len * 600) };
-            let share = item.played as f64 / whole.max(1) as f64;
+            let share = heard_len as f64 / whole.max(1) as f64;
             let words: Vec<&str> = text.split_whitespace().collect();
             let count = ((words.len() as f64 * share).round() as usize).min(words.len());
             format!("{} —", words[..count].join(" "))
@@ -343,18 +378,18 @@ impl Call {
         });
     }
 
-    /// The caller means it: be quiet at once.
+    /// The caller means it: be quiet at once, but for what must be heard.
     pub(super) fn stop_agent(&mut self, now: Instant) {
-        // The last words are said to their end, and so are those before the caller is put through:
-        // there is nothing left to interrupt for. That nobody took the call must be heard by callers
-        // who were talking while it rang, too.
-        let is_leaving = self.hang_up_after_speech.is_some() || self.put_through.is_waiting();
-        // Nor is there anything to interrupt where we only say that it takes a moment.
-        let says_something = self.playout.iter().any(|item| !item.aside);
-        if !says_something || is_leaving || self.tells_of_failure {
+        if !self.may_give_way() {
             return;
         }
-        let was_heard = self.playout.iter().any(|item| item.played > 0);
+        if self.must_be_heard() {
+            let kept = self.playout.iter().take_while(|item| item.uninterruptible).count();
+            let dropped = self.playout.split_off(kept);
+            return self.drop_items(now, dropped);
+        }
+        let was_heard = self.playout.iter().any(|item| item.heard_len() > 0);
+        self.note_committed();
         let taken_too_early = self.turn_taken_too_early(now);
         self.drop_speech(now);
         self.turn.handle(TurnInput::AgentEnded);
@@ -368,7 +403,14 @@ impl Call {
 
     pub(super) fn drop_speech(&mut self, now: Instant) {
         self.timers.cancel(Timer::Speech);
-        for item in std::mem::take(&mut self.playout) {
+        let dropped = std::mem::take(&mut self.playout);
+        self.drop_items(now, dropped);
+        self.timers.cancel(Timer::Overlap);
+        self.overlap.end();
+    }
+
+    fn drop_items(&mut self, now: Instant, items: VecDeque<PlayItem>) {
+        for item in items {
             self.agent_line(now, &item);
             self.outputs.push_back(CallOutput::CancelSpeech { speech: item.speech });
         }

@@ -20,7 +20,7 @@ use crate::conversation::tests::generation;
 use crate::nlu::{ConfidencePolicy, IntentName, IntentScore, Readings, Understanding};
 use crate::prompts::{ActionName, QueueName, VerificationName};
 use crate::sim::LevelVad;
-use crate::speech::{EndpointerConfig, TurnState};
+use crate::speech::{BargeInConfig, EndpointerConfig, TurnState};
 
 struct Bench {
     call: Call,
@@ -50,7 +50,7 @@ impl Bench {
             endpointer: EndpointerConfig::default(),
             patience: PatienceConfig::default(),
             judges_end: false,
-            barge_in: Duration::from_millis(400),
+            barge_in: BargeInConfig::default(),
             no_input: Duration::from_secs(6),
             inter_digit: Duration::from_secs(3),
         };

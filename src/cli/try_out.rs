@@ -288,7 +288,7 @@ mod tests {
             confidence: 1.0,
         };
         let text = Pii::new("And your PIN?".to_owned());
-        let phrase = Phrase { text, fixed: true, claims_completion: false, hidden: Vec::new() };
+        let phrase = Phrase::plain(text, true);
         let turn = TextTurn {
             understanding: None,
             events: vec![TextEvent::Said(phrase)],

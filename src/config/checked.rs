@@ -333,8 +333,6 @@ pub struct HearingConfig {
     pub endpoint_silence_ms: u64,
     /// The same while a patient slot is asked.
     pub patient_silence_ms: u64,
-    /// Speech over ours that stops us.
-    pub barge_in_ms: u64,
 }
 
 /// `[turns]`: how long a caller who pauses is waited for.
@@ -362,6 +360,23 @@ pub struct TurnsConfig {
     pub end_likely: f32,
     /// 0 to 1: up to here it says that it is not.
     pub end_unlikely: f32,
+    /// How we give way to a caller who speaks while we do.
+    pub barge_in: BargeInTimes,
+}
+
+/// `barge_in_...` in `[turns]`: the caller's own sound over ours after which something happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BargeInTimes {
+    /// We speak more softly.
+    pub duck_ms: u64,
+    /// By so much, in dB.
+    pub duck_db: u32,
+    /// We pause for speech.
+    pub hold_ms: u64,
+    /// We give up what we were saying.
+    pub commit_ms: u64,
+    /// Longest pause for words that do not come, once the caller is silent.
+    pub hold_max_ms: u64,
 }
 
 /// `[understanding]`.

@@ -116,6 +116,7 @@ pub(super) struct RawHearing {
     pub vad_threshold: Option<f64>,
     pub endpoint_silence_ms: Option<i64>,
     pub patient_silence_ms: Option<i64>,
+    /// No longer there; who still has it is told what has taken its place.
     pub barge_in_ms: Option<i64>,
 }
 
@@ -133,6 +134,11 @@ pub(super) struct RawTurns {
     pub end_model: Option<String>,
     pub end_likely: Option<f64>,
     pub end_unlikely: Option<f64>,
+    pub barge_in_duck_ms: Option<i64>,
+    pub barge_in_duck_db: Option<i64>,
+    pub barge_in_hold_ms: Option<i64>,
+    pub barge_in_commit_ms: Option<i64>,
+    pub barge_in_hold_max_ms: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

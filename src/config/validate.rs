@@ -345,7 +345,13 @@ fn hearing(check: &mut Checker<'_>, raw: raw::RawHearing) -> HearingConfig {
         number("endpoint_silence_ms", raw.endpoint_silence_ms, 600, 100..=5000);
     let patient_silence_ms =
         number("patient_silence_ms", raw.patient_silence_ms, 1500, 100..=10_000);
-    let barge_in_ms = number("barge_in_ms", raw.barge_in_ms, 400, 50..=3000);
+    if raw.barge_in_ms.is_some() {
+        check.problem(
+            &["hearing", "barge_in_ms"],
+            "has become barge_in_hold_ms in [turns]: speech over ours for that long has us pause. \
+             Remove this line",
+        );
+    }
     if patient_silence_ms < endpoint_silence_ms {
         check.problem(
             &["hearing", "patient_silence_ms"],
@@ -366,7 +372,6 @@ fn hearing(check: &mut Checker<'_>, raw: raw::RawHearing) -> HearingConfig {
         vad_threshold: check.fraction(&["hearing", "vad_threshold"], raw.vad_threshold, 0.5),
         endpoint_silence_ms: endpoint_silence_ms.into(),
         patient_silence_ms: patient_silence_ms.into(),
-        barge_in_ms: barge_in_ms.into(),
     }
 }
 

@@ -1,6 +1,7 @@
-//! `[turns]`: how long a caller who pauses is waited for.
+//! `[turns]`: how long a caller who pauses is waited for, and how we give way to one who speaks while
+//! we do.
 
-use super::checked::TurnsConfig;
+use super::checked::{BargeInTimes, TurnsConfig};
 use super::raw::RawTurns;
 use super::validate::Checker;
 
@@ -11,6 +12,7 @@ const SILENCE_MAX_MS: u32 = 10_000;
 
 /// Checks the table, and that the surer waits are the shorter ones.
 pub(super) fn turns(check: &mut Checker<'_>, raw: RawTurns) -> TurnsConfig {
+    let barge_in = barge_in(check, &raw);
     let mut silence = |key: &str, value, default| {
         check.number(&["turns", key], value, default, SILENCE_MIN_MS..=SILENCE_MAX_MS)
     };
@@ -63,6 +65,46 @@ pub(super) fn turns(check: &mut Checker<'_>, raw: RawTurns) -> TurnsConfig {
         end_model,
         end_likely,
         end_unlikely,
+        barge_in,
+    }
+}
+
+fn barge_in(check: &mut Checker<'_>, raw: &RawTurns) -> BargeInTimes {
+    let mut number =
+        |key: &str, value, default, range| check.number(&["turns", key], value, default, range);
+    // Nothing is believed to be speech before 96 ms, three chunks of the voice activity model.
+    let duck_ms = number("barge_in_duck_ms", raw.barge_in_duck_ms, 96, 96..=2000);
+    let duck_db = number("barge_in_duck_db", raw.barge_in_duck_db, 14, 0..=40);
+    let hold_ms = number("barge_in_hold_ms", raw.barge_in_hold_ms, 224, 96..=3000);
+    let commit_ms = number("barge_in_commit_ms", raw.barge_in_commit_ms, 1000, 96..=10_000);
+    let hold_max_ms = number("barge_in_hold_max_ms", raw.barge_in_hold_max_ms, 2000, 200..=10_000);
+    for (shorter, low, longer, high, why) in [
+        (
+            "barge_in_duck_ms",
+            duck_ms,
+            "barge_in_hold_ms",
+            hold_ms,
+            "We become softer before we pause",
+        ),
+        (
+            "barge_in_hold_ms",
+            hold_ms,
+            "barge_in_commit_ms",
+            commit_ms,
+            "We pause before we give up",
+        ),
+    ] {
+        if high < low {
+            let what = format!("{high} is less than {shorter} ({low}). {why}");
+            check.problem(&["turns", longer], what);
+        }
+    }
+    BargeInTimes {
+        duck_ms: duck_ms.into(),
+        duck_db,
+        hold_ms: hold_ms.into(),
+        commit_ms: commit_ms.into(),
+        hold_max_ms: hold_max_ms.into(),
     }
 }
 

@@ -255,6 +255,15 @@ pub struct Phrase {
     /// Parts of the words that no transcript shows: names of the records that the caller has not
     /// agreed to.
     pub hidden: Vec<Pii<String>>,
+    /// It must be heard to its end: a caller who speaks over it is answered afterwards.
+    pub uninterruptible: bool,
+}
+
+impl Phrase {
+    /// Words that claim nothing and hide nothing.
+    pub const fn plain(text: Pii<String>, fixed: bool) -> Self {
+        Self { text, fixed, claims_completion: false, hidden: Vec::new(), uninterruptible: false }
+    }
 }
 
 /// What is expected next: sets patience, keypad and secrecy.

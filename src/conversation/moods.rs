@@ -215,6 +215,7 @@ impl Conversation {
             fixed: phrase.fixed,
             claims_completion: false,
             hidden: phrase.hidden.clone(),
+            uninterruptible: false,
         })
     }
 }

@@ -57,6 +57,9 @@ impl Conversation {
         let generation = self.generation_arc();
         if let Some(disclosure) = &generation.house.disclosure {
             self.say_template(disclosure, &BTreeMap::new());
+            if generation.house.disclosure_uninterruptible.is_some() {
+                self.must_be_heard();
+            }
         }
         if self.begin_busy() {
             return;

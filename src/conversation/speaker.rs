@@ -52,7 +52,12 @@ impl Conversation {
         let generation = std::sync::Arc::clone(&self.generation);
         let values = values.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
         if let Some(variants) = generation.patterns.says.get(&pattern) {
+            let said = self.acts.len();
             self.say_variant(&format!("{pattern:?}"), variants, &values);
+            if self.acts.len() > said && generation.patterns.uninterruptible.contains_key(&pattern)
+            {
+                self.must_be_heard();
+            }
         }
     }
 
@@ -81,7 +86,7 @@ impl Conversation {
             Ok(text) => {
                 let fixed = is_fixed(template);
                 let text = Pii::new(text);
-                self.say(Phrase { text, fixed, claims_completion: false, hidden: Vec::new() });
+                self.say(Phrase::plain(text, fixed));
             }
             Err(_) => self.out_of_place += 1,
         }
@@ -116,8 +121,17 @@ impl Conversation {
     }
 
     fn say_claim(&mut self, text: Pii<String>) {
-        let hidden = Vec::new();
-        self.say(Phrase { text, fixed: false, claims_completion: true, hidden });
+        self.say(Phrase { claims_completion: true, ..Phrase::plain(text, false) });
+    }
+
+    /// What was said last must be heard to its end.
+    pub(super) fn must_be_heard(&mut self) {
+        if let Some(phrase) = self.speaker.since_listen.last_mut() {
+            phrase.uninterruptible = true;
+        }
+        if let Some(DialogAct::Say(phrase)) = self.acts.last_mut() {
+            phrase.uninterruptible = true;
+        }
     }
 
     /// As [`Self::say_pattern`], for values that no transcript shows.
@@ -154,7 +168,8 @@ impl Conversation {
             self.say_pattern(Pattern::NothingToRepeat, &[]);
         }
         for phrase in std::mem::take(&mut self.speaker.last) {
-            self.say(phrase);
+            // It has been heard once.
+            self.say(Phrase { uninterruptible: false, ..phrase });
         }
         if let Some(expectation) = self.speaker.expectation.clone() {
             self.listen(expectation);

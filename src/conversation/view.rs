@@ -134,6 +134,11 @@ impl Conversation {
             || is_greeting(text)
     }
 
+    /// Whether these words are one of those that work at any time, such as "agent" or "stop".
+    pub fn is_command(&self, text: &str) -> bool {
+        self.command_in(text).is_some()
+    }
+
     /// Every slot that is filled, of the call, its identity checks and its tasks, with where the
     /// value came from. Secrets are left out.
     pub fn known_slots(&self) -> BTreeMap<&SlotName, &SlotValue> {

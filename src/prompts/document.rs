@@ -512,6 +512,46 @@ pub(super) fn keyed(lines: &[Line], allowed: &[&str], report: &mut Report) -> Ve
         .collect()
 }
 
+/// What stands before the reason why a text must be heard to its end.
+const UNINTERRUPTIBLE: &str = "Do not interrupt";
+
+/// The lines of a text without `Do not interrupt: why`, and the why.
+pub(super) fn uninterruptible(lines: &[Line], report: &mut Report) -> (Vec<Line>, Option<String>) {
+    let mut rest = Vec::new();
+    let mut why: Option<(usize, String)> = None;
+    for line in lines {
+        let (key, reason) = split_key(&line.text).unwrap_or((line.text.as_str(), ""));
+        if normal(key) != normal(UNINTERRUPTIBLE) {
+            let is_misspelt = split_key(&line.text).is_some()
+                && super::finding::nearest(key, [UNINTERRUPTIBLE]).is_some();
+            if is_misspelt {
+                report.error(
+                    line.number,
+                    format!("`{key}:` is not known here"),
+                    format!("write `{UNINTERRUPTIBLE}:` and why"),
+                );
+            } else {
+                rest.push(line.clone());
+            }
+            continue;
+        }
+        if let Some((first, _)) = &why {
+            let what = format!("`{UNINTERRUPTIBLE}:` is already on line {first}");
+            report.error(line.number, what, "keep one of the two");
+        }
+        if reason.is_empty() {
+            report.error(
+                line.number,
+                format!("`{UNINTERRUPTIBLE}:` gives no reason"),
+                "callers hate it: write why they must hear this, such as \
+                 `Do not interrupt: the law wants it heard`, or remove the line",
+            );
+        }
+        why = Some((line.number, reason.to_owned()));
+    }
+    (rest, why.map(|(_, reason)| reason))
+}
+
 fn is_allowed(key: &str, allowed: &[&str]) -> bool {
     allowed.iter().any(|known| normal(known) == normal(key))
 }

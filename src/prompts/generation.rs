@@ -274,6 +274,8 @@ pub struct House {
     pub ticket_greeting: Option<TicketGreeting>,
     /// Said once before anything else, where the law wants it.
     pub disclosure: Option<Template>,
+    /// Why callers cannot interrupt it; `None`: they can.
+    pub disclosure_uninterruptible: Option<String>,
     /// Words that work at any time.
     pub global_words: GlobalWords,
     /// What the organisation does, and does not do by phone.
@@ -377,6 +379,8 @@ pub struct Words {
 pub struct Patterns {
     /// Variants for each pattern; the parser makes sure that none of those required is missing.
     pub says: BTreeMap<Pattern, Vec<Template>>,
+    /// Why callers cannot interrupt these.
+    pub uninterruptible: BTreeMap<Pattern, String>,
     /// How each verification's slots are asked for.
     pub verifications: BTreeMap<VerificationName, Vec<SlotSpec>>,
 }

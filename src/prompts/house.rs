@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::document::{
-    Block, Document, Item, Line, bullet, foreign_bullet, keyed, normal, split_key,
+    Block, Document, Item, Line, bullet, foreign_bullet, keyed, normal, split_key, uninterruptible,
 };
 use super::expand::Expression;
 use super::finding::{Report, nearest};
@@ -47,7 +47,7 @@ pub(super) fn read_house(
         check_aloud(&field.value, field.line, &cx.written_words, report);
     }
     let greeting = greeting(document, cx, report);
-    let disclosure = disclosure(document, cx, report);
+    let (disclosure, disclosure_uninterruptible) = disclosure(document, cx, report);
     let global_words = GlobalWords {
         agent: global_words("Agent words", "agent, operator", document, report),
         repeat: global_words("Repeat words", "repeat that, say that again", document, report),
@@ -64,6 +64,7 @@ pub(super) fn read_house(
         greeting,
         ticket_greeting: ticket::read_ticket_greeting(document, cx, report),
         disclosure,
+        disclosure_uninterruptible,
         global_words,
         not_by_phone: not_by_phone::read_not_by_phone(document, cx, report),
     })
@@ -88,10 +89,20 @@ fn greeting(document: &Document, cx: &Context<'_>, report: &mut Report) -> Vec<T
     greeting
 }
 
-fn disclosure(document: &Document, cx: &Context<'_>, report: &mut Report) -> Option<Template> {
-    let section = document.section("Disclosure")?;
+/// The disclosure, and why callers cannot interrupt it.
+fn disclosure(
+    document: &Document,
+    cx: &Context<'_>,
+    report: &mut Report,
+) -> (Option<Template>, Option<String>) {
+    let Some(section) = document.section("Disclosure") else { return (None, None) };
     section.check_no_blocks(report);
-    let items = section.items(report);
+    let (lines, why) = uninterruptible(&section.lines, report);
+    let items = super::document::items(&lines, report);
+    (one_wording(&items, cx, report), why)
+}
+
+fn one_wording(items: &[Item], cx: &Context<'_>, report: &mut Report) -> Option<Template> {
     if let Some(second) = items.get(1) {
         report.error(second.line, "the disclosure has one wording only", "join both into one");
     }

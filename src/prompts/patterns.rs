@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::document::{Block, Document, normal};
+use super::document::{Block, Document, normal, uninterruptible};
 use super::finding::{Report, did_you_mean, listed};
 use super::slots::read_slots;
 use super::speech::{Context, Moment, Variables, check_nameless_variant, check_uses, read_all};
@@ -17,6 +17,7 @@ pub(super) fn read_patterns(
     document.check_fields(&[], report);
     let mut says = BTreeMap::new();
     let mut verifications = BTreeMap::new();
+    let mut uninterruptible = BTreeMap::new();
     for section in &document.sections {
         let name = normal(&section.heading);
         let pattern = Pattern::ALL.into_iter().find(|p| normal(p.heading()) == name);
@@ -28,7 +29,9 @@ pub(super) fn read_patterns(
                     "put both together under one heading",
                 );
             }
-            says.insert(pattern, read_pattern(pattern, section, cx, report));
+            let (variants, why) = read_pattern(pattern, section, cx, report);
+            says.insert(pattern, variants);
+            uninterruptible.extend(why.map(|why| (pattern, why)));
         } else if let Some(verification) = verification_name(&section.heading) {
             read_verification(verification, section, &mut verifications, cx, report);
         } else {
@@ -63,7 +66,7 @@ pub(super) fn read_patterns(
         let fix = "add a section for each, such as `## Frustrated`, with one or more lines";
         report.warning(1, what, fix);
     }
-    Patterns { says, verifications }
+    Patterns { says, uninterruptible, verifications }
 }
 
 fn read_pattern(
@@ -71,9 +74,10 @@ fn read_pattern(
     section: &Block,
     cx: &Context<'_>,
     report: &mut Report,
-) -> Vec<Template> {
+) -> (Vec<Template>, Option<String>) {
     section.check_no_blocks(report);
-    let items = section.items(report);
+    let (lines, why) = uninterruptible(&section.lines, report);
+    let items = super::document::items(&lines, report);
     let what = format!("`## {}`", section.heading);
     if items.is_empty() {
         report.error(section.line, format!("{what} is empty"), "write what is said");
@@ -83,7 +87,7 @@ fn read_pattern(
     let variants = read_all(&items, &variables, pattern_moment(pattern), cx, report);
     check_uses(&variants, pattern.variables(), &what, report);
     check_nameless_variant(&variants, &what, section.line, report);
-    variants
+    (variants, why)
 }
 
 /// Some patterns are said when something of their own has come to an end; the others may be said

@@ -572,6 +572,16 @@ pub fn patience(config: &Config) -> PatienceConfig {
     }
 }
 
+fn barge_in(times: BargeInTimes) -> BargeInConfig {
+    BargeInConfig {
+        duck_after: Duration::from_millis(times.duck_ms),
+        duck_db: times.duck_db as f32,
+        hold_after: Duration::from_millis(times.hold_ms),
+        commit_after: Duration::from_millis(times.commit_ms),
+        hold_max: Duration::from_millis(times.hold_max_ms),
+    }
+}
+
 /// How a call behaves under this configuration.
 pub fn call_settings(config: &Config) -> CallSettings {
     CallSettings {
@@ -583,7 +593,7 @@ pub fn call_settings(config: &Config) -> CallSettings {
         },
         patience: patience(config),
         judges_end: config.turns.end_model.is_some(),
-        barge_in: Duration::from_millis(config.hearing.barge_in_ms),
+        barge_in: barge_in(config.turns.barge_in),
         no_input: Duration::from_millis(config.conversation.no_input_timeout_ms),
         inter_digit: INTER_DIGIT,
     }

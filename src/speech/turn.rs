@@ -5,17 +5,15 @@
 //!  Listening ───────────────▶ CallerSpeaking ───────────▶ Deciding
 //!      ▲                          ▲  ▲  CallerStarted        │ AgentStarted
 //!      │ AgentEnded               │  └───────────────────────┤
-//!      │                          │ voiced >= barge_in       ▼
+//!      │                          │ AgentEnded               ▼
 //!      └───────────────── Overlapped ◀──────────────── AgentSpeaking
 //!                             │      CallerStarted           ▲
 //!                             └──────────────────────────────┘
-//!                                    CallerEnded (short)
+//!                                    CallerEnded
 //! ```
 //!
-//! Speech over the agent's stops the agent once it has lasted `barge_in`; a shorter one lets the
-//! agent go on, and its words decide (a "mm-hm" changes nothing, an answer is taken).
-
-use std::time::Duration;
+//! Whether speech over ours makes us more quiet, has us pause or give up is not decided here but where
+//! its sound and its words are known ([`super::Intrusion`]). Giving up is an `AgentEnded`.
 
 /// Where the turn is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +35,6 @@ pub enum TurnState {
 pub enum TurnInput {
     /// The caller began to speak.
     CallerStarted,
-    /// The caller is still speaking and has been voiced this long.
-    CallerVoiced(Duration),
     /// The caller's utterance is over.
     CallerEnded,
     /// Our first sample went out.
@@ -49,58 +45,46 @@ pub enum TurnInput {
     Ignored,
 }
 
-/// What to do about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TurnOutput {
-    /// Stop speaking now: the caller means it.
-    StopAgent,
-}
-
 /// The machine. One per call.
 #[derive(Debug)]
 pub struct TurnMachine {
     state: TurnState,
-    barge_in: Duration,
     /// Inputs that made no sense in their state; counted, never fatal.
     pub out_of_place: u64,
 }
 
-impl TurnMachine {
-    /// Speech over ours counts as meant once it has been voiced for `barge_in`.
-    pub fn new(barge_in: Duration) -> Self {
-        Self { state: TurnState::Listening, barge_in, out_of_place: 0 }
+impl Default for TurnMachine {
+    fn default() -> Self {
+        Self { state: TurnState::Listening, out_of_place: 0 }
     }
+}
 
+impl TurnMachine {
     /// Where the turn is.
     pub fn state(&self) -> TurnState {
         self.state
     }
 
-    /// Takes one event; says what to do.
-    pub fn handle(&mut self, input: TurnInput) -> Option<TurnOutput> {
+    /// Takes one event.
+    pub fn handle(&mut self, input: TurnInput) {
         use TurnInput as I;
         use TurnState as S;
-        let (next, output) = match (self.state, input) {
-            (S::Listening | S::Deciding, I::CallerStarted) => (S::CallerSpeaking, None),
-            (S::AgentSpeaking, I::CallerStarted) => (S::Overlapped, None),
-            (S::Overlapped, I::CallerVoiced(voiced)) if voiced >= self.barge_in => {
-                (S::CallerSpeaking, Some(TurnOutput::StopAgent))
-            }
-            (S::CallerSpeaking, I::CallerEnded) => (S::Deciding, None),
-            (S::Overlapped, I::CallerEnded) => (S::AgentSpeaking, None),
-            (S::Overlapped, I::AgentEnded) => (S::CallerSpeaking, None),
-            (S::Listening | S::Deciding, I::AgentStarted) => (S::AgentSpeaking, None),
+        self.state = match (self.state, input) {
+            (S::Listening | S::Deciding, I::CallerStarted) => S::CallerSpeaking,
+            (S::AgentSpeaking, I::CallerStarted) => S::Overlapped,
+            (S::CallerSpeaking, I::CallerEnded) => S::Deciding,
+            (S::Overlapped, I::CallerEnded) => S::AgentSpeaking,
+            (S::Overlapped, I::AgentEnded) => S::CallerSpeaking,
+            (S::Listening | S::Deciding, I::AgentStarted) => S::AgentSpeaking,
             // The caller began in the moment before our first sample: both speak.
-            (S::CallerSpeaking, I::AgentStarted) => (S::Overlapped, None),
-            (S::AgentSpeaking, I::AgentEnded) | (S::Deciding, I::Ignored) => (S::Listening, None),
-            (state, I::CallerVoiced(_) | I::AgentEnded | I::Ignored) => (state, None),
+            (S::CallerSpeaking, I::AgentStarted) => S::Overlapped,
+            (S::AgentSpeaking, I::AgentEnded) | (S::Deciding, I::Ignored) => S::Listening,
+            (state, I::AgentEnded | I::Ignored) => state,
             (state, _) => {
                 self.out_of_place += 1;
-                (state, None)
+                state
             }
         };
-        self.state = next;
-        output
     }
 }
 
@@ -108,38 +92,37 @@ impl TurnMachine {
 mod tests {
     use super::*;
 
-    fn machine_after(inputs: &[TurnInput]) -> (TurnMachine, Vec<TurnOutput>) {
-        let mut machine = TurnMachine::new(Duration::from_millis(400));
-        let outputs = inputs.iter().filter_map(|&i| machine.handle(i)).collect();
-        (machine, outputs)
+    fn machine_after(inputs: &[TurnInput]) -> TurnMachine {
+        let mut machine = TurnMachine::default();
+        for &input in inputs {
+            machine.handle(input);
+        }
+        machine
     }
 
     #[test]
     fn question_and_answer() {
         use TurnInput::*;
-        let (machine, outputs) =
+        let machine =
             machine_after(&[AgentStarted, AgentEnded, CallerStarted, CallerEnded, AgentStarted]);
-        assert_eq!(machine.state(), TurnState::AgentSpeaking);
-        assert!(outputs.is_empty());
-        assert_eq!(machine.out_of_place, 0);
+        assert_eq!((machine.state(), machine.out_of_place), (TurnState::AgentSpeaking, 0));
     }
 
     #[test]
-    fn a_cough_does_not_stop_us_and_an_interruption_does() {
+    fn speech_over_ours_ends_in_the_turn_of_whoever_goes_on() {
         use TurnInput::*;
-        let short = CallerVoiced(Duration::from_millis(160));
-        let (machine, outputs) = machine_after(&[AgentStarted, CallerStarted, short, CallerEnded]);
-        assert_eq!((machine.state(), outputs.len()), (TurnState::AgentSpeaking, 0));
-        let long = CallerVoiced(Duration::from_millis(416));
-        let (machine, outputs) = machine_after(&[AgentStarted, CallerStarted, short, long]);
+        let machine = machine_after(&[AgentStarted, CallerStarted, CallerEnded]);
+        assert_eq!(machine.state(), TurnState::AgentSpeaking);
+        let machine = machine_after(&[AgentStarted, CallerStarted, AgentEnded]);
         assert_eq!(machine.state(), TurnState::CallerSpeaking);
-        assert_eq!(outputs, [TurnOutput::StopAgent]);
+        let machine = machine_after(&[CallerStarted, AgentStarted]);
+        assert_eq!(machine.state(), TurnState::Overlapped);
     }
 
     #[test]
     fn going_on_before_we_answer_is_the_same_turn() {
         use TurnInput::*;
-        let (machine, _) = machine_after(&[CallerStarted, CallerEnded, CallerStarted]);
+        let machine = machine_after(&[CallerStarted, CallerEnded, CallerStarted]);
         assert_eq!(machine.state(), TurnState::CallerSpeaking);
     }
 }
