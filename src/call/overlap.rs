@@ -183,22 +183,18 @@ impl Call {
             Likely::Hum => own >= config.hold_after * HUM_FACTOR,
             Likely::Unclear | Likely::Aside | Likely::Noise => false,
         };
+        let is_nothing = likely.is_doubtful() || own.is_zero();
         match self.overlap.stance {
             Stance::Full | Stance::Ducked if is_voiced && is_long_enough => self.hold_speech(),
-            Stance::Full if is_voiced && own >= config.duck_after && !likely.is_doubtful() => {
+            Stance::Full if is_voiced && own >= config.duck_after && !is_nothing => {
                 self.overlap.stance = Stance::Ducked;
                 self.overlap.counts.ducked += 1;
             }
-            Stance::Ducked if likely.is_doubtful() || own.is_zero() => self.come_back(),
-            Stance::Ducked if quiet >= QUIET_AFTER => self.come_back(),
-            Stance::Held if is_voiced && own >= config.commit_after && !likely.is_doubtful() => {
+            Stance::Held if is_voiced && own >= config.commit_after && !is_nothing => {
                 self.stop_agent(now);
             }
-            Stance::Held
-                if likely == Likely::Noise || own.is_zero() || quiet >= config.hold_max =>
-            {
-                self.come_back();
-            }
+            Stance::Ducked if is_nothing || quiet >= QUIET_AFTER => self.come_back(),
+            Stance::Held if is_nothing || quiet >= config.hold_max => self.come_back(),
             Stance::Full | Stance::Ducked | Stance::Held => {}
         }
     }
@@ -254,6 +250,12 @@ impl Call {
         if voiced >= LEVEL_VOICED_MIN {
             self.overlap.usual_dbfs = self.ears.caller_dbfs().or(self.overlap.usual_dbfs);
         }
+    }
+
+    /// For tests: the caller is usually so loud.
+    #[cfg(test)]
+    pub(super) fn overlap_usual(&mut self, dbfs: f32) {
+        self.overlap.usual_dbfs = Some(dbfs);
     }
 
     /// Whether what was said over our speech was not meant for us: by its sound somebody else said it,

@@ -2,6 +2,7 @@
 
 mod echo;
 mod keys;
+mod overlap;
 mod presence;
 mod put_through;
 mod speculation;

@@ -35,9 +35,10 @@ pub use actions::{
 };
 pub use caller::{CallerLookupConfig, ConsentConfig, OPEN_TICKET, RecordingConfig};
 pub use checked::{
-    CertificateConfig, Config, ConversationConfig, DigestAlgorithm, HandoffConfig, HearingConfig,
-    HttpConfig, ListenAddress, MediaConfig, ModelsConfig, ServerConfig, SipConfig, SrtpMode,
-    Transport, TurnsConfig, UnderstandingConfig, VerificationConfig, VoiceConfig, WebhookConfig,
+    BargeInTimes, CertificateConfig, Config, ConversationConfig, DigestAlgorithm, HandoffConfig,
+    HearingConfig, HttpConfig, ListenAddress, MediaConfig, ModelsConfig, ServerConfig, SipConfig,
+    SrtpMode, Transport, TurnsConfig, UnderstandingConfig, VerificationConfig, VoiceConfig,
+    WebhookConfig,
 };
 pub use desk::{CallbacksConfig, DeskConfig};
 pub use error::{ConfigError, Problem};

@@ -28,6 +28,7 @@ use crate::web::view::{LiveCallView, Phase};
 
 use super::ServerError;
 use super::admission::Line;
+use super::behaviour::call_settings;
 use super::call_task::{CallTask, KeyPaths};
 use super::dispatch::Dispatch;
 use super::first_words::FirstWords;
@@ -39,7 +40,7 @@ use super::queueing::Queueing;
 use super::recorder::Recorder;
 use super::records::CallRecorder;
 use super::reload::Running;
-use super::serve::{Shared, call_settings, today};
+use super::serve::{Shared, today};
 use super::traces::CallTrace;
 
 /// When a refused caller may try again.

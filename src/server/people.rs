@@ -18,10 +18,10 @@ use crate::web::{AnswerWay, NotDone, Reply};
 
 use super::Engines;
 use super::agent_leg::AgentLeg;
+use super::behaviour::call_settings;
 use super::bridge::{Callee, Means, Music, Origin, Recording};
 use super::floor::Acd;
 use super::metrics::Metrics;
-use super::serve::call_settings;
 use super::transcribing::Scribe;
 use super::transfer::{NotReached, Ringing, Transfers};
 use super::web_calls::answer_agent;

@@ -15,7 +15,6 @@ use tracing::Instrument;
 use crate::acd::standing::RecordMeaning;
 use crate::actions::Actions;
 use crate::base::CallId;
-use crate::call::{CallSettings, PatienceConfig};
 use crate::config::{CallerLookupConfig, Config, Transport};
 use crate::conversation::{RecordingConsent, Rules, VerificationRule};
 use crate::net::sip::{
@@ -24,7 +23,6 @@ use crate::net::sip::{
 };
 use crate::nlu::ConfidencePolicy;
 use crate::prompts::{ActionName, Finding, Generation, QueueName, VerificationName};
-use crate::speech::EndpointerConfig;
 use crate::store::webhook::{self, WebhookTarget};
 use crate::store::{Store, StoreError, import_unsaved};
 use crate::web::live::Live;
@@ -54,9 +52,6 @@ const ENDING_LIMIT: Duration = Duration::from_secs(40);
 
 /// How often hand-offs that were saved beside the database are looked for.
 const IMPORT_EVERY: Duration = Duration::from_secs(30);
-
-/// Pause between keys that ends the keying.
-const INTER_DIGIT: Duration = Duration::from_secs(3);
 
 /// What the server is running on, for the one who started it.
 #[derive(Debug)]
@@ -551,50 +546,4 @@ pub fn unknown_transfers<'c>(config: &'c Config, generations: &[&Generation]) ->
 pub(super) fn today() -> (i32, u8, u8) {
     let date = jiff::Zoned::now().date();
     (i32::from(date.year()), date.month().unsigned_abs(), date.day().unsigned_abs())
-}
-
-/// How long callers who pause are waited for under this configuration.
-pub fn patience(config: &Config) -> PatienceConfig {
-    let turns = &config.turns;
-    PatienceConfig {
-        silence_min: Duration::from_millis(turns.silence_min_ms),
-        complete: Duration::from_millis(turns.complete_ms),
-        likely: Duration::from_millis(turns.likely_ms),
-        open: Duration::from_millis(turns.open_ms),
-        unfinished: Duration::from_millis(turns.unfinished_ms),
-        value_gap: Duration::from_millis(turns.value_gap_ms),
-        hold_on: Duration::from_millis(turns.hold_on_ms),
-        unheard: Duration::from_millis(config.hearing.endpoint_silence_ms),
-        unheard_patient: Duration::from_millis(config.hearing.patient_silence_ms),
-        pace_percent: turns.pace_percent,
-        end_likely: turns.end_likely,
-        end_unlikely: turns.end_unlikely,
-    }
-}
-
-fn barge_in(times: BargeInTimes) -> BargeInConfig {
-    BargeInConfig {
-        duck_after: Duration::from_millis(times.duck_ms),
-        duck_db: times.duck_db as f32,
-        hold_after: Duration::from_millis(times.hold_ms),
-        commit_after: Duration::from_millis(times.commit_ms),
-        hold_max: Duration::from_millis(times.hold_max_ms),
-    }
-}
-
-/// How a call behaves under this configuration.
-pub fn call_settings(config: &Config) -> CallSettings {
-    CallSettings {
-        endpointer: EndpointerConfig {
-            threshold: config.hearing.vad_threshold,
-            silence_ms: config.hearing.endpoint_silence_ms,
-            utterance_max_ms: config.hearing.utterance_max_s * 1_000,
-            ..EndpointerConfig::default()
-        },
-        patience: patience(config),
-        judges_end: config.turns.end_model.is_some(),
-        barge_in: barge_in(config.turns.barge_in),
-        no_input: Duration::from_millis(config.conversation.no_input_timeout_ms),
-        inter_digit: INTER_DIGIT,
-    }
 }
