@@ -6,6 +6,7 @@
 //! tone that is played on it comes back.
 
 mod answer;
+mod bargein;
 mod caller;
 mod connects;
 mod flood;
@@ -80,6 +81,11 @@ enum What {
     /// As `frontdoor eval turns`: by silence alone, by an end-of-turn model alone, and by ours, with all
     /// their settings, on the same recordings over a simulated telephone line.
     Turns(turns::TurnsBenchArgs),
+    /// Whether we fall silent for callers who interrupt, and go on for all that is no interruption
+    ///
+    /// Calls on simulated time with the real models: while we speak, somebody interrupts, says "yes",
+    /// coughs, talks to somebody else, or our own voice comes back. Fails if fewer go right than should.
+    Bargein(bargein::BargeinArgs),
     /// Answer calls and send back what is heard, until standard input is closed
     #[command(hide = true)]
     Answer(answer::AnswerArgs),
@@ -99,6 +105,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
         What::Response(args) => response::run(args).await,
         What::Peers(args) => peers::run(args).await,
         What::Turns(args) => turns::run(args).await,
+        What::Bargein(args) => bargein::run(args).await,
         What::Answer(args) => answer::run(args).await,
     }
 }

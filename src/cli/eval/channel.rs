@@ -48,13 +48,13 @@ pub(super) fn between(random: &mut Random, range: &Range<f64>) -> f32 {
 ///
 /// # Errors
 /// The file cannot be read or is no WAV file; it is named.
-pub(super) fn read(path: &Path) -> anyhow::Result<Recording> {
+pub(in crate::cli) fn read(path: &Path) -> anyhow::Result<Recording> {
     let file = File::open(path).with_context(|| format!("{}", path.display()))?;
     read_wav(BufReader::new(file)).with_context(|| format!("{}", path.display()))
 }
 
 /// Ten seconds of noise for those who have no recording of any.
-pub(super) fn white_noise(seed: u64) -> Recording {
+pub(in crate::cli) fn white_noise(seed: u64) -> Recording {
     let mut random = Random::new(seed);
     let samples = (0..10 * 8_000).map(|_| ((random.next_unit() - 0.5) * 8_000.0) as i16).collect();
     (SampleRate::HZ_8000, samples)

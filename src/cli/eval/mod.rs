@@ -2,7 +2,7 @@
 
 mod ahead;
 mod calls;
-mod channel;
+pub(super) mod channel;
 #[cfg(test)]
 mod contract;
 pub(super) mod cpu;
@@ -12,7 +12,7 @@ pub(super) mod manifest;
 mod nlu;
 mod running;
 mod scenario;
-mod spoken;
+pub(super) mod spoken;
 mod stt;
 mod talk;
 mod tally;

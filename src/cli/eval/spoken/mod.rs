@@ -6,7 +6,7 @@
 //! the models come after the times in [`pace`], however long this machine takes, so that a call
 //! goes the same way whenever it has the same seed.
 
-mod telephone;
+pub mod telephone;
 mod voices;
 mod wording;
 
