@@ -229,6 +229,49 @@ fn check(severity: Severity, path: &str, cases: &[(&str, &str, usize, &str, &str
 }
 
 #[test]
+fn what_must_be_heard_says_why() {
+    let said = |path: &str, old: &str, new: &str| {
+        let mut files = tree();
+        let file = files.iter_mut().find(|file| file.path == path).expect("the tree has this file");
+        file.text = file.text.replacen(old, new, 1);
+        parse("bank", &files, &declared()).map(|parsed| parsed.generation)
+    };
+    let with =
+        "## Disclosure\nThis call is recorded.\nDo not interrupt: the law wants it\n## Agent words";
+    let house = said("house.md", "## Agent words", with).expect("sound").house;
+    assert_eq!(house.disclosure_uninterruptible.as_deref(), Some("the law wants it"));
+    let text = house.disclosure.expect("a disclosure").render(&|_| None).expect("no blanks");
+    assert_eq!(text, "This call is recorded.", "the reason is not said");
+    assert_eq!(parsed().house.disclosure_uninterruptible, None);
+    let heading = format!("## {}\n", Pattern::Goodbye.heading());
+    let with = format!("{heading}Do not interrupt: it is the last they hear\n");
+    let patterns = said("patterns.md", &heading, &with).expect("sound").patterns;
+    let reasons: Vec<(Pattern, &str)> =
+        patterns.uninterruptible.iter().map(|(pattern, why)| (*pattern, why.as_str())).collect();
+    assert_eq!(reasons, [(Pattern::Goodbye, "it is the last they hear")]);
+}
+
+#[test]
+fn what_must_be_heard_without_a_reason_is_refused() {
+    let disclosure = |lines: &str| format!("## Disclosure\nWe record.\n{lines}\n## Agent words");
+    let line = HOUSE.lines().position(|line| line == "## Agent words").expect("there") + 3;
+    for (lines, at, what, fix) in [
+        ("Do not interrupt:", line, "gives no reason", "write why they must hear this"),
+        ("Do not interrupt", line, "gives no reason", "write why they must hear this"),
+        ("Do not interupt: law", line, "is not known here", "write `Do not interrupt:`"),
+        (
+            "Do not interrupt: law\nDo not interrupt: rule",
+            line + 1,
+            "is already on line",
+            "keep one of the two",
+        ),
+    ] {
+        let new = disclosure(lines);
+        check(Severity::Error, "house.md", &[("## Agent words", &new, at, what, fix)]);
+    }
+}
+
+#[test]
 fn the_small_tree_is_read_completely() {
     let generation = parsed();
     let balance = generation.intent(&IntentName::new("balance")).expect("balance is there");
