@@ -40,8 +40,9 @@ const SOUND_MIN: Duration = Duration::from_millis(96);
 
 /// So much of it must be voiced for speech: a vowel takes at least about this long ...
 const VOICED_MIN: Duration = Duration::from_millis(64);
-/// ... and this share. Half of what people say is, 5 dB above noise too.
-const VOICED_SHARE_MIN: f32 = 0.25;
+/// ... and this share. Of what people say a third or more is, 5 dB above noise too; of a few short replies
+/// in such noise no more than this.
+const VOICED_SHARE_MIN: f32 = 0.15;
 
 /// From here on too little voice means noise. Before, it may be the consonants that a word begins
 /// with.
