@@ -222,7 +222,7 @@ impl Call {
         let likely = self.overlap.intrusion.likely(self.overlap.usual_dbfs);
         let is_doubtful = self.overlap.verdict.unwrap_or(likely).is_doubtful();
         let is_meant = !is_doubtful && confidence >= SURE_WORDS;
-        if is_meant || self.conversation.is_command(text) {
+        if is_meant || self.conversation.calls_us(text) {
             self.stop_agent(now);
         }
     }
@@ -270,7 +270,7 @@ impl Call {
             let top = understanding.top().map_or(0.0, |top| top.confidence);
             understanding.out_of_scope < 0.0 && top >= DOUBTFUL_CONFIDENCE_MIN
         });
-        !is_clear && !self.conversation.is_command(text) && !self.answers_what_was_heard(text)
+        !is_clear && !self.conversation.calls_us(text) && !self.answers_what_was_heard(text)
     }
 
     /// Drops what was not meant for us, and listens on.

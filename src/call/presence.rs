@@ -72,6 +72,7 @@ impl Call {
             && !is_elsewhere
             && !self.on_hold
             && !self.ended
+            && !self.overlap.is_silent()
             && !self.endpointer.is_speaking()
     }
 

@@ -366,6 +366,9 @@ impl Call {
             let share = heard_len as f64 / whole.max(1) as f64;
             let words: Vec<&str> = text.split_whitespace().collect();
             let count = ((words.len() as f64 * share).round() as usize).min(words.len());
+            if count == 0 {
+                return;
+            }
             format!("{} —", words[..count].join(" "))
         };
         self.push_line(TranscriptLine {

@@ -134,9 +134,18 @@ impl Conversation {
             || is_greeting(text)
     }
 
-    /// Whether these words are one of those that work at any time, such as "agent" or "stop".
-    pub fn is_command(&self, text: &str) -> bool {
-        self.command_in(text).is_some()
+    /// Whether these words want something of us at once, whatever is being said: "agent", "stop", "what
+    /// was that?", "hold on".
+    pub fn calls_us(&self, text: &str) -> bool {
+        matches!(
+            self.command_in(text),
+            Some(
+                GlobalCommand::Agent
+                    | GlobalCommand::Stop
+                    | GlobalCommand::Repeat
+                    | GlobalCommand::HoldOn
+            )
+        )
     }
 
     /// Every slot that is filled, of the call, its identity checks and its tasks, with where the
