@@ -82,7 +82,7 @@ impl Call {
             }
             self.ears.share.count(chunk.judgement, self.endpointer.voiced());
             if self.turn.state() == TurnState::Overlapped {
-                self.overlap_chunk(now, &chunk, probability);
+                self.overlap_chunk(now, &chunk);
             }
         }
     }

@@ -160,7 +160,7 @@ impl Call {
     }
 
     /// The next chunk of a caller who speaks while we do.
-    pub(super) fn overlap_chunk(&mut self, now: Instant, chunk: &Chunk, _probability: f32) {
+    pub(super) fn overlap_chunk(&mut self, now: Instant, chunk: &Chunk) {
         if !self.endpointer.is_speaking() {
             return;
         }
@@ -239,7 +239,6 @@ impl Call {
         if !is_settled {
             self.overlap.verdict = Some(likely);
         }
-        self.overlap.intrusion.settle();
         if self.overlap.stance == Stance::Held {
             self.timers.set(Timer::Overlap, now + self.settings.barge_in.hold_max);
         }
@@ -314,7 +313,7 @@ impl Call {
         self.overlap.asked_softly = false;
     }
 
-    /// We give up what we were saying. Says whether the question had not been heard.
+    /// We give up what we were saying. A question that was only said softly was not asked.
     pub(super) fn note_committed(&mut self) {
         self.overlap.counts.committed += 1;
         if self.overlap.asked_softly {
@@ -335,8 +334,11 @@ impl Call {
             self.overlap.keeps_words = false;
             self.take_words(now);
         }
-        if self.pending.is_empty() && !self.endpointer.is_speaking() {
-            self.overlap.verdict = None;
+        if !self.endpointer.is_speaking() {
+            self.overlap.intrusion = Intrusion::default();
+            if self.pending.is_empty() {
+                self.overlap.verdict = None;
+            }
         }
         let gives_way = match self.overlap.stance {
             Stance::Full => return,

@@ -455,8 +455,8 @@ impl CallTask {
         self.records.protected(self.media.protection());
         let ahead = self.call.speculation();
         self.records.speculated(ahead);
-        let stale = self.call.stale;
-        tracing::info!(?stats, ?guard, refused, ?lost_here, stale, ?ahead, "call over");
+        let (stale, overlaps) = (self.call.stale, self.call.overlaps());
+        tracing::info!(?stats, ?guard, refused, ?lost_here, stale, ?ahead, ?overlaps, "call over");
         if let Some(recorder) = self.recorder.take() {
             match tokio::task::spawn_blocking(move || recorder.finish()).await {
                 Ok(Ok(_)) => {}
