@@ -62,7 +62,7 @@ pub(super) async fn run(args: BargeinArgs) -> anyhow::Result<()> {
         println!("{paragraph}");
         report.about(paragraph);
     }
-    let tables = [("All", table(&outcomes, None)), ("By noise", by_snr(&outcomes))];
+    let tables = [("All", all(&outcomes)), ("By noise", by_snr(&outcomes))];
     for (title, table) in tables {
         println!("\n{title}:");
         table.print(&mut std::io::stdout())?;
@@ -117,12 +117,12 @@ fn percent(part: usize, whole: usize) -> f64 {
     part as f64 * 100.0 / whole.max(1) as f64
 }
 
-/// A row for each kind, of one noise or of all.
-fn table(outcomes: &[Outcome], snr_db: Option<f32>) -> Table {
+/// A row for each kind.
+fn all(outcomes: &[Outcome]) -> Table {
     let columns =
         ["what", "calls", "right", "%", "aim %", "silent p50 ms", "p95 ms", "softer", "paused"];
     let mut table = Table::new(columns);
-    for row in rows(outcomes, snr_db) {
+    for row in rows(outcomes, None) {
         table.push(row);
     }
     table
