@@ -378,8 +378,7 @@ impl<'s> Stage<'s> {
             Some(samples) => Arc::clone(samples),
             None => {
                 let voice = self.studio.engines.voice.clone();
-                let request =
-                    SpeakRequest { text: Pii::new(text.clone()), cacheable: Cacheable::Fixed };
+                let request = SpeakRequest::new(Pii::new(text.clone()), Cacheable::Fixed);
                 let whole =
                     tokio::task::spawn_blocking(move || voice.speak_whole(request)).await??;
                 let samples: Arc<[i16]> = whole.into();
