@@ -1,5 +1,5 @@
-//! `frontdoor bench`: measures what the media path holds, with the models left out, and whether
-//! callers wait as long as they are told.
+//! `frontdoor bench`: measures what the media path holds, with the models left out, with how many
+//! callers at once the whole talks, and whether callers wait as long as they are told.
 //!
 //! On the media path, the answering side is a process of its own, so that what each side takes of
 //! the machine can be told apart; the calling side is this one. A call counts as good only if the
@@ -8,6 +8,7 @@
 mod answer;
 mod bargein;
 mod caller;
+mod capacity;
 mod connects;
 mod flood;
 pub mod front_door;
@@ -86,6 +87,13 @@ enum What {
     /// Calls on simulated time with the real models: while we speak, somebody interrupts, says "yes",
     /// coughs, talks to somebody else, or our own voice comes back. Fails if fewer go right than should.
     Bargein(bargein::BargeinArgs),
+    /// Callers at once until they wait too long, and what happens then
+    ///
+    /// A front door with its models is started, and called by 1, 2, 4, 8, 12, 16 and 24 callers at
+    /// once, who say recordings of people. Tells for each step how long callers waited for answers, on
+    /// the wire, what audio was lost, how many were refused, how much was still done for callers, and
+    /// the CPU of either side; and with how many all went well.
+    Capacity(capacity::CapacityArgs),
     /// Answer calls and send back what is heard, until standard input is closed
     #[command(hide = true)]
     Answer(answer::AnswerArgs),
@@ -106,6 +114,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
         What::Peers(args) => peers::run(args).await,
         What::Turns(args) => turns::run(args).await,
         What::Bargein(args) => bargein::run(args).await,
+        What::Capacity(args) => capacity::run(args).await,
         What::Answer(args) => answer::run(args).await,
     }
 }

@@ -24,6 +24,11 @@ pub struct Conditions {
 }
 
 impl Conditions {
+    /// A clean line that loses this share of the packets, 0 to 100.
+    pub fn losing(loss_percent: f32, seed: u64) -> Self {
+        Self { loss_percent, seed, ..Self::default() }
+    }
+
     /// Adds noise so that a voice of a usual level (-26 dBFS), after the gain, lies this far above
     /// it. Noise without sound adds nothing.
     pub fn with_noise(mut self, rate: SampleRate, samples: &[i16], snr_db: f32) -> Self {
