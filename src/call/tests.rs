@@ -1,6 +1,7 @@
 //! Whole calls on simulated time: audio frames in, speech out, no clock.
 
 mod echo;
+mod effort;
 mod keys;
 mod overlap;
 mod presence;
@@ -39,6 +40,15 @@ impl Bench {
 
     /// The same where conversations are held by other rules.
     fn answered_with(change: impl FnOnce(&mut Rules)) -> Self {
+        let mut bench = Self::arriving_with(change);
+        bench.input(CallInput::Answered { caller: BTreeMap::new() });
+        bench.say_all(400);
+        bench.silence(1_000);
+        bench
+    }
+
+    /// A call that has not been answered yet.
+    fn arriving_with(change: impl FnOnce(&mut Rules)) -> Self {
         let now = Instant::now();
         let facts = CallFacts {
             call: CallId::from_u128(7),
@@ -72,11 +82,7 @@ impl Bench {
         };
         change(&mut rules);
         let call = Call::new(facts, settings, generation(), rules, Box::new(LevelVad), 1);
-        let mut bench = Self { call, now, outputs: Vec::new(), rate: SampleRate::HZ_8000 };
-        bench.input(CallInput::Answered { caller: BTreeMap::new() });
-        bench.say_all(400);
-        bench.silence(1_000);
-        bench
+        Self { call, now, outputs: Vec::new(), rate: SampleRate::HZ_8000 }
     }
 
     fn input(&mut self, input: CallInput) {

@@ -11,6 +11,7 @@ use crate::audio::Codecs;
 
 use super::actions::{ActionConfig, ConnectorConfig};
 use super::caller::{CallerLookupConfig, RecordingConfig};
+use super::capacity::CapacityConfig;
 use super::desk::{CallbacksConfig, DeskConfig};
 use super::transfers::{TransferConfig, TransferRules};
 use super::trunks::{NumberConfig, TrunkConfig};
@@ -40,6 +41,8 @@ pub struct Config {
     pub understanding: UnderstandingConfig,
     /// `[conversation]`.
     pub conversation: ConversationConfig,
+    /// `[capacity]`.
+    pub capacity: CapacityConfig,
     /// `[voice]`.
     pub voice: VoiceConfig,
     /// `[models]`.

@@ -6,6 +6,7 @@
 
 mod actions;
 mod caller;
+mod capacity;
 mod checked;
 mod desk;
 mod error;
@@ -19,6 +20,7 @@ mod trunks;
 mod validate;
 mod validate_actions;
 mod validate_caller;
+mod validate_capacity;
 mod validate_desk;
 mod validate_sip;
 mod validate_sql;
@@ -34,6 +36,7 @@ pub use actions::{
     ActionConfig, ConnectorConfig, HttpActionConfig, HttpMethod, JsonTemplate, TextTemplate,
 };
 pub use caller::{CallerLookupConfig, ConsentConfig, OPEN_TICKET, RecordingConfig};
+pub use capacity::{CallsConversing, CapacityConfig};
 pub use checked::{
     BargeInTimes, CertificateConfig, Config, ConversationConfig, DigestAlgorithm, HandoffConfig,
     HearingConfig, HttpConfig, ListenAddress, MediaConfig, ModelsConfig, ServerConfig, SipConfig,

@@ -16,6 +16,7 @@ pub(super) struct RawConfig {
     pub turns: RawTurns,
     pub understanding: RawUnderstanding,
     pub conversation: RawConversation,
+    pub capacity: RawCapacity,
     pub voice: RawVoice,
     pub models: RawModels,
     pub recording: RawRecording,
@@ -154,6 +155,21 @@ pub(super) struct RawUnderstanding {
 pub(super) struct RawConversation {
     pub no_input_timeout_ms: Option<i64>,
     pub failures_max: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCapacity {
+    pub latency_p95_max_ms: Option<i64>,
+    pub calls_conversing_max: Option<NumberOrWord>,
+    pub least_effort: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "it must be a whole number or a word in quotes")]
+pub(super) enum NumberOrWord {
+    Number(i64),
+    Word(String),
 }
 
 #[derive(Debug, Default, Deserialize)]

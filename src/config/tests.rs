@@ -30,6 +30,12 @@ fn defaults_fill_everything_but_the_profile() {
     assert_eq!(config.hearing.endpoint_silence_ms, 600);
     assert_eq!((config.turns.complete_ms, config.turns.value_gap_ms), (300, 2300));
     assert_eq!(config.turns.end_model, None);
+    assert_eq!(config.capacity.calls_conversing_max, CallsConversing::Auto);
+    assert_eq!(config.capacity.latency_p95_max_ms, 800);
+    let lines = "[capacity]\ncalls_conversing_max = 8\nleast_effort = \"small_hearing\"\n";
+    let config = parse(&format!("{SERVER}{lines}")).expect("as many as calls_max may be");
+    assert_eq!(config.capacity.calls_conversing_max, CallsConversing::AtMost(8));
+    assert_eq!(config.capacity.least_effort, crate::base::Effort::SmallHearing);
     assert_eq!(config.understanding.accept_confidence, 0.55);
     assert_eq!((config.handoff.webhook, config.http, config.sip.trace), (None, None, true));
     let empty = complaint("");
@@ -187,6 +193,15 @@ fn single_values_that_do_not_fit() {
         ("[turns]\nsilence_min_ms = 50", "turns.silence_min_ms: 50 is not between 150 and 10000"),
         ("[turns]\npace_percent = 80", "Use 100 or more, or 0"),
         ("[turns]\nend_unlikely = 0.9", "0.9 is not less than end_likely (0.8)"),
+        ("[capacity]\nlatency_p95_max_ms = 100", "100 is not between 300 and 10000"),
+        ("[capacity]\ncalls_conversing_max = \"many\"", "\"many\" is neither a number nor"),
+        (
+            "[capacity]\ncalls_conversing_max = 9",
+            "calls_conversing_max: 9 is not between 1 and server.calls_max (8)",
+        ),
+        ("[capacity]\ncalls_conversing_max = 1.5", "it must be a whole number or a word in quotes"),
+        ("[capacity]\nleast_effort = \"keypad\"", "\"keypad\" is no effort. Known: full, no_"),
+        ("[capacity]\nleast_effort = \"keypad_men\"", "Did you mean `keypad_menu`?"),
         ("[handoff]\nwebhook_url = \"https://x/y\"", "webhook_secret_env: is missing"),
         (
             "[handoff]\nwebhook_url = \"ftp://x\"\nwebhook_secret_env = \"KEY\"",

@@ -16,8 +16,8 @@ use super::error::{ConfigError, Problem};
 use super::raw;
 use super::transfers::TransferConfig;
 use super::{
-    locate, validate_actions, validate_caller, validate_desk, validate_sip, validate_transfers,
-    validate_trunks, validate_turns, validate_web, validate_webrtc,
+    locate, validate_actions, validate_caller, validate_capacity, validate_desk, validate_sip,
+    validate_transfers, validate_trunks, validate_turns, validate_web, validate_webrtc,
 };
 
 /// RTP and RTCP: two ports for every call.
@@ -195,6 +195,7 @@ pub(super) fn validate(
                 1..=10,
             ),
         },
+        capacity: validate_capacity::capacity(&mut check, raw.capacity, server.calls_max),
         voice: VoiceConfig {
             model: check.word(&["voice", "model"], raw.voice.model, "joe"),
             espeak: check.word(&["voice", "espeak"], raw.voice.espeak, "espeak-ng"),

@@ -1,6 +1,7 @@
 //! Whole conversations on text, in microseconds.
 
 mod at_once;
+mod effort;
 mod identity;
 mod manners;
 mod people;

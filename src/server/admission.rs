@@ -1,4 +1,5 @@
-//! Which calls are taken: so many at once, so many a second, altogether, of a trunk, of a source.
+//! Which calls are taken: so many at once, so many a second, altogether, of a trunk, of a source, and
+//! as many as the machine turns out to hold.
 //!
 //! [`Ledger`] decides and is told the time; [`Admission`] shares it, and takes a call off its books
 //! when its task ends.
@@ -10,6 +11,7 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
+use crate::base::Effort;
 use crate::config::Config;
 use crate::net::sip::{Full, Vacancy};
 
@@ -30,6 +32,10 @@ pub(super) enum Refusal {
     Rate { calls_per_s_max: u32 },
     /// Too many new ones of this trunk.
     TrunkRate { trunk: String, calls_per_s_max: u32 },
+    /// As many conversations as this machine holds.
+    Conversations { calls_max: usize },
+    /// It is too much even with the least effort.
+    Overload,
 }
 
 impl Refusal {
@@ -37,6 +43,10 @@ impl Refusal {
     pub fn reason(&self) -> String {
         match self {
             Self::Draining => "the server is stopping".to_owned(),
+            Self::Conversations { calls_max } => {
+                format!("capacity.calls_conversing_max: {calls_max} conversations at once")
+            }
+            Self::Overload => "capacity: the machine is overloaded".to_owned(),
             Self::AllLines { calls_max } => format!("server.calls_max: {calls_max} calls at once"),
             Self::TrunkLines { trunk, calls_max } => {
                 format!("trunks.{trunk}.calls_max: {calls_max} calls at once")
@@ -62,6 +72,8 @@ impl Refusal {
             Self::SourceLines { .. } => RefusedFor::SourceLines,
             Self::Rate { .. } => RefusedFor::Rate,
             Self::TrunkRate { .. } => RefusedFor::TrunkRate,
+            Self::Conversations { .. } => RefusedFor::Conversations,
+            Self::Overload => RefusedFor::Overload,
         }
     }
 
@@ -69,8 +81,11 @@ impl Refusal {
     pub fn retry_after_s(&self) -> u32 {
         match self {
             Self::Rate { .. } | Self::TrunkRate { .. } => 1,
-            Self::AllLines { .. } | Self::TrunkLines { .. } | Self::SourceLines { .. } => 10,
-            Self::Draining => 30,
+            Self::AllLines { .. }
+            | Self::TrunkLines { .. }
+            | Self::SourceLines { .. }
+            | Self::Conversations { .. } => 10,
+            Self::Draining | Self::Overload => 30,
         }
     }
 }
@@ -122,11 +137,25 @@ impl TrunkBook {
     }
 }
 
+/// What the machine has room for, as measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Capacity {
+    /// How much is done for a call that begins now.
+    pub effort: Effort,
+    /// Nobody is let in.
+    pub refuses: bool,
+    /// So many callers may be talked with at once.
+    pub conversing_max: usize,
+}
+
 /// The calls in progress and what may be added to them. Pure.
 #[derive(Debug)]
 pub(super) struct Ledger {
     calls_max: usize,
     calls: usize,
+    capacity: Capacity,
+    /// Calls in which we talk with the caller, who is neither with somebody else nor on the way there.
+    conversing: usize,
     per_source_max: Option<usize>,
     /// Sources with calls in progress only, so that there are never more than calls.
     sources: HashMap<IpAddr, usize>,
@@ -145,6 +174,12 @@ impl Ledger {
         Self {
             calls_max: config.server.calls_max,
             calls: 0,
+            capacity: Capacity {
+                effort: Effort::Full,
+                refuses: false,
+                conversing_max: config.server.calls_max,
+            },
+            conversing: 0,
             per_source_max: config.sip.calls_per_source_max,
             sources: HashMap::new(),
             rate: bucket(config.sip.calls_per_s_max),
@@ -161,6 +196,7 @@ impl Ledger {
         if self.calls >= self.calls_max {
             return Err(Refusal::AllLines { calls_max: self.calls_max });
         }
+        self.check_capacity()?;
         let from_source = self.sources.get(&source).copied().unwrap_or(0);
         // A trunk's limits are its own: behind one address it may be a whole carrier.
         if let (None, Some(calls_max)) = (trunk, self.per_source_max)
@@ -186,6 +222,18 @@ impl Ledger {
         Ok(())
     }
 
+    /// A caller with whom we do not talk takes hardly any of the machine.
+    fn check_capacity(&self) -> Result<(), Refusal> {
+        let Capacity { effort, refuses, conversing_max } = self.capacity;
+        if refuses {
+            return Err(Refusal::Overload);
+        }
+        match effort.allows_conversation() && self.conversing >= conversing_max {
+            true => Err(Refusal::Conversations { calls_max: conversing_max }),
+            false => Ok(()),
+        }
+    }
+
     /// Books a call, or says why not. A call that is refused uses up nothing.
     fn admit(&mut self, now: Instant, trunk: Option<&str>, source: IpAddr) -> Result<(), Refusal> {
         self.check(now, trunk, source)?;
@@ -199,6 +247,7 @@ impl Ledger {
             }
         }
         self.calls += 1;
+        self.conversing += usize::from(self.capacity.effort.allows_conversation());
         *self.sources.entry(source).or_default() += 1;
         Ok(())
     }
@@ -244,6 +293,64 @@ pub(super) struct Line {
     admission: Admission,
     trunk: Option<String>,
     source: IpAddr,
+    /// How much was to be done for it when it came.
+    effort: Effort,
+    seat: Option<Seat>,
+}
+
+impl Line {
+    /// How much was to be done for the call when it came.
+    pub fn effort(&self) -> Effort {
+        self.effort
+    }
+
+    /// What the call takes of the room for conversations. Given out once; a line that still has it
+    /// gives it back by itself.
+    pub fn take_seat(&mut self) -> Seat {
+        let admission = self.admission.clone();
+        self.seat.take().unwrap_or(Seat { admission, taken: Taken::Never })
+    }
+}
+
+/// What a call takes of the room for conversations; dropping it makes room.
+pub(super) struct Seat {
+    admission: Admission,
+    taken: Taken,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// We talk with the caller.
+    Yes,
+    /// The caller is with somebody else, or waits for them.
+    Left,
+    /// The call began where nobody is talked with, and takes up no room.
+    Never,
+}
+
+impl Seat {
+    /// The caller is with somebody else, or waits for them.
+    pub fn leave(&mut self) {
+        if self.taken == Taken::Yes {
+            self.taken = Taken::Left;
+            let mut ledger = self.admission.ledger();
+            ledger.conversing = ledger.conversing.saturating_sub(1);
+        }
+    }
+
+    /// The caller is with us again. Whoever is there already is not turned away.
+    pub fn come_back(&mut self) {
+        if self.taken == Taken::Left {
+            self.taken = Taken::Yes;
+            self.admission.ledger().conversing += 1;
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.leave();
+    }
 }
 
 /// A line of a trunk that a call which we place takes up; dropping it frees it.
@@ -270,7 +377,22 @@ impl Admission {
         let mut ledger = self.ledger();
         ledger.admit(Instant::now(), trunk, source)?;
         self.in_progress.send_replace(ledger.calls);
-        Ok(Line { admission: self.clone(), trunk: trunk.map(str::to_owned), source })
+        let effort = ledger.capacity.effort;
+        drop(ledger);
+        let taken = if effort.allows_conversation() { Taken::Yes } else { Taken::Never };
+        let seat = Seat { admission: self.clone(), taken };
+        let (admission, trunk) = (self.clone(), trunk.map(str::to_owned));
+        Ok(Line { admission, trunk, source, effort, seat: Some(seat) })
+    }
+
+    /// What there is room for has been measured.
+    pub fn set_capacity(&self, capacity: Capacity) {
+        self.ledger().capacity = capacity;
+    }
+
+    /// Calls in which we talk with the caller.
+    pub fn conversing(&self) -> usize {
+        self.ledger().conversing
     }
 
     /// A line of this trunk for a call that we place, or why not.
@@ -383,6 +505,39 @@ mod tests {
         ledger.release(main, ip(1));
         assert_eq!(ledger.admit(now, main, ip(1)), Ok(()));
         assert_eq!((ledger.calls, ledger.sources.len()), (4, 3));
+    }
+
+    #[test]
+    fn there_are_no_more_conversations_than_there_is_room_for() {
+        let admission = Admission::new(&config("calls_max = 9"));
+        let capacity = Capacity { effort: Effort::SmallHearing, refuses: false, conversing_max: 1 };
+        admission.set_capacity(capacity);
+        let mut first = admission.admit(None, ip(9)).expect("there is room for one");
+        assert_eq!((first.effort(), admission.conversing()), (Effort::SmallHearing, 1));
+        let refused = admission.admit(None, ip(9)).err().expect("but not for two");
+        let expected = "capacity.calls_conversing_max: 1 conversations at once";
+        assert_eq!((refused.reason().as_str(), refused.retry_after_s()), (expected, 10));
+        let mut seat = first.take_seat();
+        seat.leave();
+        seat.leave();
+        let second = admission.admit(None, ip(9)).expect("the other one waits for people");
+        // Who comes back from them is not turned away.
+        seat.come_back();
+        seat.come_back();
+        assert_eq!(admission.conversing(), 2);
+        // Callers with whom nobody talks are let in beside them, until even that is too much.
+        admission.set_capacity(Capacity { effort: Effort::KeypadMenu, ..capacity });
+        let mut third = admission.admit(None, ip(9)).expect("a menu costs little");
+        let mut third_seat = third.take_seat();
+        third_seat.leave();
+        third_seat.come_back();
+        assert_eq!((third.effort(), admission.conversing()), (Effort::KeypadMenu, 2));
+        let least = Capacity { effort: Effort::StraightToPeople, refuses: true, conversing_max: 1 };
+        admission.set_capacity(least);
+        let refused = admission.admit(None, ip(9)).err().expect("it is too much");
+        assert_eq!((refused.counted_as(), refused.retry_after_s()), (RefusedFor::Overload, 30));
+        drop((third_seat, third, second, seat, first));
+        assert_eq!((admission.conversing(), admission.in_progress()), (0, 0));
     }
 
     #[test]

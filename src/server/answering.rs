@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::audio::SampleRate;
-use crate::base::{CallId, Pii};
-use crate::call::{Call, CallFacts};
+use crate::base::{CallId, Effort, Pii};
+use crate::call::{Call, CallFacts, CallInput};
 use crate::config::{Called, Config, SrtpMode};
 use crate::conversation::{Conversation, Rules};
 use crate::net::media::MediaPort;
@@ -78,7 +78,7 @@ pub(super) struct Reached {
 /// Holds a call to its end. `record` is what is known of the caller.
 pub(super) async fn hold(
     shared: &Shared,
-    arrival: Arrival,
+    (arrival, line): (Arrival, &mut Line),
     reached: Reached,
     record: BTreeMap<String, Pii<String>>,
 ) {
@@ -101,9 +101,12 @@ pub(super) async fn hold(
     let meaning = rules.record.clone();
     let vad = Box::new(services.engines.vad.session());
     let (inputs_sender, inputs) = mpsc::channel(INPUTS_LEN_MAX);
+    let mut machine =
+        Call::new(facts, call_settings(config), generation, rules, vad, seed_of(call));
+    machine.handle(Instant::now(), CallInput::Effort(line.effort()));
     let task = CallTask {
         is_confirmed: false,
-        call: Call::new(facts, call_settings(config), generation, rules, vad, seed_of(call)),
+        call: machine,
         leg: reached.leg,
         media: reached.media,
         direction: reached.direction,
@@ -122,6 +125,9 @@ pub(super) async fn hold(
         promised: None,
         reference: None,
         media_ip: reached.near,
+        load: services.load.clone(),
+        effort: services.load.effort(),
+        seat: line.take_seat(),
     };
     task.run(record).await;
 }
@@ -136,12 +142,13 @@ fn rules_for(shared: &Shared, generation: &Generation, callback: Option<Pii<Stri
 /// Has the voice begin with what a call is going to begin with. `record` is what is known of the caller.
 pub(super) fn begin_words(
     shared: &Shared,
-    call: CallId,
+    (call, effort): (CallId, Effort),
     running: &Running,
     record: &BTreeMap<String, Pii<String>>,
 ) -> FirstWords {
     let rules = rules_for(shared, &running.generation, None);
-    let conversation = Conversation::new(running.generation.clone(), rules, seed_of(call));
+    let mut conversation = Conversation::new(running.generation.clone(), rules, seed_of(call));
+    conversation.begin_with(effort);
     FirstWords::of(&shared.services.engines.voice, conversation, record)
 }
 
@@ -220,7 +227,7 @@ pub(super) async fn answer_sip(
     shared: Arc<Shared>,
     call: CallId,
     incoming: IncomingCall,
-    line: Line,
+    mut line: Line,
 ) -> Result<(), String> {
     let metrics = &shared.services.metrics;
     let (mut incoming, media) = prepare(&shared, call, incoming).await?;
@@ -236,7 +243,7 @@ pub(super) async fn answer_sip(
     };
     let started = SystemTime::now();
     let (mut incoming, running) = routed(&shared, incoming).await?;
-    let mut first_words = begin_words(&shared, call, &running, &record);
+    let mut first_words = begin_words(&shared, (call, line.effort()), &running, &record);
     tokio::select! {
         () = first_words.wait_for_sound() => {}
         () = incoming.cancelled() => {
@@ -261,7 +268,7 @@ pub(super) async fn answer_sip(
     let side = SipSide { leg, local, sdp_version: 1, protection, trace: trace.clone() };
     let reached = media.reached(Leg::Sip(Box::new(side)), seed_of(call));
     let arrival = Arrival { call, caller, called, channel: "sip", running, started, first_words };
-    hold(&shared, arrival, reached, record).await;
+    hold(&shared, (arrival, &mut line), reached, record).await;
     drop(line);
     trace.keep().await;
     Ok(())

@@ -7,13 +7,13 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::acd::handoff::Promise;
 use crate::audio::SampleRate;
-use crate::base::{Termination, TerminationResult};
+use crate::base::{Effort, Termination, TerminationResult};
 use crate::call::{Call, CallInput, CallOutput, LineSpeaker, TranscriptLine, TurnTiming};
 use crate::net::media::MediaError;
 use crate::net::media_session::MediaSession;
@@ -22,8 +22,10 @@ use crate::net::sip::LegEvent;
 use crate::web::live::LiveCall;
 use crate::web::view::{LiveEvent, Phase, Speaker};
 
+use super::admission::Seat;
 use super::dispatch::Dispatch;
 use super::leg::Leg;
+use super::load::Load;
 use super::promises::OpenPromise;
 use super::queueing::{Happening, Queueing};
 use super::recorder::Recorder;
@@ -100,13 +102,23 @@ pub(super) struct CallTask {
     pub reference: Option<String>,
     /// Where media of others who are called for the caller may be bound.
     pub media_ip: IpAddr,
+    /// Told how the call goes.
+    pub load: Load,
+    /// How much is done for callers now.
+    pub effort: watch::Receiver<Effort>,
+    /// What the call takes of the room for conversations.
+    pub seat: Seat,
 }
 
 enum Step {
-    Tick,
+    /// When it should have been.
+    Tick(tokio::time::Instant),
+    Effort(Effort),
     Input(CallInput),
     Leg(Option<LegEvent>),
-    Packet { ours: bool },
+    Packet {
+        ours: bool,
+    },
     MediaLost(MediaError),
     Attempt(Happened),
     Queueing(Happening),
@@ -138,7 +150,7 @@ impl CallTask {
             }
             let step = tokio::select! {
                 biased;
-                _ = ticks.tick() => Step::Tick,
+                due = ticks.tick() => Step::Tick(due),
                 Some(input) = self.inputs.recv() => Step::Input(input),
                 event = self.leg.next_event() => Step::Leg(event),
                 received = self.media.recv() => match received {
@@ -147,10 +159,17 @@ impl CallTask {
                 },
                 happened = next_of(&mut self.attempt) => Step::Attempt(happened),
                 happening = self.queueing.next() => Step::Queueing(happening),
+                Ok(()) = self.effort.changed() => Step::Effort(*self.effort.borrow_and_update()),
                 () = self.stop.cancelled(), if !stopping => Step::Stop,
             };
             match step {
-                Step::Tick => self.tick(&mut last_packet).await,
+                Step::Tick(due) => {
+                    self.load.ticked(due.elapsed());
+                    self.tick(&mut last_packet).await;
+                }
+                Step::Effort(effort) => {
+                    self.call.handle(Instant::now(), CallInput::Effort(effort));
+                }
                 Step::Input(input) => {
                     self.record(&input);
                     self.call.handle(Instant::now(), input);
@@ -316,7 +335,8 @@ impl CallTask {
     }
 
     /// Shows where the caller is.
-    pub(super) fn tell_phase(&self, phase: Phase) {
+    pub(super) fn tell_phase(&mut self, phase: Phase) {
+        self.sit(phase);
         self.live.tell(LiveEvent::Phase {
             phase,
             queue: None,
@@ -325,6 +345,14 @@ impl CallTask {
             wait_to_s: None,
             agent: None,
         });
+    }
+
+    /// Takes room for a conversation only while there is one.
+    pub(super) fn sit(&mut self, phase: Phase) {
+        match phase {
+            Phase::Connecting | Phase::Talking => self.seat.come_back(),
+            Phase::Waiting | Phase::WithAgent | Phase::Ended => self.seat.leave(),
+        }
     }
 
     /// Shows what was said, and what it was understood as.
@@ -358,6 +386,7 @@ impl CallTask {
             "turn answered"
         );
         self.live.tell(LiveEvent::Turn { total_ms: timing.total_ms.into() });
+        self.load.answered(&timing);
         self.records.turn(timing);
     }
 

@@ -29,6 +29,7 @@ use crate::store::{Saved, Store, put_handoff_or_file};
 use super::Engines;
 use super::first_words::FirstWords;
 use super::floor::Acd;
+use super::load::Load;
 use super::metrics::{HandoffPlace, Metrics};
 use super::promises::{OpenPromise, Promises};
 
@@ -48,6 +49,7 @@ pub(super) struct Services {
     pub store: Store,
     pub promises: Promises,
     pub metrics: Arc<Metrics>,
+    pub load: Load,
     /// Where a hand-off goes when the database cannot take it.
     pub data_dir: PathBuf,
 }

@@ -28,6 +28,7 @@ use crate::web::{Peer, VisitLimits, VisitTime, Visitors, token_subject};
 
 use super::admission::Admission;
 use super::exposition;
+use super::load::Load;
 use super::metrics::{Metrics, Sources};
 use super::profiles::InForce;
 use super::{Engines, ServerError};
@@ -43,6 +44,7 @@ const LEAVE_LIMIT: Duration = Duration::from_secs(1);
 pub(super) struct Watched {
     pub sip: SipEndpoint,
     pub admission: Admission,
+    pub load: Load,
     pub store: Store,
     pub metrics: Arc<Metrics>,
     /// None where no models are loaded.
@@ -174,6 +176,7 @@ async fn health(State(watched): State<Arc<Watched>>, headers: HeaderMap) -> Resp
             );
         told["version"] = env!("CARGO_PKG_VERSION").into();
         told["calls_in_progress"] = watched.admission.in_progress().into();
+        told["effort"] = watched.load.latest().effort.into();
         told["models"] = json!(watched.models);
         told["prompts"] = prompts.collect();
     }
@@ -194,6 +197,7 @@ async fn metrics(State(watched): State<Arc<Watched>>, headers: HeaderMap) -> Res
     let sources = Sources {
         calls_in_progress: watched.admission.in_progress(),
         is_draining: watched.admission.is_draining(),
+        load: watched.load.clone(),
         sip: watched.sip.counters(),
         registrations: watched.sip.registrations(),
         engines: watched.engines.as_ref(),

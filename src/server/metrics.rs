@@ -16,6 +16,7 @@ use crate::rtp::Quality;
 
 use super::Engines;
 use super::exposition::{Exposition, Histogram, Kind};
+use super::load::Load;
 use super::reload::Reloaded;
 
 /// Seconds: an answer is good below 1.2, and hopeless beyond 5.
@@ -53,6 +54,10 @@ pub(super) enum RefusedFor {
     Rate,
     /// of a trunk.
     TrunkRate,
+    /// As many conversations as the machine holds.
+    Conversations,
+    /// Too much even with the least effort.
+    Overload,
     /// No media port is free.
     NoMediaPort,
     /// The offered session is not acceptable.
@@ -64,13 +69,15 @@ pub(super) enum RefusedFor {
 }
 
 impl RefusedFor {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Draining,
         Self::AllLines,
         Self::TrunkLines,
         Self::SourceLines,
         Self::Rate,
         Self::TrunkRate,
+        Self::Conversations,
+        Self::Overload,
         Self::NoMediaPort,
         Self::Session,
         Self::NoNumber,
@@ -85,6 +92,8 @@ impl RefusedFor {
             Self::SourceLines => "calls_per_source_max",
             Self::Rate => "calls_per_s_max",
             Self::TrunkRate => "trunk_calls_per_s_max",
+            Self::Conversations => "calls_conversing_max",
+            Self::Overload => "overload",
             Self::NoMediaPort => "no_media_port",
             Self::Session => "session",
             Self::NoNumber => "no_number",
@@ -167,6 +176,7 @@ pub(super) struct Metrics {
 pub(super) struct Sources<'a> {
     pub calls_in_progress: usize,
     pub is_draining: bool,
+    pub load: Load,
     pub sip: SipCountersSnapshot,
     pub registrations: Vec<(String, RegistrationState)>,
     /// None where no models are loaded.
@@ -281,6 +291,7 @@ impl Metrics {
         out.family("frontdoor_build_info", Kind::Gauge, "The version that runs; always 1.");
         out.sample("frontdoor_build_info", &version, 1.0);
         self.calls(&mut out, sources);
+        sources.load.expose(&mut out);
         self.sound(&mut out);
         self.work(&mut out, sources);
         sip(&mut out, &sources.sip);
@@ -458,6 +469,7 @@ mod tests {
         Sources {
             calls_in_progress: 2,
             is_draining: false,
+            load: Load::new(),
             sip,
             registrations: vec![
                 ("pbx".into(), registered),

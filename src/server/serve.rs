@@ -35,6 +35,7 @@ use super::floor::{
     CallbackJob, CallingBack, FloorHandles, FloorParts, FloorTask, tell_customer_system,
 };
 use super::http::{self, Watched};
+use super::load::{Load, Watcher};
 use super::metrics::Metrics;
 use super::people::People;
 use super::profiles::{Profiles, Sound};
@@ -151,10 +152,14 @@ impl Server {
             store: store.clone(),
             promises: Promises::new(store.clone()),
             metrics: Arc::new(Metrics::new()),
+            load: Load::new(),
             data_dir: config.server.data_dir.clone(),
         };
         let stop_background = CancellationToken::new();
         let background = TaskTracker::new();
+        let hearing = services.engines.hearing.clone();
+        let watcher = Watcher::new(services.load.clone(), &config, hearing, admission.clone());
+        background.spawn(watcher.run(stop_background.clone()));
         if let Some(config) = &config.handoff.webhook {
             let target = WebhookTarget::from_config(config)?;
             let (store, stop) = (store.clone(), stop_background.clone());
@@ -185,6 +190,7 @@ impl Server {
             let watched = Watched {
                 sip: sip.clone(),
                 admission: admission.clone(),
+                load: services.load.clone(),
                 store: services.store.clone(),
                 metrics: Arc::clone(&services.metrics),
                 engines: Some(services.engines.clone()),
@@ -436,7 +442,8 @@ async fn open_floor(
     let FloorHandles { acd, floor, callbacks } = handles;
     let helpers = (services.engines.clone(), Arc::clone(&services.metrics));
     let people = People::new(config, (acd, transfers), helpers);
-    let backend = Backend { asks, floor, live };
+    let load = services.load.view();
+    let backend = Backend { asks, floor, live, load };
     Ok(FloorSide { task, people, backend, callbacks, browser_asks })
 }
 

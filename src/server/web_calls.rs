@@ -179,7 +179,7 @@ impl WebCalls {
     async fn hold(
         self,
         id: CallId,
-        (call, running, line): (BrowserCall, Running, Line),
+        (call, running, mut line): (BrowserCall, Running, Line),
         answered: Answered,
         (entry, commands): (Entry, mpsc::Receiver<Keys>),
     ) {
@@ -194,7 +194,7 @@ impl WebCalls {
             None => BTreeMap::new(),
         };
         // They are made while the browser and we look for a way to each other.
-        let first_words = begin_words(shared, id, &running, &record);
+        let first_words = begin_words(shared, (id, line.effort()), &running, &record);
         let called = match call.called.as_str() {
             "" => running.generation.profile.clone(),
             number => number.to_owned(),
@@ -212,7 +212,7 @@ impl WebCalls {
         let leg = Leg::Web(Box::new(WebSide::new(leg, commands, entry)));
         let near = near(&shared.config);
         let reached = Reached { leg, media, direction: Direction::SendRecv, near };
-        hold(shared, arrival, reached, record).await;
+        hold(shared, (arrival, &mut line), reached, record).await;
         drop(line);
     }
 
@@ -267,7 +267,9 @@ fn busy(refusal: &Refusal) -> NotDone {
         Refusal::AllLines { .. }
         | Refusal::TrunkLines { .. }
         | Refusal::Rate { .. }
-        | Refusal::TrunkRate { .. } => "all our lines are busy; try again in a moment",
+        | Refusal::TrunkRate { .. }
+        | Refusal::Conversations { .. }
+        | Refusal::Overload => "all our lines are busy; try again in a moment",
     };
     NotDone::Unavailable(words.to_owned())
 }

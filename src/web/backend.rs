@@ -9,7 +9,7 @@ use crate::acd::{AgentId, OfferId, Presence};
 use crate::base::{CallId, Pii};
 
 use super::live::Live;
-use super::view::{DeskEvent, Floor};
+use super::view::{DeskEvent, Floor, LoadView};
 
 /// Asks that may wait; a person makes few, and whoever makes more waits with them.
 pub const ASKS_LEN_MAX: usize = 256;
@@ -23,6 +23,8 @@ pub struct Backend {
     pub floor: watch::Receiver<Arc<Floor>>,
     /// Calls in progress: what is said in them.
     pub live: Live,
+    /// How busy the machine is; replaced a few times a second at most.
+    pub load: watch::Receiver<LoadView>,
 }
 
 /// Why something was not done: a sentence for whoever asked.

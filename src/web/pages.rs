@@ -35,7 +35,7 @@ const ASSETS: &[Asset] = assets![
     "api.js" "base.css" "call.css" "call.html" "call.js" "desk-audio.js" "desk-call.js"
     "desk-case.js" "desk-idle.js" "desk-keys.js" "desk.css" "desk.html" "desk.js" "floor.css" "floor.js"
     "handoff.css" "handoff.js" "home.html" "home.js" "icon.svg" "ops-admin.js" "ops-live.js"
-    "ops-records.js" "ops-today.js" "ops.html" "ops.js" "rtc.js" "sign-in.css" "sign-in.html"
+    "ops-load.js" "ops-records.js" "ops-today.js" "ops.html" "ops.js" "rtc.js" "sign-in.css" "sign-in.html"
     "sign-in.js" "skills.js" "sse.js" "supervisor.html" "supervisor.js" "theme.js"
     "transcript.js" "ui.js" "widget.js"
 ];

@@ -19,7 +19,7 @@ use super::accounts::Accounts;
 use super::clock::Clock;
 use super::live::Live;
 use super::secret::{Digest, csrf_of};
-use super::view::{DeskEvent, DeskState, Floor};
+use super::view::{DeskEvent, DeskState, Floor, LoadView};
 use super::*;
 use crate::base::{CallId, Pii};
 use crate::config::{Config, WebConfig};
@@ -110,11 +110,12 @@ impl Place {
         }
         let (asks, asked) = mpsc::channel(8);
         let (floor, floors) = watch::channel(Arc::default());
+        let (_, loads) = watch::channel(LoadView::default());
         let (log, says) = (Arc::default(), Says::default());
         tokio::spawn(front_door(asked, Arc::clone(&log), Arc::clone(&says)));
         let clock = Arc::new(Mutex::new(Now { at: start, instant: Instant::now() }));
         let parts = WebParts {
-            backend: Backend { asks, floor: floors, live: Live::default() },
+            backend: Backend { asks, floor: floors, live: Live::default(), load: loads },
             accounts: Accounts::new(store.clone()).expect("it works"),
             store,
             config: web_config(config),

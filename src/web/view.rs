@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::acd::handoff::Handoff;
+use crate::base::Effort;
 
 /// Where a caller is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -122,6 +123,49 @@ impl LiveCallView {
             LiveEvent::Intent { intent, .. } => self.intent = Some(intent.clone()),
             LiveEvent::Turn { .. } => {}
             LiveEvent::Gone => self.phase = Phase::Ended,
+        }
+    }
+}
+
+/// How busy the machine is, and how much is done for callers because of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LoadView {
+    /// How much is done for callers: `full`, `no_speculation` (nothing before they have finished),
+    /// `small_hearing` (no second opinion on what was heard), `keypad_menu` (new callers press keys) or
+    /// `straight_to_people` (new callers go to people).
+    pub effort: String,
+    /// Whether new calls are refused because it is too much even with the least effort.
+    pub refuses_calls: bool,
+    /// Calls in which we talk with the caller.
+    pub calls_conversing: usize,
+    /// So many of them there may be.
+    pub calls_conversing_max: usize,
+    /// What 95 of 100 answers of the latest half minute did not exceed, but for pauses that callers
+    /// were given and for other systems; left out after too few turns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_p95_ms: Option<u64>,
+    /// How long the request waits now that waits longest for the recogniser.
+    pub hearing_wait_ms: u64,
+    /// Of all cores, by the front door.
+    pub cpu_percent: u32,
+    /// Of all cores, by everything on the machine.
+    pub machine_cpu_percent: u32,
+    /// Of the latest frames of calls, those that came too late.
+    pub late_frames_percent: u32,
+}
+
+impl Default for LoadView {
+    fn default() -> Self {
+        Self {
+            effort: Effort::Full.as_str().to_owned(),
+            refuses_calls: false,
+            calls_conversing: 0,
+            calls_conversing_max: 0,
+            latency_p95_ms: None,
+            hearing_wait_ms: 0,
+            cpu_percent: 0,
+            machine_cpu_percent: 0,
+            late_frames_percent: 0,
         }
     }
 }

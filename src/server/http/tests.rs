@@ -35,6 +35,7 @@ impl Place {
         let watched = Watched {
             sip,
             admission: admission.clone(),
+            load: Load::new(),
             store: store.clone(),
             metrics: metrics.clone(),
             engines: None,
@@ -104,6 +105,7 @@ async fn health_tells_load_balancers_when_to_go_elsewhere() {
         (&told["calls_in_progress"], &told["models"]["hearing"]),
         (&json!(1), &json!("tiny.en"))
     );
+    assert_eq!(told["effort"], "full");
     drop(line);
     place.admission.drain();
     let (status, told) = place.json("/health", None).await;

@@ -279,6 +279,7 @@ impl CallTask {
         if !matches!(self.queueing.standing, Standing::InLine | Standing::Booking) {
             return;
         }
+        self.sit(Phase::Waiting);
         self.live.tell(LiveEvent::Phase {
             phase: Phase::Waiting,
             queue: Some(place.queue.as_str().to_owned()),
@@ -517,7 +518,8 @@ impl CallTask {
     }
 
     /// Where the caller is, and with whom, for whoever watches.
-    pub(in crate::server) fn tell_phase_with(&self, phase: Phase, agent: &str) {
+    pub(in crate::server) fn tell_phase_with(&mut self, phase: Phase, agent: &str) {
+        self.sit(phase);
         let agent = Some(agent.to_owned());
         let (queue, position, wait_from_s, wait_to_s) = (None, None, None, None);
         let event = LiveEvent::Phase { phase, queue, position, wait_from_s, wait_to_s, agent };

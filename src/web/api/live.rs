@@ -1,4 +1,4 @@
-//! `/api/ops/live`: calls in progress, as they are watched.
+//! `/api/ops/live`: calls in progress, as they are watched. `/api/ops/load`: how busy the machine is.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -20,14 +20,18 @@ use crate::web::auth::Operations;
 use crate::web::error::{ApiError, ErrorBody, ForSignedIn};
 use crate::web::input::PathPart;
 use crate::web::live::{Live, LiveEvents};
-use crate::web::view::{LiveCallView, LiveEvent};
+use crate::web::view::{LiveCallView, LiveEvent, LoadView};
 use crate::web::{Web, sse};
 
 /// What the audit calls all calls in progress.
 const ALL: &str = "all calls in progress";
 
 pub(in crate::web) fn router() -> OpenApiRouter<Web> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(events)).routes(routes!(call_events))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(load))
+        .routes(routes!(events))
+        .routes(routes!(call_events))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -65,6 +69,20 @@ async fn list(operations: Operations, State(web): State<Web>) -> Result<Json<Liv
     // What was said last stands with each.
     web.audit(&operations.actor(), AuditAction::CallWatched, ALL).await?;
     Ok(Json(LiveCalls { calls }))
+}
+
+/// How busy the machine is
+///
+/// And how much is done for callers because of it. It is looked at twice a second.
+#[utoipa::path(
+    get,
+    path = "/api/ops/load",
+    tag = "ops",
+    responses((status = 200, description = "As it is now.", body = LoadView), ForSignedIn),
+    security(("session" = ["operations", "admin"]))
+)]
+async fn load(_: Operations, State(web): State<Web>) -> Json<LoadView> {
+    Json(web.backend().load.borrow().clone())
 }
 
 /// What happens in all calls

@@ -2,6 +2,7 @@
 
 import { call, needSession } from './api.js';
 import { agentTable, floorTiles, lookOf, queueTable } from './floor.js';
+import { loadView } from './ops-load.js';
 import { follow } from './sse.js';
 import { Transcript } from './transcript.js';
 import { el, fill, phaseWords, problem, showCut, timer, words } from './ui.js';
@@ -22,6 +23,7 @@ export async function liveView(place) {
     title,
     el('p', { class: 'pad dim' }, 'Choose a call to read along.'),
   );
+  const load = el('section', { class: 'page-inner', 'aria-label': 'Load' });
   const floor = el('div', { class: 'page-inner' });
   fill(
     place,
@@ -36,6 +38,7 @@ export async function liveView(place) {
       ),
       watch,
     ),
+    load,
     floor,
   );
 
@@ -216,9 +219,18 @@ export async function liveView(place) {
   const reading = setInterval(readFloor, FLOOR_PAUSE_MS);
   readFloor();
 
+  // What cannot be had now stays as it was: that nothing comes through is said elsewhere.
+  const readLoad = () =>
+    call('GET', '/api/ops/load')
+      .then((news) => fill(load, loadView(news)))
+      .catch(() => {});
+  const measuring = setInterval(readLoad, FLOOR_PAUSE_MS);
+  readLoad();
+
   return () => {
     stream.close();
     watching?.close();
     clearInterval(reading);
+    clearInterval(measuring);
   };
 }

@@ -12,6 +12,7 @@ use super::*;
 use crate::config::{CallTokens, CertificateConfig};
 use crate::store::Store;
 use crate::web::live::Live;
+use crate::web::view::LoadView;
 use crate::web::{Accounts, Backend, DeskFacts, Facts, Reporting, WebParts};
 
 struct House;
@@ -57,8 +58,9 @@ impl Door {
         let (listener, tls, address) = open(&config).await.expect("it opens");
         let (asks, _) = mpsc::channel(1);
         let (_, floor) = watch::channel(Arc::default());
+        let (_, load) = watch::channel(LoadView::default());
         let web = Web::new(WebParts {
-            backend: Backend { asks, floor, live: Live::default() },
+            backend: Backend { asks, floor, live: Live::default(), load },
             accounts: Accounts::new(store.clone()).expect("it works"),
             store,
             config,
