@@ -60,6 +60,8 @@ impl Call {
 
     fn interrupt_with_key(&mut self, now: Instant) {
         self.timers.cancel(Timer::NoInput);
+        // A key answers what is asked now: the turn before it stands, whatever is heard meanwhile.
+        self.taken_turn = None;
         self.stop_agent(now);
     }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::conversation::{Conversation, Expectation};
 
 use super::listening::PendingUtterance;
+use super::speculation::Meant;
 use super::{Call, CallOutput};
 
 /// Who speaks up so soon after our first sound has not heard enough of the answer to interrupt it.
@@ -58,12 +59,15 @@ impl Call {
         let only_speaks = self.outputs.iter().skip(outputs_from).all(is_speech)
             && !self.playout.is_empty()
             && self.hang_up_after_speech.is_none()
-            && self.put_through.is_no();
+            && self.put_through.is_no()
+            && !self.in_line.is_about_to_change();
         // How a secret is masked goes by when it was asked for: that stays as it is.
         let is_secret = self.expectation.secret || pieces.iter().any(|piece| piece.secret);
         let Some(clock) = self.clock.as_ref().filter(|_| only_speaks && !is_secret) else { return };
         for piece in &mut pieces {
             piece.is_told = true;
+            // What was meant has been answered: it is asked again, also if nothing more is said.
+            piece.meant = Meant::NotAsked;
         }
         let said_at = clock.reached;
         self.taken_turn = Some(TakenTurn { before, pieces, said_at, heard_at: None });

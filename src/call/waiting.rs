@@ -70,6 +70,11 @@ pub(super) enum InLine {
 }
 
 impl InLine {
+    /// Whether something is done once everything is said, of which nobody has been told yet.
+    pub fn is_about_to_change(&self) -> bool {
+        matches!(self, Self::AfterSpeech { .. } | Self::Returning { .. })
+    }
+
     /// Since when they had waited for whoever took the call.
     fn taken_since(&self) -> Option<Instant> {
         match self {
@@ -311,6 +316,11 @@ impl Call {
 
     /// The caller hears us again, after others.
     fn listen_anew(&mut self, now: Instant) {
+        // What they were saying as they went was said to somebody else by now.
+        if self.endpointer.finish().is_some() {
+            self.turn.handle(TurnInput::CallerEnded);
+            self.utterance_secret = false;
+        }
         self.fall_silent(now);
         self.vad.reset();
         self.ears.forget();

@@ -61,3 +61,42 @@ fn what_was_done_is_not_taken_back() {
     bench.speech(600);
     assert_eq!(stored(&bench), step, "the hand-off is on its way");
 }
+
+#[test]
+fn a_turn_that_was_taken_back_for_our_own_voice_is_answered() {
+    let mut bench = is_answered("opening hours", "branch_hours", 200);
+    bench.outputs.clear();
+    bench.speech(1_200);
+    bench.silence(1_500);
+    let utterance = bench.transcribes().expect("what was taken for more of it");
+    let ours = "we are open on weekdays from nine to five";
+    let piece = bench.call.pending.last_mut().expect("it");
+    assert_eq!(piece.id, utterance);
+    piece.ours = Some(Pii::new(ours.to_owned()));
+    bench.outputs.clear();
+    let text = Pii::new(ours.to_owned());
+    let result = HeardResult::Text { text, confidence: 0.9, readings: Readings::default() };
+    bench.input(CallInput::Transcribed { utterance, result });
+    let again = bench.outputs.iter().find_map(|output| match output {
+        CallOutput::Understand { utterance, text } => Some((*utterance, text.expose().clone())),
+        _ => None,
+    });
+    let (again, text) = again.expect("what is left is understood again");
+    assert_eq!(text, "opening hours");
+    let intents = vec![IntentScore { intent: IntentName::new("branch_hours"), confidence: 0.95 }];
+    let understanding = Some(Understanding::of(intents, -1.0));
+    bench.input(CallInput::Understood { utterance: again, understanding });
+    assert!(!bench.speeches().is_empty(), "{:?}", bench.outputs);
+    assert_eq!(caller_lines(&bench), ["opening hours"]);
+}
+
+#[test]
+fn a_key_answers_what_is_asked_now_whatever_is_heard_meanwhile() {
+    let mut bench = is_answered("what's my balance", "balance", 200);
+    bench.speech(200);
+    assert!(bench.call.endpointer.is_speaking());
+    for digit in "12345678#".chars() {
+        bench.input(CallInput::Digit(digit));
+    }
+    assert_eq!(caller_lines(&bench), ["what's my balance", "[keys 12345678]"]);
+}

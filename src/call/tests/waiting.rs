@@ -532,3 +532,33 @@ fn what_belongs_to_no_wait_is_dropped_and_counted() {
     assert_eq!(bench.call.stale, stale + 6);
     assert!(bench.outputs.is_empty(), "{:?}", bench.outputs);
 }
+
+#[test]
+fn a_caller_who_speaks_up_as_they_are_given_back_is_given_back() {
+    let mut bench = in_line();
+    bench.input(CallInput::AgentTook);
+    bench.hears(300);
+    bench.input(CallInput::BackFromAgent { task: "balance".to_owned() });
+    bench.hears(300);
+    bench.says("stop", "no_such_intent");
+    bench.silence(400);
+    bench.say_all(3_000);
+    bench.silence(100);
+    bench.speech(1_000);
+    let returned = bench.outputs.iter().any(|o| matches!(o, CallOutput::ReturnToAgent));
+    assert!(returned, "{:?}", bench.outputs);
+    assert_eq!(bench.call.conversation().step(), Step::WithPerson, "it is what is done");
+}
+
+#[test]
+fn what_was_being_said_when_somebody_took_the_call_is_not_heard_after_it() {
+    let mut bench = in_line();
+    bench.speech(600);
+    bench.input(CallInput::AgentTook);
+    bench.outputs.clear();
+    // They talk with each other, and we hear nothing of it.
+    bench.input(CallInput::BackFromAgent { task: "balance".to_owned() });
+    bench.silence(4_000);
+    assert_eq!(bench.transcribes(), None);
+    assert_eq!(bench.call.turn_state(), TurnState::Listening);
+}
