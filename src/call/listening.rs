@@ -327,7 +327,7 @@ impl Call {
 
     /// Whether the caller is saying more of what we are to answer.
     fn is_going_on(&self) -> bool {
-        self.endpointer.is_speaking() && self.playout.is_empty()
+        self.endpointer.is_speaking() && self.next_said().is_none()
     }
 
     /// Goes on to what these words of the turn mean, if it is known; else it is asked for.
@@ -425,22 +425,26 @@ impl Call {
             return self.on_understood_ahead(understanding);
         }
         let complete = self.pending.iter().all(|p| p.text.is_some());
+        let is_last = self.pending.last().is_some_and(|p| p.id == utterance);
         let is_going_on = self.is_going_on();
-        let Some(piece) = self.pending.last_mut().filter(|p| p.id == utterance && complete) else {
+        let Some(piece) = self.pending.iter_mut().find(|p| p.id == utterance) else {
             self.stale += 1;
             return;
         };
-        self.timers.cancel(Timer::Deciding);
-        if is_going_on {
-            // Kept, in case that what is being said turns out to be nothing.
+        if is_going_on || !is_last || !complete {
+            // Kept, in case that what was said since turns out to be nothing.
             if let Meant::Asked(text) = std::mem::take(&mut piece.meant) {
                 piece.meant = Meant::Known(text, understanding);
             }
-            if let Some(clock) = &mut self.clock {
-                clock.transcribed = None;
+            if is_last && complete {
+                self.timers.cancel(Timer::Deciding);
+                if let Some(clock) = &mut self.clock {
+                    clock.transcribed = None;
+                }
             }
             return;
         }
+        self.timers.cancel(Timer::Deciding);
         if let Some(clock) = &mut self.clock {
             clock.understood = Some(now);
         }

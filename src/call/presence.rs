@@ -77,7 +77,7 @@ impl Call {
     }
 
     /// What is said next, or is being said, but for words that only fill the time.
-    fn next_said(&self) -> Option<&PlayItem> {
+    pub(super) fn next_said(&self) -> Option<&PlayItem> {
         self.playout.iter().find(|item| !item.aside)
     }
 

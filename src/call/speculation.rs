@@ -118,6 +118,8 @@ impl Call {
             meant: Meant::NotAsked,
             end_probability: None,
         });
+        // What was known of less than that decides no longer.
+        self.apply_patience();
         let SpeechSpan { samples, rate, .. } = span;
         if self.settings.judges_end {
             let samples = samples.clone();

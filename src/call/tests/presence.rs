@@ -207,3 +207,30 @@ fn who_does_not_wait_for_us_is_left_in_peace() {
     let waited = wait(&mut bench, 0, 5_000, Voice::Works);
     assert_eq!(waited.words, Vec::<String>::new());
 }
+
+#[test]
+fn who_goes_on_while_we_ask_for_a_moment_has_said_one_thing() {
+    let (mut bench, first) = has_asked();
+    bench.silence(1_400);
+    let [speech] = bench.speeches()[..] else { panic!("{:?}", bench.outputs) };
+    let samples: Arc<[i16]> = vec![3_000; 3_000 * 8].into();
+    bench.input(CallInput::SpeechAudio { speech, samples });
+    bench.outputs.clear();
+    bench.silence(100);
+    bench.speech(300);
+    assert!(bench.tick(8_000).speaking, "one moment");
+    let heard = |text: &str| {
+        let text = Pii::new(text.to_owned());
+        HeardResult::Text { text, confidence: 0.9, readings: Readings::default() }
+    };
+    let result = heard("opening hours");
+    bench.input(CallInput::Transcribed { utterance: first, result });
+    bench.silence(1_600);
+    let second = bench.transcribes().expect("the rest of it");
+    bench.input(CallInput::Transcribed { utterance: second, result: heard("on Sunday") });
+    let understood = bench.outputs.iter().filter_map(|output| match output {
+        CallOutput::Understand { text, .. } => Some(text.expose().as_str()),
+        _ => None,
+    });
+    assert_eq!(understood.collect::<Vec<_>>(), ["opening hours on Sunday"]);
+}

@@ -475,3 +475,41 @@ fn words_can_be_asked_for_without_a_pause() {
     bench.silence(400);
     assert_eq!(bench.spoken_lines(), ["opening hours"]);
 }
+
+#[test]
+fn what_was_known_of_less_does_not_end_what_was_said_since() {
+    let mut bench = Bench::answered();
+    bench.outputs.clear();
+    bench.speech(400);
+    let now = bench.now;
+    bench.call.speculate_now(now);
+    bench.input(CallInput::Timeout);
+    let [Asked::Ahead(early)] = bench.asked()[..] else { panic!("{:?}", bench.asked()) };
+    // As long as nothing more is said this is a whole turn.
+    bench.is_heard(early, "agent");
+    bench.speech(300);
+    bench.silence(440);
+    assert!(bench.call.endpointer.is_speaking(), "300 ms are too short for words not known yet");
+}
+
+#[test]
+fn what_a_turn_means_is_not_lost_where_more_seemed_to_be_said() {
+    let mut bench = Bench::answered();
+    let first = bench.pauses_after(600);
+    bench.silence(560);
+    bench.is_heard(first, "opening hours");
+    assert_eq!(bench.to_understand(), [(first, "opening hours")]);
+    bench.speech(400);
+    bench.silence(1_600);
+    let Some(Asked::Hurried(second)) = bench.asked().pop() else { panic!("{:?}", bench.asked()) };
+    // It comes as late as that.
+    bench.is_understood(first, "branch_hours");
+    assert!(bench.spoken_lines().is_empty(), "there may be more to it");
+    let ours = "we are open on weekdays from nine to five";
+    let piece = bench.call.pending.last_mut().expect("it");
+    assert_eq!(piece.id, second);
+    piece.ours = Some(Pii::new(ours.to_owned()));
+    bench.is_heard(second, ours);
+    assert_eq!(bench.spoken_lines(), ["opening hours"], "it was an echo: nothing is waited for");
+    assert_eq!(bench.to_understand().len(), 1);
+}
