@@ -187,7 +187,9 @@ impl<T: Work> UrgentQueue<T> {
     pub fn next(&self) -> Option<Taken<'_, T>> {
         let mut state = self.state();
         loop {
-            state.drop_unwanted();
+            if state.drop_unwanted() > 0 {
+                self.room.notify_waiters();
+            }
             if let Some(at) = state.most_urgent()
                 && let Some(Waiting { work, urgency }) = state.waiting.remove(at)
             {
@@ -244,10 +246,13 @@ impl<T: Work> UrgentQueue<T> {
 }
 
 impl<T: Work> State<T> {
-    fn drop_unwanted(&mut self) {
+    /// Says how much it was.
+    fn drop_unwanted(&mut self) -> usize {
         let before = self.waiting.len();
         self.waiting.retain(|waiting| waiting.work.is_wanted());
-        self.unwanted += (before - self.waiting.len()) as u64;
+        let dropped = before - self.waiting.len();
+        self.unwanted += dropped as u64;
+        dropped
     }
 
     /// Of several threads one is left to callers, whatever waits in the background.
@@ -274,24 +279,25 @@ impl<T: Work> State<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-    use std::rc::Rc;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
 
     use super::*;
 
     struct Job {
         name: &'static str,
-        wanted: Rc<Cell<bool>>,
+        wanted: Arc<AtomicBool>,
     }
 
     impl Work for Job {
         fn is_wanted(&self) -> bool {
-            self.wanted.get()
+            self.wanted.load(Ordering::Relaxed)
         }
     }
 
     fn job(name: &'static str) -> Job {
-        Job { name, wanted: Rc::new(Cell::new(true)) }
+        Job { name, wanted: Arc::new(AtomicBool::new(true)) }
     }
 
     fn queue(len_max: usize, workers: usize) -> UrgentQueue<Job> {
@@ -351,10 +357,10 @@ mod tests {
     fn what_nobody_wants_makes_room_and_is_not_done() {
         let queue = queue(2, 1);
         let gone = job("gone");
-        let wanted = Rc::clone(&gone.wanted);
+        let wanted = Arc::clone(&gone.wanted);
         assert_eq!(shed(queue.push(gone, TurnOver)), None);
         assert_eq!(shed(queue.push(job("stays"), Speculative)), None);
-        wanted.set(false);
+        wanted.store(false, Ordering::Relaxed);
         assert_eq!(shed(queue.push(job("new"), TurnOver)), None);
         assert_eq!(queue.unwanted(), 1);
         assert_eq!(name(queue.next()), Some("new"));
@@ -405,5 +411,25 @@ mod tests {
         let (pushed, taken) = tokio::join!(waits, frees);
         assert_eq!((shed(pushed), taken), (None, Some("first")));
         assert_eq!(name(queue.next()), Some("second"));
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_a_place_gets_that_of_one_who_has_gone() {
+        let queue = Arc::new(queue(1, 1));
+        let gone = job("gone");
+        let wanted = Arc::clone(&gone.wanted);
+        assert_eq!(shed(queue.push(gone, TurnOver)), None);
+        let waits = queue.push_in_time(job("second"), TurnOver);
+        let leaves = async {
+            wanted.store(false, Ordering::Relaxed);
+            let queue = Arc::clone(&queue);
+            tokio::task::spawn_blocking(move || name(queue.next())).await.expect("the thread")
+        };
+        let both = async { tokio::join!(waits, leaves) };
+        let done = tokio::time::timeout(Duration::from_secs(10), both).await;
+        // Else the thread would wait for ever.
+        queue.close();
+        let (pushed, taken) = done.expect("it gets the place");
+        assert_eq!((shed(pushed), taken), (None, Some("second")));
     }
 }

@@ -1,6 +1,7 @@
 //! The queue and the worker threads.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -290,7 +291,7 @@ fn work(decoder: &mut Decoder, audience: &Audience, shared: &Shared, threads_max
         };
         audience.take_seat(reply);
         let cpu_before = thread_cpu();
-        let result = decoder.transcribe(&request.samples_16k, listening);
+        let result = unless_it_panics(|| decoder.transcribe(&request.samples_16k, listening));
         let cpu = thread_cpu().saturating_sub(cpu_before);
         let reply = audience.leave();
         // Whoever gets the answer finds the pool without it.
@@ -311,6 +312,15 @@ fn work(decoder: &mut Decoder, audience: &Audience, shared: &Shared, threads_max
             counters.stats.cpu_wasted_s += cpu.as_secs_f64();
         }
     }
+}
+
+/// A panic is the end of one decode, not of the worker: whoever waits for it would wait for ever, since
+/// whisper keeps hold of the way to them.
+fn unless_it_panics<T>(
+    decode: impl FnOnce() -> Result<T, HearingError>,
+) -> Result<T, HearingError> {
+    catch_unwind(AssertUnwindSafe(decode))
+        .unwrap_or_else(|_| Err(HearingError::Decode("it panicked".to_owned())))
 }
 
 fn count(
@@ -412,6 +422,13 @@ mod tests {
         assert!(hearing.hurry(CallId::from_u128(7), UtteranceId(3)));
         let oldest = hearing.shared().queue.oldest(Urgency::TurnOver, |job| job.submitted);
         assert!(oldest.is_some());
+    }
+
+    #[test]
+    fn a_panic_is_the_end_of_one_decode() {
+        let panics = unless_it_panics::<()>(|| panic!("in a decode"));
+        assert!(matches!(panics, Err(HearingError::Decode(_))), "{panics:?}");
+        assert!(matches!(unless_it_panics(|| Ok(3)), Ok(3)));
     }
 
     #[test]
