@@ -94,6 +94,8 @@ impl Dispatch {
         expected: &Expected,
         urgency: Urgency,
     ) {
+        // What was to be said first was asked for before the caller could speak: the rest is not needed.
+        self.first_words = FirstWords::default();
         let listen_for = listen_for(expected);
         let judge = match expected {
             Expected::Request => Some(judge(&self.understander)),
