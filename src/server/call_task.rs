@@ -467,6 +467,7 @@ impl CallTask {
     }
 
     async fn finish(mut self) {
+        self.seat.leave();
         // Nobody is to ring any longer for a caller who is gone.
         self.cancel_transfer(ENDED_FIRST);
         drop(self.promised.take());
