@@ -317,6 +317,8 @@ impl Call {
     fn on_hold(&mut self) {
         self.on_hold = true;
         self.withdraw();
+        // What was known of the pause decides nothing once it goes on.
+        self.apply_patience();
         self.timers.cancel(Timer::NoInput);
     }
 

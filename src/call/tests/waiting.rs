@@ -544,7 +544,7 @@ fn a_caller_who_speaks_up_as_they_are_given_back_is_given_back() {
     bench.silence(400);
     bench.say_all(3_000);
     bench.silence(100);
-    bench.speech(1_000);
+    bench.speech(1_200);
     let returned = bench.outputs.iter().any(|o| matches!(o, CallOutput::ReturnToAgent));
     assert!(returned, "{:?}", bench.outputs);
     assert_eq!(bench.call.conversation().step(), Step::WithPerson, "it is what is done");
