@@ -319,6 +319,8 @@ impl Call {
         self.withdraw();
         // What was known of the pause decides nothing once it goes on.
         self.apply_patience();
+        // Nothing is heard of the caller any more: what was interrupted is taken up when they are back.
+        self.come_back();
         self.timers.cancel(Timer::NoInput);
     }
 

@@ -34,6 +34,10 @@ const QUIET_AFTER: Duration = Duration::from_millis(256);
 /// A "mm-hm" is over after this, and it is no reason to pause.
 const HUM_FACTOR: u32 = 2;
 
+/// For a caller who goes on and off we pause so many times as long as for a silent one, and no longer;
+/// nor for one of whom nothing more comes at all.
+const HOLDS_MAX: u32 = 2;
+
 /// Where one of the caller's utterances is voiced for less, it says nothing about how loud they are.
 const LEVEL_VOICED_MIN: Duration = Duration::from_millis(300);
 
@@ -144,9 +148,10 @@ impl Call {
         self.overlap.counts
     }
 
-    /// Whether what is being said must be heard to its end.
+    /// Whether what is being said must be heard to its end. Words that only fill the time until its sound
+    /// is there may come before it.
     pub(super) fn must_be_heard(&self) -> bool {
-        self.playout.front().is_some_and(|item| item.uninterruptible)
+        self.next_said().is_some_and(|item| item.uninterruptible)
     }
 
     /// Whether what we say may give way. The last words are said to their end, and so are those before
@@ -185,7 +190,7 @@ impl Call {
         };
         let is_nothing = likely.is_doubtful() || own.is_zero();
         match self.overlap.stance {
-            Stance::Full | Stance::Ducked if is_voiced && is_long_enough => self.hold_speech(),
+            Stance::Full | Stance::Ducked if is_voiced && is_long_enough => self.hold_speech(now),
             Stance::Full if is_voiced && own >= config.duck_after && !is_nothing => {
                 self.overlap.stance = Stance::Ducked;
                 self.overlap.counts.ducked += 1;
@@ -199,7 +204,10 @@ impl Call {
         }
     }
 
-    fn hold_speech(&mut self) {
+    /// Whatever comes of it, or does not come, we do not pause for ever.
+    fn hold_speech(&mut self, now: Instant) {
+        let longest = self.settings.barge_in.hold_max * HOLDS_MAX;
+        self.timers.set(Timer::Overlap, now + longest);
         self.overlap.stance = Stance::Held;
         self.overlap.counts.held += 1;
     }

@@ -334,6 +334,7 @@ impl Call {
         }
         self.overlap.end();
         self.turn.handle(TurnInput::AgentEnded);
+        self.timers.cancel(Timer::Overlap);
         self.timers.cancel(Timer::Speech);
         self.tells_of_failure = false;
         match self.hang_up_after_speech.take() {
@@ -387,7 +388,8 @@ impl Call {
             return;
         }
         if self.must_be_heard() {
-            let kept = self.playout.iter().take_while(|item| item.uninterruptible).count();
+            let is_kept = |item: &&PlayItem| item.uninterruptible || item.aside;
+            let kept = self.playout.iter().take_while(is_kept).count();
             let dropped = self.playout.split_off(kept);
             return self.drop_items(now, dropped);
         }

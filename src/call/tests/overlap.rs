@@ -270,6 +270,32 @@ fn a_pause_for_words_that_do_not_come_ends() {
 }
 
 #[test]
+fn a_pause_ends_though_nothing_more_comes_of_the_caller() {
+    let mut bench = we_say(&unlike_any(8_000), 1_000);
+    bench.speech(400);
+    assert_eq!(bench.call.overlaps().held, 1);
+    for _ in 0..9 {
+        bench.now += Duration::from_millis(500);
+        bench.input(CallInput::Timeout);
+    }
+    assert_eq!(bench.call.overlaps().came_back, 1);
+    assert!(bench.call.next_frame(bench.now).speaking, "we go on");
+}
+
+#[test]
+fn what_we_paused_is_taken_up_after_a_hold() {
+    let mut bench = we_say(&unlike_any(8_000), 1_000);
+    bench.speech(400);
+    bench.input(CallInput::Hold);
+    assert_eq!((bench.call.overlaps().held, bench.call.overlaps().came_back), (1, 1));
+    assert_eq!(loudest(&bench.call.next_frame(bench.now).samples), 0, "nobody hears us");
+    bench.now += Duration::from_secs(5);
+    bench.input(CallInput::Resume);
+    let ours = bench.call.next_frame(bench.now);
+    assert!(ours.speaking && loudest(&ours.samples) > 3_000, "as loud as before");
+}
+
+#[test]
 fn what_must_be_heard_is_said_as_loud_as_ever_and_what_was_said_over_it_is_taken_then() {
     let sound = unlike_any(4_000);
     let mut bench = we_say(&sound, 0);
@@ -290,6 +316,19 @@ fn what_must_be_heard_is_said_as_loud_as_ever_and_what_was_said_over_it_is_taken
     let left = &sound[8 * 2_400..];
     assert_eq!(rest[..left.len()], *left);
     assert_eq!(begin, sound[..begin.len()]);
+}
+
+#[test]
+fn what_must_be_heard_is_not_lost_behind_words_that_fill_the_time() {
+    let mut bench = we_say(&unlike_any(2_000), 0);
+    bench.call.playout.front_mut().expect("we speak").uninterruptible = true;
+    let must = bench.call.playout.front().expect("we speak").speech;
+    bench.call.playout.rotate_right(1);
+    bench.call.playout.front_mut().expect("another").aside = true;
+    bench.call.stop_agent(bench.now);
+    let kept: Vec<SpeechId> = bench.call.playout.iter().map(|item| item.speech).collect();
+    assert!(kept.contains(&must), "{kept:?}");
+    assert_eq!(bench.call.overlaps().committed, 0);
 }
 
 #[test]
