@@ -308,42 +308,58 @@ impl Line {
     /// gives it back by itself.
     pub fn take_seat(&mut self) -> Seat {
         let admission = self.admission.clone();
-        self.seat.take().unwrap_or(Seat { admission, taken: Taken::Never })
+        self.seat.take().unwrap_or_else(|| Seat::begin(admission, Effort::StraightToPeople))
     }
 }
 
 /// What a call takes of the room for conversations; dropping it makes room.
 pub(super) struct Seat {
     admission: Admission,
-    taken: Taken,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Taken {
-    /// We talk with the caller.
-    Yes,
-    /// The caller is with somebody else, or waits for them.
-    Left,
-    /// The call began where nobody is talked with, and takes up no room.
-    Never,
+    /// Whether the call began with somebody who listens.
+    began_heard: bool,
+    is_heard: bool,
+    /// The caller is neither with somebody else nor waits for them.
+    is_with_us: bool,
+    is_booked: bool,
 }
 
 impl Seat {
+    /// Of a call for which so much is done as it begins; it is booked already.
+    fn begin(admission: Admission, effort: Effort) -> Self {
+        let is_heard = effort.allows_conversation();
+        Self { admission, began_heard: is_heard, is_heard, is_with_us: true, is_booked: is_heard }
+    }
+
     /// The caller is with somebody else, or waits for them.
     pub fn leave(&mut self) {
-        if self.taken == Taken::Yes {
-            self.taken = Taken::Left;
-            let mut ledger = self.admission.ledger();
-            ledger.conversing = ledger.conversing.saturating_sub(1);
-        }
+        self.is_with_us = false;
+        self.book();
     }
 
     /// The caller is with us again. Whoever is there already is not turned away.
     pub fn come_back(&mut self) {
-        if self.taken == Taken::Left {
-            self.taken = Taken::Yes;
-            self.admission.ledger().conversing += 1;
+        self.is_with_us = true;
+        self.book();
+    }
+
+    /// So much is done for callers from now on. A call that began as a menu is a conversation as long
+    /// as that is allowed again.
+    pub fn follow(&mut self, effort: Effort) {
+        self.is_heard = self.began_heard || effort.allows_conversation();
+        self.book();
+    }
+
+    fn book(&mut self) {
+        let is_taken = self.is_heard && self.is_with_us;
+        if is_taken == self.is_booked {
+            return;
         }
+        self.is_booked = is_taken;
+        let mut ledger = self.admission.ledger();
+        ledger.conversing = match is_taken {
+            true => ledger.conversing + 1,
+            false => ledger.conversing.saturating_sub(1),
+        };
     }
 }
 
@@ -379,8 +395,7 @@ impl Admission {
         self.in_progress.send_replace(ledger.calls);
         let effort = ledger.capacity.effort;
         drop(ledger);
-        let taken = if effort.allows_conversation() { Taken::Yes } else { Taken::Never };
-        let seat = Seat { admission: self.clone(), taken };
+        let seat = Seat::begin(self.clone(), effort);
         let (admission, trunk) = (self.clone(), trunk.map(str::to_owned));
         Ok(Line { admission, trunk, source, effort, seat: Some(seat) })
     }
@@ -536,6 +551,12 @@ mod tests {
         admission.set_capacity(least);
         let refused = admission.admit(None, ip(9)).err().expect("it is too much");
         assert_eq!((refused.counted_as(), refused.retry_after_s()), (RefusedFor::Overload, 30));
+        // A menu that becomes a conversation takes room as long as it is one.
+        for (effort, conversing) in [(Effort::SmallHearing, 3), (Effort::KeypadMenu, 2)] {
+            third_seat.follow(effort);
+            assert_eq!(admission.conversing(), conversing);
+        }
+        third_seat.follow(Effort::Full);
         drop((third_seat, third, second, seat, first));
         assert_eq!((admission.conversing(), admission.in_progress()), (0, 0));
     }

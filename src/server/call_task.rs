@@ -168,6 +168,7 @@ impl CallTask {
                     self.tick(&mut last_packet).await;
                 }
                 Step::Effort(effort) => {
+                    self.seat.follow(effort);
                     self.call.handle(Instant::now(), CallInput::Effort(effort));
                 }
                 Step::Input(input) => {
@@ -386,7 +387,7 @@ impl CallTask {
             "turn answered"
         );
         self.live.tell(LiveEvent::Turn { total_ms: timing.total_ms.into() });
-        self.load.answered(&timing);
+        self.load.answered(self.dispatch.call(), &timing);
         self.records.turn(timing);
     }
 

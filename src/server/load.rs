@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::base::Effort;
+use crate::base::{CallId, Effort};
 use crate::call::TurnTiming;
 use crate::config::{CallsConversing, CapacityConfig, Config};
 use crate::engine::hearing::{Hearing, SecondModel};
@@ -68,8 +68,8 @@ impl Load {
     }
 
     /// A turn was answered.
-    pub fn answered(&self, timing: &TurnTiming) {
-        self.window(|window| window.note(Instant::now(), timing));
+    pub fn answered(&self, call: CallId, timing: &TurnTiming) {
+        self.window(|window| window.note(Instant::now(), call, timing));
     }
 
     /// A frame of a call was handled so long after its time.
@@ -185,7 +185,7 @@ impl Watcher {
             hearing_wait: self.hearing.stats().oldest_wait,
             cpu_ours: shares.ours,
             cpu_machine: shares.everybody,
-            late_ticks: if ticks == 0 { 0.0 } else { late as f64 / ticks as f64 },
+            late_ticks: late_share(late, ticks),
         }
     }
 
@@ -236,6 +236,11 @@ impl Watcher {
     }
 }
 
+/// Share of so many frames that were late. One alone is none: with a single call it would be 4 %.
+fn late_share(late: u64, ticks: u64) -> f64 {
+    late.saturating_sub(1) as f64 / ticks.max(1) as f64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,5 +265,6 @@ mod tests {
         }
         assert_eq!(load.0.ticks.load(Ordering::Relaxed), 5);
         assert_eq!(load.0.late_ticks.load(Ordering::Relaxed), 2);
+        assert_eq!((late_share(0, 0), late_share(1, 25), late_share(3, 25)), (0.0, 0.0, 0.08));
     }
 }

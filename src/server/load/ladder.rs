@@ -7,6 +7,10 @@
 //!  ─▶ too much for DOWN_AFTER, and at least DOWN_HOLD since the step before
 //!  ◀─ calm for UP_AFTER, times the patience that was learned
 //! ```
+//! Below SmallHearing callers notice: those steps are taken only where it is us who take the machine,
+//! or where the recogniser is out of reach. Beside a program that takes it for a while, answers are late,
+//! and a menu of keys or a refusal would make nothing better.
+//!
 //! A step up that is soon taken back doubles the wait before the next one: between two steps of which
 //! one is too much and the other is not, it goes to and fro ever more seldom.
 
@@ -39,6 +43,12 @@ const LATE_CALM: f64 = 0.01;
 /// From this share of the machine on, slow answers are put down to its being busy. On an idle one
 /// there is nothing that doing less could help.
 const BUSY: f64 = 0.6;
+/// Whoever waits for so long for the recogniser is not heard, whatever the cause.
+const HEARING_WAIT_HOPELESS: Duration = Duration::from_secs(2);
+/// From this share of the machine on, taken by us all the time, it is our callers who are too many.
+const OURS_MIN: f64 = 0.4;
+/// What we take goes up and down with each sentence that is made out; it is looked at over about this time.
+const OURS_OVER: Duration = Duration::from_secs(5);
 /// Up to this share of it, what we take leaves room for the next step up.
 const CPU_CALM: f64 = 0.8;
 /// Of the longest latency: below it, it is calm.
@@ -126,6 +136,9 @@ pub(in crate::server) struct LoadLadder {
     calm_since: Option<Instant>,
     /// What [`UP_AFTER`] is multiplied by.
     patience: u32,
+    /// The share of the cores that we take, over [`OURS_OVER`], and when it was looked at last.
+    ours: f64,
+    looked_at: Instant,
 }
 
 impl LoadLadder {
@@ -140,6 +153,8 @@ impl LoadLadder {
             too_much_since: None,
             calm_since: None,
             patience: 1,
+            ours: 0.0,
+            looked_at: now,
         }
     }
 
@@ -166,6 +181,7 @@ impl LoadLadder {
     /// Takes what was measured; gives the step that was taken because of it. To be called a few times
     /// a second.
     pub fn handle(&mut self, now: Instant, measured: &Measured) -> Option<Change> {
+        self.note_ours(now, measured.cpu_ours);
         let pressure = self.pressure_of(measured);
         let begun = |since: Option<Instant>| Some(since.unwrap_or(now));
         self.too_much_since =
@@ -180,7 +196,9 @@ impl LoadLadder {
         let settled = now.saturating_duration_since(self.changed_at);
         match pressure {
             Pressure::TooMuch(cause)
-                if settled >= DOWN_HOLD && has_been(self.too_much_since, DOWN_AFTER) =>
+                if settled >= DOWN_HOLD
+                    && has_been(self.too_much_since, DOWN_AFTER)
+                    && self.may_do_less(measured) =>
             {
                 self.step_down(now).then_some(Change::Down(cause))
             }
@@ -191,6 +209,21 @@ impl LoadLadder {
             }
             _ => None,
         }
+    }
+
+    fn note_ours(&mut self, now: Instant, share: f64) {
+        let passed = now.saturating_duration_since(self.looked_at);
+        self.looked_at = now;
+        let weight = 1.0 - (-passed.as_secs_f64() / OURS_OVER.as_secs_f64()).exp();
+        self.ours += (share - self.ours) * weight;
+    }
+
+    /// Whether the next step down can help. What callers do not notice is always worth a try.
+    fn may_do_less(&self, measured: &Measured) -> bool {
+        let next = self.effort.less().filter(|less| *less <= self.config.least);
+        next.is_some_and(Effort::allows_conversation)
+            || self.ours >= OURS_MIN
+            || measured.hearing_wait >= HEARING_WAIT_HOPELESS
     }
 
     fn pressure_of(&self, measured: &Measured) -> Pressure {
@@ -208,7 +241,7 @@ impl LoadLadder {
         }
         let is_calm = measured.hearing_wait <= HEARING_WAIT_CALM
             && measured.late_ticks <= LATE_CALM
-            && measured.cpu_ours <= CPU_CALM
+            && self.ours <= CPU_CALM
             && latency.is_none_or(|p95| p95 <= max.mul_f64(LATENCY_CALM));
         if is_calm { Pressure::Calm } else { Pressure::Some }
     }

@@ -1,8 +1,9 @@
 //! How many callers we talk with at once, found out by how it goes. Pure.
 //!
 //! It begins with a guess by the number of cores. When it is too much in spite of all that can be
-//! spared in calls that go on, there were too many of them, and it comes down below what there was;
-//! while it goes well it comes up again, one by one, beyond the guess only when so many were there.
+//! spared in calls that go on, there were too many of them, and it comes down below what there was, by
+//! half at most each time; while it goes well it comes up again, one by one, beyond the guess only when
+//! so many were there.
 
 use std::time::{Duration, Instant};
 
@@ -79,7 +80,9 @@ impl Room {
             return;
         }
         self.down_at = Some(now);
-        self.calls_max = self.calls_max.min(conversing.saturating_sub(1)).max(1);
+        // Where there were far fewer than it held before, it was not for their number alone.
+        let fewer = conversing.saturating_sub(1).max(self.calls_max / 2);
+        self.calls_max = self.calls_max.min(fewer).max(1);
     }
 }
 
@@ -117,6 +120,11 @@ mod tests {
         assert_eq!(room.calls_max(), 13);
         go_on(&mut room, &mut now, 30, Effort::SmallHearing, 13);
         go_on(&mut room, &mut now, 2, Effort::KeypadMenu, 0);
+        assert_eq!(room.calls_max(), 6, "by half at a time");
+        for _ in 0..9 {
+            go_on(&mut room, &mut now, 30, Effort::SmallHearing, 0);
+            go_on(&mut room, &mut now, 2, Effort::KeypadMenu, 0);
+        }
         assert_eq!(room.calls_max(), 1, "one can always be talked with");
     }
 
@@ -124,9 +132,9 @@ mod tests {
     fn it_comes_back_to_the_guess_by_itself_and_beyond_it_only_when_so_many_are_there() {
         let (mut room, mut now) = (Room::of_cores(1), Instant::now());
         go_on(&mut room, &mut now, 5, Effort::KeypadMenu, 4);
-        assert_eq!(room.calls_max(), 3);
-        go_on(&mut room, &mut now, 31, Effort::Full, 0);
         assert_eq!(room.calls_max(), 4);
+        go_on(&mut room, &mut now, 31, Effort::Full, 0);
+        assert_eq!(room.calls_max(), 5);
         go_on(&mut room, &mut now, 300, Effort::Full, 2);
         assert_eq!(room.calls_max(), 8, "no further with two callers");
         go_on(&mut room, &mut now, 61, Effort::NoSpeculation, 8);

@@ -99,6 +99,44 @@ fn each_measure_by_itself_can_be_too_much_and_slow_answers_only_on_a_busy_machin
 }
 
 #[test]
+fn beside_a_program_that_takes_the_machine_callers_are_still_talked_with() {
+    let (mut ladder, start) = ladder(Effort::StraightToPeople);
+    let mut at = Duration::ZERO;
+    let latency_p95 = Some(Duration::from_millis(1_500));
+    let build = Measured { latency_p95, cpu_ours: 0.2, cpu_machine: 1.0, ..Measured::default() };
+    // One utterance that is made out takes all of the machine for a moment.
+    let at_work = Measured { cpu_ours: 1.0, ..build };
+    for _ in 0..60 {
+        go_on(&mut ladder, (start, &mut at), 5, &build);
+        at += TICK;
+        ladder.handle(start + at, &at_work);
+    }
+    assert_eq!((ladder.effort(), ladder.refuses()), (Effort::SmallHearing, false));
+    // Where nobody is heard any more, keys are better than nothing.
+    let hopeless = Measured { hearing_wait: HEARING_WAIT_HOPELESS, ..build };
+    let steps = go_on(&mut ladder, (start, &mut at), 3, &hopeless);
+    assert_eq!(efforts(&steps)[0], (Effort::KeypadMenu, false));
+}
+
+#[test]
+fn moments_at_work_do_not_keep_it_down() {
+    let (mut ladder, start) = ladder(Effort::StraightToPeople);
+    let mut at = Duration::ZERO;
+    go_on(&mut ladder, (start, &mut at), 6, &too_much());
+    assert_eq!(ladder.effort(), Effort::KeypadMenu);
+    // Callers who are answered well: every two seconds all cores are taken for one look.
+    let working = Measured { cpu_ours: 1.0, cpu_machine: 1.0, ..calm() };
+    let resting = Measured { cpu_ours: 0.3, cpu_machine: 0.3, ..calm() };
+    for _ in 0..30 {
+        at += TICK;
+        ladder.handle(start + at, &working);
+        at += 3 * TICK;
+        ladder.handle(start + at, &resting);
+    }
+    assert_eq!(ladder.effort(), Effort::Full);
+}
+
+#[test]
 fn a_moment_is_no_overload() {
     let (mut ladder, start) = ladder(Effort::StraightToPeople);
     let mut at = Duration::ZERO;
