@@ -588,6 +588,7 @@ mod tests {
             let admitted = ledger.admit(start + Duration::from_millis(ms), trunk, ip(1));
             if admitted.is_ok() {
                 ledger.release(trunk, ip(1));
+                ledger.conversing -= 1;
             }
             admitted
         };

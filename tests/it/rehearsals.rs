@@ -326,11 +326,13 @@ fn whatever_dies_the_caller_reaches_a_person_or_hears_the_truth() {
 
 #[test]
 fn a_caller_who_speaks_over_us_is_heard_and_what_was_cut_off_is_not_recorded_as_said() {
-    let over = Step::SayOver(Duration::from_millis(900), "move fifty dollars to savings".into());
+    // The disclosure is said to its end, whoever speaks meanwhile.
+    let over = Step::SayOver(Duration::from_millis(6_500), "move fifty dollars to savings".into());
     let call =
         call(&[over, Step::Wait(Duration::from_secs(3)), Step::HangUp], &mut Bank::default(), 1);
-    let first = call.lines.first().expect("the greeting");
-    assert!(first.text.expose().ends_with('—'), "{}", first.text.expose());
+    let [disclosure, greeting, ..] = &call.lines[..] else { panic!("{:?}", call.lines) };
+    assert!(disclosure.text.expose().ends_with('.'), "{}", disclosure.text.expose());
+    assert!(greeting.text.expose().ends_with('—'), "{}", greeting.text.expose());
     assert!(theirs(&call).contains("move fifty"), "{}", theirs(&call));
 }
 

@@ -194,7 +194,8 @@ fn no_wait_at_the_very_beginning_leaves_nothing_said() {
     assert!(bench.our_lines().len() <= 1, "{:?}", bench.our_lines());
     let words = bench.our_lines().first().map_or(0, |line| line.split_whitespace().count());
     assert!(words <= 2, "{:?}", bench.our_lines());
-    bench.silence(700);
+    // They have paused before and gone on: they are waited for longer now.
+    bench.silence(1_500);
     let utterance = bench.transcribes().expect("what they said is heard");
     bench.understood(utterance, "no wait I lost my card", "lost_card");
     assert!(!bench.speeches().is_empty(), "and answered");

@@ -151,7 +151,7 @@ fn who_interrupts_is_in_line_at_once() {
     let mut bench = about_to_be_in_line();
     bench.say_all(5_000);
     bench.silence(300);
-    bench.speech(700);
+    bench.speech(1_200);
     assert_eq!(bench.enqueued(), ["cards"], "{:?}", bench.outputs);
 }
 
