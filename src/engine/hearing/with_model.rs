@@ -100,7 +100,6 @@ async fn a_decode_that_nobody_waits_for_is_given_up() {
     assert_eq!(letters(heard.text.expose()), "bookaroom", "the state is as good as before");
     let stats = hearing.stats();
     assert_eq!((stats.aborted, stats.decodes, stats.failures), (1, 1, 0));
-    assert!(stats.cpu_wasted_s > 0.0);
 }
 
 #[tokio::test]
