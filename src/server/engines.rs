@@ -131,11 +131,13 @@ impl Engines {
     }
 }
 
-/// Threads of a decode that is alone on the machine's cores. Beyond a few, the smallest model only waits
-/// for itself.
+/// Threads of a decode that has the recogniser for itself. On all cores it is sooner done while nothing
+/// else is busy; where anything is (the voice, a browser, a backup) its threads wait for each other at
+/// every step, and it takes several times as long. So one core is left to others.
 fn threads_alone() -> usize {
     const THREADS_MAX: usize = 4;
-    std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX)
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    cores.saturating_sub(1).clamp(1, THREADS_MAX)
 }
 
 fn start_hearing(
