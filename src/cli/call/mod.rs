@@ -17,7 +17,7 @@ use crate::engine::hearing::{Hearing, HearingConfig};
 use crate::engine::models::{ModelStore, resolve_whisper};
 
 use line::{How, Line};
-use report::Report;
+use report::{Report, TheirTurn};
 use steps::{Step, StepKind};
 
 /// Arguments of `frontdoor call`.
@@ -158,6 +158,9 @@ pub async fn run(mut args: CallArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// So often the other side may ask for a moment before they are taken to have finished.
+const MOMENTS_MAX: usize = 3;
+
 /// Hears the other side out. Says whether the call is still up.
 async fn listen(
     line: &mut Line,
@@ -165,10 +168,15 @@ async fn listen(
     gap: Duration,
     wait: Duration,
 ) -> anyhow::Result<bool> {
-    let heard = line.hear(gap, wait).await?;
-    let up = heard.still_up;
-    line.keep_up(report.their_turn(heard)).await??;
-    Ok(up && line.is_up())
+    for _ in 0..=MOMENTS_MAX {
+        let heard = line.hear(gap, wait).await?;
+        let up = heard.still_up && line.is_up();
+        let turn = line.keep_up(report.their_turn(heard)).await??;
+        if !up || turn == TheirTurn::Over {
+            break;
+        }
+    }
+    Ok(line.is_up())
 }
 
 fn start_hearing(model: &str) -> anyhow::Result<Hearing> {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::audio::{SampleRate, resample_whole};
 use crate::base::{CallId, UtteranceId};
 use crate::engine::hearing::{Hearing, HearingRequest};
+use crate::nlu::{Awaited, Completeness, completeness};
 
 use super::line::Heard;
 use super::steps::Step;
@@ -20,6 +21,27 @@ struct Turn {
     text: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     latency_ms: Option<u64>,
+}
+
+/// Whether what the other side has said is all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TheirTurn {
+    Over,
+    /// They have asked for a moment: more comes.
+    GoesOn,
+}
+
+/// Whether these words only say that it takes a while.
+fn asks_for_a_moment(text: &str) -> bool {
+    let text = text.to_lowercase();
+    let says = |words: &str| text.contains(words);
+    let is_short = text.split_whitespace().count() <= 10;
+    is_short
+        && (completeness(&text, Awaited::Request) == Completeness::HoldOn
+            || says("just a second")
+            || says("one moment")
+            || says("let me look")
+            || says("i'm still"))
 }
 
 /// The call as it went.
@@ -44,18 +66,19 @@ impl Report {
     }
 
     /// The other side has spoken, or has not.
-    pub async fn their_turn(&mut self, heard: Heard) -> anyhow::Result<()> {
+    pub async fn their_turn(&mut self, heard: Heard) -> anyhow::Result<TheirTurn> {
         let Some(began) = heard.began else {
             println!("             << (nothing)");
-            return Ok(());
+            return Ok(TheirTurn::Over);
         };
         let text = self.transcribe(&heard.samples).await?;
         let latency_ms = heard.latency.map(|latency| latency.as_millis() as u64);
         let after = latency_ms.map_or_else(String::new, |ms| format!("   (after {ms} ms)"));
         println!("{:>9.1} s  << {text}{after}", began.as_secs_f32());
         let at_ms = began.as_millis() as u64;
+        let turn = if asks_for_a_moment(&text) { TheirTurn::GoesOn } else { TheirTurn::Over };
         self.turns.push(Turn { at_ms, speaker: "frontdoor", text, latency_ms });
-        Ok(())
+        Ok(turn)
     }
 
     async fn transcribe(&self, samples: &[i16]) -> anyhow::Result<String> {
@@ -93,5 +116,23 @@ impl Report {
         let file = std::fs::File::create(path)?;
         serde_json::to_writer_pretty(file, &self.turns)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::asks_for_a_moment;
+
+    #[test]
+    fn who_only_asks_for_a_moment_has_not_finished() {
+        for words in ["Just a second.", "One moment, please.", "Let me look.", "I'm still at it."] {
+            assert!(asks_for_a_moment(words), "{words}");
+        }
+        for words in [
+            "Your balance is $12.",
+            "One moment, please. I'll see if our card team can take your call.",
+        ] {
+            assert!(!asks_for_a_moment(words), "{words}");
+        }
     }
 }
