@@ -397,7 +397,7 @@ mod tests {
     #[test]
     fn the_onset_is_where_the_sound_begins() {
         let mut sound = vec![3; 800];
-        sound.extend(vec![4_000, -4_000].repeat(400));
+        sound.extend([4_000, -4_000].repeat(400));
         assert_eq!(first_sound(&sound), 800);
         assert_eq!(first_sound(&[]), 0);
     }

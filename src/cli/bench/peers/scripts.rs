@@ -118,7 +118,7 @@ mod tests {
             {"outcome": "silent", "cpu_s": 1, "wall_s": 2, "text": ""}]}"#;
         let pipeline: Pipeline = parse(Path::new("a.py"), printed).expect("figures");
         assert_eq!(pipeline.latencies_ms(), [1_500.0]);
-        let error = parse::<Hearer>(Path::new("a.py"), b"Traceback").err().expect("no figures");
+        let error = parse::<Hearer>(Path::new("a.py"), b"Traceback").expect_err("no figures");
         assert!(error.to_string().contains("a.py"), "{error}");
     }
 

@@ -152,8 +152,9 @@ fn voice_in(rate: SampleRate, samples: &[i16]) -> Option<Voice> {
     let from_end = (GAP_FROM_END_S / FRAME_S) as usize;
     let mut gaps: Vec<(usize, usize)> = Vec::new();
     let mut since = None;
-    for frame in first + from_end..last.saturating_sub(from_end) {
-        match (levels[frame] < voiced, since) {
+    let inner = levels.iter().enumerate().take(last.saturating_sub(from_end));
+    for (frame, level) in inner.skip(first + from_end) {
+        match (*level < voiced, since) {
             (true, None) => since = Some(frame),
             (false, Some(start)) => {
                 gaps.push((frame - start, (frame + start) / 2 * len));
