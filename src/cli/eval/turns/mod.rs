@@ -74,7 +74,7 @@ pub struct TurnsArgs {
     /// What the recogniser's answers cost
     #[arg(long, value_enum, default_value = "cpu")]
     pub charge: Charge,
-    /// The waits of this configuration's [turns] are tried first, in place of the built-in ones
+    /// The waits of `[turns]` in this configuration are tried first, in place of the built-in ones
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// What the models heard is kept here, and used where the same is asked again: only the rules are
