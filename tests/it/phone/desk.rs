@@ -233,7 +233,8 @@ fn a_caller_does_a_task_at_the_front_door_comes_back_and_is_sent_on_to_another_q
     let caller = Browser::caller(&door, &wants_somebody(&[&at_front_door[..], &sent_on].concat()));
     let (told, heard) = caller.finish();
     let (at_desk, agent_heard) = agent.finish();
-    assert!(heard.contains("balance"), "{heard}\n{told:#?}");
+    // However it is said.
+    assert!(heard.contains("204"), "{heard}\n{told:#?}");
     // "Book a room": what of it is made out differs from time to time.
     assert!(heard.contains("book") || heard.contains("room"), "{heard}\n{told:#?}");
     assert!(agent_heard.contains("dashboard"), "{agent_heard}\n{at_desk:#?}");
