@@ -54,15 +54,6 @@ fn who_has_heard_of_the_answer_interrupts_it() {
 }
 
 #[test]
-fn what_was_done_is_not_taken_back() {
-    let mut bench = is_answered("agent", "branch_hours", 20);
-    let stored = |bench: &Bench| bench.call.conversation().step();
-    let step = stored(&bench);
-    bench.speech(600);
-    assert_eq!(stored(&bench), step, "the hand-off is on its way");
-}
-
-#[test]
 fn a_turn_that_was_taken_back_for_our_own_voice_is_answered() {
     let mut bench = is_answered("opening hours", "branch_hours", 200);
     bench.outputs.clear();
